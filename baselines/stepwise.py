@@ -1,0 +1,11 @@
+"""Stepwise decoding: one state, one forward, one step. The reference of everything else."""
+
+from __future__ import annotations
+
+from ssd.decoding.decoder import BlockDecoder
+
+
+class Stepwise(BlockDecoder):
+    """The decoding loop with drafts of one node (LLaDA, arXiv 2502.09992; caches of Fast-dLLM, arXiv 2505.22618)."""
+
+    lossless = True

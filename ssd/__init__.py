@@ -1,0 +1,1 @@
+"""SSD: lossless speculative decoding of masked diffusion language models, and the benchmark around it."""

@@ -1,0 +1,36 @@
+"""A draft: the states that one forward evaluates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Nodes of one forward. Node 0 is the state in hand; each other node is a state that drafted picks lead to.
+
+    states: int64 [nodes, block]; steps: int64 [nodes], the step that each node's own picks belong to;
+    depths: how many steps ahead of node 0 each node stands.
+    """
+
+    states: Tensor
+    steps: Tensor
+    depths: tuple[int, ...]
+
+    @classmethod
+    def of_state(cls, state: Tensor, step: int) -> Draft:
+        """The state in hand alone: what stepwise decoding evaluates."""
+        return cls(state[None], torch.tensor([step]), (0,))
+
+    @property
+    def nodes(self) -> int:
+        return len(self.depths)
+
+    @property
+    def drafted(self) -> tuple[int, ...]:
+        """Number of drafted nodes per depth, from depth 1 on."""
+        deepest = max(self.depths)
+        return tuple(self.depths.count(depth) for depth in range(1, deepest + 1))

@@ -1,0 +1,92 @@
+"""How a response is generated: settings shared by the reference and every decoder, validated on construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args, get_type_hints
+
+Cache = Literal["none", "prefix", "dual"]
+RankingName = Literal["low_confidence", "random", "maskgit_plus", "topk_margin", "entropy", "origin"]
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Token ids that decoding treats apart: the mask, the end tokens, and the one that fills after a stop."""
+
+    mask_id: int
+    end_ids: tuple[int, ...]
+
+    @property
+    def fill_id(self) -> int:
+        """EOS, the first end token: what a stopped response is filled with."""
+        return self.end_ids[0]
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """The `generation` group of the configuration. Raises ValueError naming the key, the value and what was expected."""
+
+    gen_length: int = 256
+    block_length: int = 32
+    steps: int | None = None
+    """Steps per response; None commits one token per step."""
+    cache: Cache = "dual"
+    ranking: RankingName = "low_confidence"
+    schedule: Literal["uniform", "dream"] = "uniform"
+    temperature: float = 0.0
+    confidence_dtype: Literal["float64", "logits"] = "float64"
+    eos: Literal["keep", "suppress_logits", "suppress_confidence"] = "keep"
+    stop: Literal["none", "eos_block"] = "none"
+    block_start: Literal["commit_first", "ranked"] = "commit_first"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("gen_length", "block_length"):
+            value = getattr(self, name)
+            if not _is_whole(value) or value < 1:
+                raise ValueError(f"generation.{name}={value}: expected a whole number of at least 1")
+        if self.gen_length % self.block_length:
+            divisors = [n for n in range(1, self.gen_length + 1) if self.gen_length % n == 0]
+            near = min(divisors, key=lambda n: abs(n - self.block_length))
+            raise ValueError(
+                f"generation.gen_length={self.gen_length} is not divisible by generation.block_length="
+                f"{self.block_length}; block_length={near} would do"
+            )
+        for name, hint in get_type_hints(type(self)).items():
+            if getattr(hint, "__origin__", None) is Literal and getattr(self, name) not in get_args(hint):
+                raise ValueError(
+                    f"generation.{name}={getattr(self, name)!r}: expected one of {', '.join(get_args(hint))}"
+                )
+        self._check_steps()
+        if self.temperature != 0:
+            raise ValueError(
+                f"generation.temperature={self.temperature}: only 0 (greedy) is supported; lossless sampling is not built yet"
+            )
+        if not _is_whole(self.seed):
+            raise ValueError(f"generation.seed={self.seed!r}: expected a whole number")
+
+    def _check_steps(self) -> None:
+        if self.steps is None:
+            return
+        if not _is_whole(self.steps) or not self.blocks <= self.steps <= self.gen_length:
+            raise ValueError(
+                f"generation.steps={self.steps}: expected null (one token per step) or a whole number from "
+                f"{self.blocks} (the number of blocks) to {self.gen_length} (gen_length)"
+            )
+        if self.steps % self.blocks:
+            raise ValueError(
+                f"generation.steps={self.steps} does not spread evenly over {self.blocks} blocks; "
+                f"{self.steps // self.blocks * self.blocks} would"
+            )
+
+    @property
+    def blocks(self) -> int:
+        return self.gen_length // self.block_length
+
+    @property
+    def steps_per_block(self) -> int:
+        return self.block_length if self.steps is None else self.steps // self.blocks
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

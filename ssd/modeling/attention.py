@@ -1,0 +1,69 @@
+"""Bidirectional attention over a window, beside a context of frozen keys and values."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Rotary:
+    """Rotary position tables (RoPE, arXiv 2104.09864), grown on demand and kept per device and dtype."""
+
+    def __init__(self, head_size: int, theta: float, full_precision: bool) -> None:
+        self.head_size = head_size
+        self.theta = theta
+        self.full_precision = full_precision
+        self._tables: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+
+    def tables(self, stop: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosine and sine tables, each [at least `stop`, head_size], in the dtype the rotation is computed in."""
+        rotation_dtype = widest(dtype) if self.full_precision else dtype
+        key = (device, rotation_dtype)
+        if key not in self._tables or self._tables[key][0].shape[0] < stop:
+            # Angles are float32 whatever the model's dtype, as in the published code.
+            exponents = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
+            length = 1 << (stop - 1).bit_length()
+            angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), self.theta**-exponents)
+            angles = torch.cat((angles, angles), dim=-1)
+            self._tables[key] = (angles.cos().to(rotation_dtype), angles.sin().to(rotation_dtype))
+        return self._tables[key]
+
+    def rotate(self, vectors: Tensor, start: int) -> Tensor:
+        """Rotate queries or keys [nodes, heads, length, head_size] whose first position is `start`."""
+        length = vectors.shape[-2]
+        cosine, sine = self.tables(start + length, vectors.device, vectors.dtype)
+        wide = vectors.to(cosine.dtype)
+        left, right = wide.chunk(2, dim=-1)
+        turned = torch.cat((-right, left), dim=-1)
+        return (wide * cosine[start : start + length] + turned * sine[start : start + length]).to(vectors.dtype)
+
+
+def widest(dtype: torch.dtype) -> torch.dtype:
+    """float32, or float64 if the model itself runs in float64."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, frozen: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Attention of every node over its own window and the context that all nodes share.
+
+    query: [nodes, heads, window, head_size]; key, value: [nodes, key_value_heads, window, head_size];
+    frozen: keys and values [key_value_heads, context, head_size], read in place and never copied per node.
+    Returns [nodes, heads, window, head_size]. A node sees the context and itself, never another node.
+    """
+    nodes, heads, window, head_size = query.shape
+    groups = key.shape[1]
+    if frozen is None:
+        return F.scaled_dot_product_attention(query, key, value, enable_gqa=heads != groups)
+    frozen_key, frozen_value = frozen
+    context = frozen_key.shape[1]
+    rows = heads // groups * window
+    grouped = query.reshape(nodes, groups, rows, head_size) * head_size**-0.5
+    across = grouped.transpose(0, 1).reshape(groups, nodes * rows, head_size)
+    to_context = (across @ frozen_key.mT).view(groups, nodes, rows, context).transpose(0, 1)
+    to_window = grouped @ key.mT
+    scores = torch.cat((to_context, to_window), dim=-1)
+    weights = scores.softmax(dim=-1, dtype=widest(scores.dtype)).to(value.dtype)
+    from_context = weights[..., :context].transpose(0, 1).reshape(groups, nodes * rows, context) @ frozen_value
+    mixed = from_context.view(groups, nodes, rows, head_size).transpose(0, 1) + weights[..., context:] @ value
+    return mixed.reshape(nodes, heads, window, head_size)

@@ -1,0 +1,138 @@
+"""Loading checkpoints in the Hub's layout: from a folder, or from the Hub. No remote code is ever run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ssd.modeling.config import ModelConfig
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.transformer import Transformer
+from ssd.modeling.weights import hub_names
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+HUB_FILES = ["*.json", "*.safetensors", "*.txt"]
+
+
+def resolve(path: str, revision: str | None = None) -> Path:
+    """The local folder of a checkpoint: a folder (also relative to the project), else a Hub id.
+
+    Raises FileNotFoundError or ConnectionError saying what to download and which option takes a local path.
+    """
+    for folder in (Path(path).expanduser(), PROJECT_ROOT / path):
+        if folder.is_dir():
+            return folder
+    if path.startswith((".", "/", "~")) or path.count("/") != 1:
+        raise FileNotFoundError(f"model.path={path}: no such folder; give a checkpoint's folder or a Hub id owner/name")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    remedy = (
+        f"download {path} ({', '.join(HUB_FILES)}) on a machine that reaches the Hub "
+        f"(hf download {path}) and pass its folder as model.path=FOLDER"
+    )
+    try:
+        return Path(snapshot_download(path, revision=revision, allow_patterns=HUB_FILES))
+    except LocalEntryNotFoundError as error:
+        raise ConnectionError(f"model.path={path}: not a local folder, and the Hub cannot be reached; {remedy}") from error
+    except HfHubHTTPError as error:
+        answer = str(error).splitlines()[0]
+        raise ConnectionError(f"model.path={path}, revision {revision}: the Hub answered {answer!r}; {remedy}") from error
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The checkpoint's config.json."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder}: no config.json; model.path must name a checkpoint in the Hub's layout")
+    return ModelConfig.from_hub(json.loads(file.read_text()), where=str(file))
+
+
+def load_model(folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> MaskedDiffusionModel:
+    """Build the model of a folder and fill it tensor by tensor from memory-mapped files.
+
+    The transformer is first laid out on the meta device, so that no second copy of the weights ever exists.
+    dtype=None keeps the stored one. Raises ValueError naming every missing, unexpected or wrongly shaped weight.
+    """
+    config = read_config(folder)
+    with torch.device("meta"):
+        transformer = Transformer(config)
+    ours = {theirs: name for name, theirs in hub_names(config).items()}
+    expected = {theirs: transformer.get_parameter(name).shape for theirs, name in ours.items()}
+    stored = _stored_in(folder)
+    _check_names(folder, set(expected), set(stored))
+    for file in sorted(set(stored.values())):
+        _fill(transformer, file, [key for key in stored if stored[key] == file], ours, expected, device, dtype)
+    return MaskedDiffusionModel(transformer)
+
+
+def _stored_in(folder: Path) -> dict[str, Path]:
+    """Weight name → the file that holds it, by the index of a sharded checkpoint or the single file's header."""
+    from safetensors import safe_open
+
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        stored = {key: folder / name for key, name in json.loads(index.read_text())["weight_map"].items()}
+        absent = sorted({file.name for file in stored.values() if not file.is_file()})
+        if absent:
+            raise FileNotFoundError(f"{folder}: {index.name} names {', '.join(absent)}, which is not there; download it too")
+        return stored
+    single = folder / "model.safetensors"
+    if not single.is_file():
+        raise FileNotFoundError(f"{folder}: neither model.safetensors nor {index.name}; download the weights too")
+    with safe_open(single, framework="pt") as file:
+        return {key: single for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+
+
+def _check_names(folder: Path, expected: set[str], stored: set[str]) -> None:
+    for problem, names in (("missing", expected - stored), ("unexpected", stored - expected)):
+        if names:
+            listed = sorted(names)
+            more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
+            raise ValueError(
+                f"{folder}: {problem} weight {', '.join(listed[:4])}{more}; does config.json belong to these files?"
+            )
+
+
+def _fill(
+    transformer: Transformer,
+    file: Path,
+    keys: list[str],
+    ours: dict[str, str],
+    expected: dict[str, torch.Size],
+    device: str | torch.device,
+    dtype: torch.dtype | None,
+) -> None:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as tensors:
+        for key in keys:
+            tensor = tensors.get_tensor(key)
+            if tensor.shape != expected[key]:
+                raise ValueError(
+                    f"{file}: weight {key} has shape {list(tensor.shape)}, config.json asks for {list(expected[key])}"
+                )
+            owner, _, leaf = ours[key].rpartition(".")
+            parameter = nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False)
+            setattr(transformer.get_submodule(owner), leaf, parameter)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The checkpoint's tokenizer.
+
+    Dream's files name a class of their own (remote code); its vocabulary is a plain Qwen2 one and is loaded as such.
+    """
+    from transformers import PreTrainedTokenizerFast, Qwen2TokenizerFast
+
+    if (folder / "tokenizer.json").is_file():
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return Qwen2TokenizerFast.from_pretrained(folder)
+    raise FileNotFoundError(f"{folder}: neither tokenizer.json nor vocab.json with merges.txt; download the tokenizer too")

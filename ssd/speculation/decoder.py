@@ -1,0 +1,62 @@
+"""SSD, Self Speculative Decoding (arXiv 2510.04147): draft from the logits in hand, verify in one forward."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from torch import Tensor
+
+from ssd.decoding.decoder import BlockDecoder, BlockState, Engine
+from ssd.decoding.draft import Draft
+from ssd.speculation.forecast import Forecast
+from ssd.speculation.tree import Builder, grow
+from ssd.speculation.walk import walk
+
+
+class SelfSpeculative(BlockDecoder):
+    """Lossless: the response and its order of commitment are those of stepwise decoding.
+
+    depth: steps drafted ahead; width: continuations per node; budget: nodes per verify forward, the state in hand
+    included (None: depth · width + 1); builder: see `grow`; alternatives: draft second-best tokens too;
+    spread: how far certainties shift from one step to the next (best_first's estimate only).
+    Raises ValueError naming the option, its value and what was expected.
+    """
+
+    lossless = True
+
+    def __init__(
+        self,
+        depth: int = 8,
+        width: int = 1,
+        budget: int | None = None,
+        builder: Builder = "chain",
+        alternatives: bool = False,
+        spread: float = 1.0,
+    ) -> None:
+        for name, value in (("depth", depth), ("width", width)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"decoder.{name}={value}: expected a whole number of at least 1")
+        if budget is not None and (not isinstance(budget, int) or budget < 2):
+            raise ValueError(f"decoder.budget={budget}: expected null or at least 2 nodes (the state in hand and a draft)")
+        if builder not in get_args(Builder):
+            raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
+        if builder == "chain" and (width != 1 or alternatives):
+            raise ValueError(
+                f"decoder.width={width}, decoder.alternatives={alternatives}: a chain has one node per depth; "
+                "choose decoder.builder=kary or best_first for a wider tree"
+            )
+        if not spread > 0:
+            raise ValueError(f"decoder.spread={spread}: expected a number above 0")
+        self.depth = depth
+        self.width = width
+        self.budget = depth * width + 1 if budget is None else budget
+        self.builder: Builder = builder
+        self.runner_up = alternatives
+        self.spread = spread
+
+    def draft(self, engine: Engine, hand: BlockState) -> Draft:
+        forecast = Forecast(engine, hand, self.depth, self.spread)
+        return grow(forecast, hand, self.builder, self.depth, self.width, self.budget, self.runner_up)
+
+    def accept(self, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
+        return walk(draft, next_states, next_steps)

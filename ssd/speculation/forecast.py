@@ -1,0 +1,92 @@
+"""What the logits in hand say about the steps to come: the candidates that a draft is grown from."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+
+from ssd.decoding.decoder import BlockState, Engine
+
+# Rows ranked lower than this many places behind the expected pick are given no chance of being picked next.
+HORIZON = 16
+
+
+class Fill(NamedTuple):
+    """One drafted pick: a block row and the token it would hold."""
+
+    row: int
+    token: int
+
+
+class Candidate(NamedTuple):
+    """One way a step could go: its picks, the step that follows it, and the estimated probability of going so."""
+
+    fills: tuple[Fill, ...]
+    next_step: int
+    probability: float
+
+
+class Forecast:
+    """Rankings of the coming steps, as the stepping rule would make them if the logits in hand never changed.
+
+    One batched call of the rule covers all steps; a hypothetical state then only leaves out the rows it has filled.
+    """
+
+    def __init__(self, engine: Engine, hand: BlockState, depth: int, spread: float) -> None:
+        rule, scores = engine.rule, hand.scores
+        self.first_step = hand.step
+        self.masks = hand.masks
+        steps = torch.arange(hand.step, min(hand.step + depth, rule.settings.steps_per_block))
+        ranking = rule.rank(scores.repeat(len(steps)), hand.masked.expand(len(steps), -1), steps, hand.block)
+        self._orders: list[list[int]] = ranking.order[:, : self.masks].tolist()
+        self._passing: list[int] = ranking.passing.tolist()
+        self._minimum: list[int] = ranking.minimum.tolist()
+        self._token: list[int] = scores.token[0].tolist()
+        self._probability: list[float] = scores.probability[0].tolist()
+        self._other_token: list[int] = scores.other_token[0].tolist()
+        self._other_probability: list[float] = scores.other_probability[0].tolist()
+        self._ahead: list[float] | None = None
+        if not rule.order_is_certain:
+            self._ahead = (rule.certainty(scores)[0] / spread).tolist()
+
+    def candidates(self, filled: frozenset[Fill], step: int, width: int, alternatives: bool) -> list[Candidate]:
+        """The `width` likeliest ways to go on from a hypothetical state, likeliest first.
+
+        They differ in the last row of the step's set of picks, and with `alternatives` also in its token.
+        A step that would finish the block yields nothing: its state needs no forward.
+        """
+        rows = {fill.row for fill in filled}
+        at = step - self.first_step
+        while at < len(self._orders):
+            order = self._orders[at]
+            passing = sum(row not in rows for row in order[: self._passing[at]])
+            count = max(self._minimum[at], passing)
+            if count:
+                break
+            at += 1
+        else:
+            return []
+        if count >= self.masks - len(rows):
+            return []
+        ahead = list(islice((row for row in order if row not in rows), count + HORIZON))
+        sure, choices = ahead[: count - 1], ahead[count - 1 :]
+        odds = self._odds(choices)
+        base = tuple(Fill(row, self._token[row]) for row in sure)
+        found = []
+        for row, odd in list(zip(choices, odds, strict=True))[:width]:
+            found.append((Fill(row, self._token[row]), odd * self._probability[row]))
+            if alternatives:
+                found.append((Fill(row, self._other_token[row]), odd * self._other_probability[row]))
+        if alternatives:
+            found.sort(key=lambda pair: -pair[1])
+        next_step = self.first_step + at + 1
+        return [Candidate((*base, fill), next_step, probability) for fill, probability in found[:width]]
+
+    def _odds(self, rows: list[int]) -> list[float]:
+        """Estimated probability of each row to be the one picked: softmax of its certainty over the spread."""
+        if self._ahead is None:
+            return [1.0] + [0.0] * (len(rows) - 1)
+        values = torch.tensor([self._ahead[row] for row in rows], dtype=torch.float64)
+        return values.softmax(dim=0).tolist()

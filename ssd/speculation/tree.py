@@ -1,0 +1,81 @@
+"""Growing a draft: from the state in hand to a tree of states in which equal states are one node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Literal, NamedTuple
+
+import torch
+
+from ssd.decoding.decoder import BlockState
+from ssd.decoding.draft import Draft
+from ssd.speculation.forecast import Fill, Forecast
+
+Builder = Literal["chain", "kary", "best_first"]
+
+
+class Node(NamedTuple):
+    """A hypothetical state: what is filled in beside the state in hand, and where it stands."""
+
+    filled: frozenset[Fill]
+    step: int
+    depth: int
+
+
+Priority = tuple[float, int]
+
+
+def _breadth_first(node: Node, probability: float, sequence: int) -> Priority:
+    return (node.depth, sequence)
+
+
+def _best_first(node: Node, probability: float, sequence: int) -> Priority:
+    return (-probability, sequence)
+
+
+PRIORITIES: dict[Builder, Callable[[Node, float, int], Priority]] = {
+    "chain": _breadth_first,
+    "kary": _breadth_first,
+    "best_first": _best_first,
+}
+
+
+def grow(
+    forecast: Forecast, hand: BlockState, builder: Builder, depth: int, width: int, budget: int, alternatives: bool
+) -> Draft:
+    """A draft of at most `budget` nodes (the state in hand included), up to `depth` steps ahead.
+
+    Every node offers its `width` likeliest continuations. `chain` and `kary` take nodes level by level, `best_first`
+    takes the node with the highest estimated probability of being reached. Nodes reached in different orders are one
+    node, whose probability is the sum over the ways to it.
+    """
+    priority = PRIORITIES[builder]
+    root = Node(frozenset(), hand.step, 0)
+    reached: dict[Node, float] = {root: 1.0}
+    nodes: dict[Node, None] = {}
+    frontier: list[tuple[Priority, Node]] = [(priority(root, 1.0, 0), root)]
+    while frontier and len(nodes) < budget:
+        _, node = heappop(frontier)
+        if node in nodes:
+            continue
+        nodes[node] = None
+        if node.depth == depth:
+            continue
+        for candidate in forecast.candidates(node.filled, node.step, width, alternatives):
+            child = Node(node.filled.union(candidate.fills), candidate.next_step, node.depth + 1)
+            if child in nodes:
+                continue
+            reached[child] = reached.get(child, 0.0) + reached[node] * candidate.probability
+            heappush(frontier, (priority(child, reached[child], len(reached)), child))
+    return _to_draft(list(nodes), hand)
+
+
+def _to_draft(nodes: list[Node], hand: BlockState) -> Draft:
+    states = hand.state.repeat(len(nodes), 1)
+    cells = [(index, fill.row, fill.token) for index, node in enumerate(nodes) for fill in node.filled]
+    if cells:
+        index, row, token = torch.tensor(cells).unbind(dim=1)
+        states[index, row] = token
+    steps = torch.tensor([node.step for node in nodes])
+    return Draft(states, steps, tuple(node.depth for node in nodes))
