@@ -91,13 +91,17 @@ def block_at(index: int, start: int, length: int, settings: GenerationSettings, 
     )
 
 
-def check_prompt(prompt_ids: Sequence[int], settings: GenerationSettings, special: SpecialTokens, model: ModelConfig) -> None:
+def check_prompt(
+    prompt_ids: Sequence[int], settings: GenerationSettings, special: SpecialTokens, model: ModelConfig
+) -> None:
     """Raise ValueError for a prompt that cannot be decoded, before any forward is spent on it."""
     if not prompt_ids:
         raise ValueError("the prompt is empty; a response needs at least one prompt token to stand on")
     if special.mask_id in prompt_ids:
         where = list(prompt_ids).index(special.mask_id)
-        raise ValueError(f"the prompt holds the mask id {special.mask_id} at position {where}; prompts must be unmasked")
+        raise ValueError(
+            f"the prompt holds the mask id {special.mask_id} at position {where}; prompts must be unmasked"
+        )
     outside = [token for token in prompt_ids if not 0 <= token < model.vocabulary_size]
     if outside:
         raise ValueError(f"prompt id {outside[0]} lies outside the model's vocabulary of {model.vocabulary_size}")

@@ -91,7 +91,9 @@ class SteppingRule:
         else:
             confidence = probability
         if settings.eos == "suppress_confidence":
-            confidence = torch.where(torch.isin(token, token.new_tensor(self.special.end_ids)), _LAST, confidence.double())
+            confidence = torch.where(
+                torch.isin(token, token.new_tensor(self.special.end_ids)), _LAST, confidence.double()
+            )
         if top is None:
             return Scores.to_host(token, confidence, probability, token, torch.zeros_like(probability))
         is_second = top.indices[..., 0] == token

@@ -16,15 +16,17 @@ class Rotary:
         self.full_precision = full_precision
         self._tables: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
+    @torch.inference_mode(False)  # tables first met in inference must serve training too
     def tables(self, stop: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosine and sine tables, each [at least `stop`, head_size], in the dtype the rotation is computed in."""
         rotation_dtype = widest(dtype) if self.full_precision else dtype
         key = (device, rotation_dtype)
         if key not in self._tables or self._tables[key][0].shape[0] < stop:
-            # Angles are float32 whatever the model's dtype, as in the published code.
+            # Angles are float32 whatever the model's dtype, and rounded in this order, as in the published code.
             exponents = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
             length = 1 << (stop - 1).bit_length()
-            angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), self.theta**-exponents)
+            frequencies = 1.0 / self.theta**exponents
+            angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), frequencies)
             angles = torch.cat((angles, angles), dim=-1)
             self._tables[key] = (angles.cos().to(rotation_dtype), angles.sin().to(rotation_dtype))
         return self._tables[key]

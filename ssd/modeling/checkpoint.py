@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-HUB_FILES = ["*.json", "*.safetensors", "*.txt"]
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 
 
 def resolve(path: str, revision: str | None = None) -> Path:
@@ -41,10 +41,14 @@ def resolve(path: str, revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(path, revision=revision, allow_patterns=HUB_FILES))
     except LocalEntryNotFoundError as error:
-        raise ConnectionError(f"model.path={path}: not a local folder, and the Hub cannot be reached; {remedy}") from error
+        raise ConnectionError(
+            f"model.path={path}: not a local folder, and the Hub cannot be reached; {remedy}"
+        ) from error
     except HfHubHTTPError as error:
         answer = str(error).splitlines()[0]
-        raise ConnectionError(f"model.path={path}, revision {revision}: the Hub answered {answer!r}; {remedy}") from error
+        raise ConnectionError(
+            f"model.path={path}, revision {revision}: the Hub answered {answer!r}; {remedy}"
+        ) from error
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -55,11 +59,14 @@ def read_config(folder: Path) -> ModelConfig:
     return ModelConfig.from_hub(json.loads(file.read_text()), where=str(file))
 
 
-def load_model(folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> MaskedDiffusionModel:
+def load_model(
+    folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+) -> MaskedDiffusionModel:
     """Build the model of a folder and fill it tensor by tensor from memory-mapped files.
 
     The transformer is first laid out on the meta device, so that no second copy of the weights ever exists.
-    dtype=None keeps the stored one. Raises ValueError naming every missing, unexpected or wrongly shaped weight.
+    dtype=None keeps the stored one. Raises ValueError naming weights that are missing or unexpected, or the first one
+    of a wrong shape.
     """
     config = read_config(folder)
     with torch.device("meta"):
@@ -82,13 +89,15 @@ def _stored_in(folder: Path) -> dict[str, Path]:
         stored = {key: folder / name for key, name in json.loads(index.read_text())["weight_map"].items()}
         absent = sorted({file.name for file in stored.values() if not file.is_file()})
         if absent:
-            raise FileNotFoundError(f"{folder}: {index.name} names {', '.join(absent)}, which is not there; download it too")
+            raise FileNotFoundError(
+                f"{folder}: {index.name} names {', '.join(absent)}, which is not there; download it too"
+            )
         return stored
     single = folder / "model.safetensors"
     if not single.is_file():
         raise FileNotFoundError(f"{folder}: neither model.safetensors nor {index.name}; download the weights too")
     with safe_open(single, framework="pt") as file:
-        return {key: single for key in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+        return dict.fromkeys(file.keys(), single)
 
 
 def _check_names(folder: Path, expected: set[str], stored: set[str]) -> None:
@@ -135,4 +144,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return PreTrainedTokenizerFast.from_pretrained(folder)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return Qwen2TokenizerFast.from_pretrained(folder)
-    raise FileNotFoundError(f"{folder}: neither tokenizer.json nor vocab.json with merges.txt; download the tokenizer too")
+    raise FileNotFoundError(
+        f"{folder}: neither tokenizer.json nor vocab.json with merges.txt; download the tokenizer too"
+    )

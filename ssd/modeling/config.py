@@ -21,6 +21,7 @@ _FIXED_VALUES: dict[Family, dict[str, tuple[object, ...]]] = {
         "layer_norm_type": ("rms",),
         "multi_query_attention": (None, False),
         "rope": (True,),
+        "rope_full_precision": (True,),
         "scale_logits": (False,),
         "weight_tying": (False,),
     },
@@ -28,6 +29,7 @@ _FIXED_VALUES: dict[Family, dict[str, tuple[object, ...]]] = {
         "hidden_act": ("silu",),
         "rope_scaling": (None,),
         "tie_word_embeddings": (False,),
+        "use_mrope": (False,),
         "use_sliding_window": (False,),
     },
 }

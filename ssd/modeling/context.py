@@ -21,6 +21,10 @@ class Window:
     last_row: int
     length: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.first_row <= self.last_row <= self.stop <= self.length:
+            raise ValueError(f"{self}: expected 0 <= start <= first_row <= last_row <= stop <= length")
+
     @property
     def size(self) -> int:
         return self.stop - self.start

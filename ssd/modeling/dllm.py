@@ -34,6 +34,8 @@ class MaskedDiffusionModel:
 
         Returns the logits [1, rows, vocabulary] of the window's rows, and the context.
         """
+        if canvas.shape[0] != window.length:
+            raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
         context = Context(window)
         hidden = self.transformer(canvas[None].to(self.device, non_blocking=True), keep=context)
         return self._predict(hidden, 0, window), context
@@ -48,6 +50,8 @@ class MaskedDiffusionModel:
             raise ValueError(f"states span {states.shape[1]} positions, expected the window's {window.size}")
         if context is None and not window.is_whole:
             raise ValueError("a window smaller than its canvas needs the context of a refresh forward")
+        if context is not None and (context.window.start, context.window.stop) != (window.start, window.stop):
+            raise ValueError(f"the context was frozen around {context.window}, which is not where {window} lies")
         hidden = self.transformer(states.to(self.device, non_blocking=True), start=window.start, context=context)
         return self._predict(hidden, window.start, window)
 

@@ -37,7 +37,9 @@ class SelfSpeculative(BlockDecoder):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"decoder.{name}={value}: expected a whole number of at least 1")
         if budget is not None and (not isinstance(budget, int) or budget < 2):
-            raise ValueError(f"decoder.budget={budget}: expected null or at least 2 nodes (the state in hand and a draft)")
+            raise ValueError(
+                f"decoder.budget={budget}: expected null or at least 2 nodes (the state in hand and a draft)"
+            )
         if builder not in get_args(Builder):
             raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
         if builder == "chain" and (width != 1 or alternatives):

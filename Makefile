@@ -1,0 +1,55 @@
+# make run ARGS="decoder=ssd model=llada task=gsm8k" sets up what is missing and runs one line of the benchmark.
+
+-include .venv/torch.mk
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+ARGS ?=
+torch_named := $(filter-out file,$(origin TORCH))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench format clean FORCE
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo '  ARGS="..."                 what run.py or the benchmark is given'
+	@echo '  PYTHON=python3.12          the Python that .venv is made with, 3.11 or newer'
+	@echo '  TORCH="torch==2.12.0"      another torch than the tested one; later calls keep it'
+
+setup: .venv/.installed ## create .venv and install everything into it
+
+run: setup ## run the benchmark: make run ARGS="decoder=ssd model=llada task=gsm8k"
+	.venv/bin/python run.py $(ARGS)
+
+test: setup ## lint, check the format, run all tests
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pytest
+
+bench: setup ## time forward passes: make bench ARGS="..."
+	.venv/bin/python scripts/bench_forward.py $(ARGS)
+
+format: setup ## rewrite the code in the common format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+clean: ## remove .venv and every cache, keep results
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); ok or sys.exit("$(PYTHON) is Python %d.%d, expected 3.11 or newer; name one: make setup PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+
+# The constraints' own torch would contradict another TORCH; what the first install brought satisfies the second.
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	grep -v '^torch==' constraints.txt > .venv/constraints.txt
+	.venv/bin/python -m pip install -c .venv/constraints.txt "$(TORCH)"
+	.venv/bin/python -m pip install -c .venv/constraints.txt -e '.[test]'
+	$(if $(torch_named),echo 'TORCH ?= $(TORCH)' > .venv/torch.mk)
+	touch $@
+
+# A torch asked for by name is installed even over a finished set-up, and remembered for the calls after it.
+ifdef torch_named
+.venv/.installed: FORCE
+endif

@@ -1,0 +1,29 @@
+"""One run: compose the configuration, build, measure, summarise.
+
+python run.py decoder=ssd model=llada_tiny task=tiny_math
+"""
+
+from __future__ import annotations
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> None:
+    from ssd.bench.plan import make_plan
+    from ssd.bench.runner import run
+    from ssd.bench.table import print_summary
+
+    try:
+        summary = run(make_plan(config))
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        sys.exit(f"error: {error}")
+    print_summary(summary, summary["run_id"])
+    print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The identity audit: is a response token for token the reference's, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ssd.bench.probes import OneByOne, Recorder
+from ssd.decoding.canvas import Block, Canvas, commits_block_start
+from ssd.decoding.decoder import Decoded, Decoder, Engine
+from ssd.decoding.rule import SteppingRule
+from ssd.decoding.scores import Scores
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.trace import Event, Pick
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+# How far a logit may move when only the arithmetic's order changes: another number of rows, another kernel.
+LOGIT_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.5}
+
+Verdict = Literal["identical", "numeric", "algorithmic"]
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a response first leaves the reference's, and by how little.
+
+    index: first differing response position; step: ordinal of the first differing pick; forward: the decoder's forward
+    that led to it. Margins at that point, from a one-row replay: token_margin in logits (the reference's token over the
+    decoder's, at the decoder's position), position_margin in confidence (the reference's position over the decoder's).
+    """
+
+    index: int
+    step: int
+    forward: int
+    token_margin: float | None
+    position_margin: float | None
+    tolerance: float
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        line = asdict(self)
+        line["class"] = line.pop("verdict")
+        return line
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Compares responses under one model and one set of settings."""
+
+    model: MaskedDiffusionModel
+    settings: GenerationSettings
+    special: SpecialTokens
+
+    def compare(
+        self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
+    ) -> Divergence | None:
+        """None if the responses are equal; else where, how narrowly and why they part.
+
+        `numeric` takes both: margins within the dtype's tolerance, and the decoder giving the reference's response
+        when its nodes are evaluated one by one. Everything else is `algorithmic`.
+        """
+        index = first_difference(reference.response_ids, decoded.response_ids)
+        if index is None:
+            return None
+        step = first_difference(
+            [pick[:2] for pick in reference.trace.picks], [pick[:2] for pick in decoded.trace.picks]
+        )
+        tolerance = LOGIT_TOLERANCE[self.model.dtype]
+        if step is None or step >= min(len(reference.trace.picks), len(decoded.trace.picks)):
+            return Divergence(index, step or 0, len(decoded.trace.events) - 1, None, None, tolerance, "algorithmic")
+        forward = _forward_of(decoded.trace.events, step)
+        expected, found = reference.trace.picks[step], decoded.trace.picks[step]
+        token_margin, position_margin, position_tolerance = self._margins(prompt_ids, reference, step, expected, found)
+        narrow = token_margin <= tolerance and position_margin <= position_tolerance
+        numeric = narrow and self._agrees_one_by_one(prompt_ids, reference, decoder)
+        verdict: Verdict = "numeric" if numeric else "algorithmic"
+        return Divergence(index, step, forward, token_margin, position_margin, tolerance, verdict)
+
+    def _agrees_one_by_one(self, prompt_ids: Sequence[int], reference: Decoded, decoder: Decoder) -> bool:
+        again = decoder.decode(OneByOne(self.model), prompt_ids, self.settings, self.special)
+        return again.response_ids == reference.response_ids
+
+    @torch.inference_mode()
+    def _margins(
+        self, prompt_ids: Sequence[int], reference: Decoded, step: int, expected: Pick, found: Pick
+    ) -> tuple[float, float, float]:
+        """Token margin, position margin and the latter's tolerance, in the state before the divergent step."""
+        logits, scores, block = self._replay(prompt_ids, reference, step)
+        row, found_row = (pick.position + len(prompt_ids) - block.start for pick in (expected, found))
+        if not 0 <= found_row < block.stop - block.start:
+            return torch.inf, torch.inf, 0.0
+        preferred = scores.token[0, found_row]
+        token_margin = float(logits[found_row, preferred] - logits[found_row, found.token])
+        sure, unsure = scores.confidence[0, [row, found_row]].tolist()
+        slack = LOGIT_TOLERANCE[self.model.dtype]
+        if self.settings.ranking in ("low_confidence", "maskgit_plus"):
+            # d softmax / d logit = p (1 - p): near-certain confidences can only move by very little.
+            slack *= 2 * (sure * (1 - sure) + unsure * (1 - unsure))
+        return token_margin, abs(sure - unsure), slack + torch.finfo(self.model.dtype).eps
+
+    def _replay(self, prompt_ids: Sequence[int], reference: Decoded, step: int) -> tuple[Tensor, Scores, Block]:
+        """Logits [block, vocabulary] and scores of the reference's state before one of its picks."""
+        event_index = _forward_of(reference.trace.events, step)
+        before = [pick for event in reference.trace.events[:event_index] for pick in event.picks]
+        canvas = Canvas(prompt_ids, self.settings, self.special)
+        shift = self.model.config.logits_shift
+        rule = SteppingRule(self.settings, self.special, prompt_ids, commits_block_start(self.settings, shift))
+        block = list(canvas.blocks(self.settings, shift))[reference.trace.events[event_index].block]
+        origin = canvas.prompt_length
+        for pick in before:
+            if pick.position + origin < block.start:
+                canvas.tokens[pick.position + origin] = pick.token
+        recorder = Recorder(self.model)
+        engine = Engine(recorder, canvas, rule, runner_up=False)
+        _, scores, context = engine.open(block)
+        inside = [pick for pick in before if pick.position + origin >= block.start]
+        if inside:
+            state = canvas.tokens[block.start : block.stop].clone()
+            for pick in inside:
+                state[pick.position + origin - block.start] = pick.token
+            scores = engine.evaluate(state[None], block, context)
+        logits = recorder.logits[0].cpu()
+        missing = block.stop - block.start - logits.shape[0]
+        return torch.nn.functional.pad(logits, (0, 0, missing, 0)), scores, block
+
+
+def first_difference(expected: Sequence[object], found: Sequence[object]) -> int | None:
+    """The first index at which two sequences differ, their common length if one is a prefix, None if equal."""
+    for index, (left, right) in enumerate(zip(expected, found, strict=False)):
+        if left != right:
+            return index
+    return None if len(expected) == len(found) else min(len(expected), len(found))
+
+
+def _forward_of(events: Sequence[Event], pick: int) -> int:
+    """Index of the event that committed the pick with this ordinal."""
+    seen = 0
+    for index, event in enumerate(events):
+        seen += len(event.picks)
+        if pick < seen:
+            return index
+    raise IndexError(f"pick {pick} of only {seen}")

@@ -1,0 +1,80 @@
+"""From the lines of samples.jsonl to a summary: nothing here was measured that is not in the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from ssd.bench.samples import sum_columns, total_nfe
+from ssd.bench.statistics import ratio_of_sums
+from ssd.decoding.trace import KINDS
+
+Sample = dict[str, Any]
+SIDES: tuple[Literal["reference", "decoder"], ...] = ("reference", "decoder")
+
+
+def summarise(run_id: str, claims_lossless: bool, samples: Sequence[Sample], peak_memory_mib: float) -> dict[str, Any]:
+    """summary.json: means per prompt unless a name says otherwise; ratios are of sums, reference over decoder."""
+
+    def total(side: str, value: Callable[[dict[str, Any]], float]) -> float:
+        return float(sum(value(sample[side]) for sample in samples))
+
+    def per_prompt(value: Callable[[dict[str, Any]], float]) -> dict[str, float]:
+        return {side: total(side, value) / len(samples) for side in SIDES}
+
+    def per_sum(upper: Callable[[dict[str, Any]], float], lower: Callable[[dict[str, Any]], float]) -> dict[str, float]:
+        return {side: total(side, upper) / total(side, lower) for side in SIDES}
+
+    latencies = {side: [sample[side]["latency_s"] for sample in samples] for side in SIDES}
+    nfe = per_prompt(total_nfe)
+    by_kind = {
+        kind: total("decoder", lambda part, kind=kind: part["nfe"].get(kind, 0)) / len(samples) for kind in KINDS
+    }
+    return {
+        "run_id": run_id,
+        "status": "done",
+        "prompts": len(samples),
+        "claims_lossless": claims_lossless,
+        "speedup": ratio_of_sums(latencies["reference"], latencies["decoder"]),
+        "nfe": {**nfe, "ratio": nfe["reference"] / nfe["decoder"], "by_kind": by_kind},
+        "node_evaluations": per_prompt(lambda part: part["node_evaluations"]),
+        "token_rows": per_prompt(lambda part: part["token_rows"]),
+        "tokens_per_forward": per_sum(lambda part: part["tokens_total"], total_nfe),
+        "acceptance_length": _acceptance([sample["decoder"] for sample in samples]),
+        "tokens_per_s": per_sum(lambda part: part["tokens_total"], lambda part: part["latency_s"]),
+        "tokens_total": per_prompt(lambda part: part["tokens_total"]),
+        "tokens_useful": per_prompt(lambda part: part["tokens_useful"]),
+        "latency_s": _percentiles(latencies["decoder"]),
+        "reference_latency_s": _percentiles(latencies["reference"]),
+        "identity": _identity(samples),
+        "accuracy": per_prompt(lambda part: part["correct"]),
+        "peak_memory_mib": peak_memory_mib,
+        "predicted_speedup": None,
+    }
+
+
+def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    lengths = [length for part in parts for length in part["acceptance_lengths"]]
+    drafted = sum_columns(part["drafted_by_depth"] for part in parts)
+    accepted = sum_columns(part["accepted_by_depth"] for part in parts)
+    rates = [yes / tried for yes, tried in zip(accepted, drafted, strict=True)]
+    return {"mean": float(np.mean(lengths)) if lengths else 1.0, "rate_by_depth": rates}
+
+
+def _percentiles(latencies: Sequence[float]) -> dict[str, float]:
+    return {f"p{rank}": float(np.percentile(latencies, rank)) for rank in (50, 90, 99)}
+
+
+def _identity(samples: Sequence[Sample]) -> dict[str, Any]:
+    divergences = [sample["first_divergence"] for sample in samples if not sample["identical"]]
+    numeric = sum(divergence["class"] == "numeric" for divergence in divergences)
+    identical = len(samples) - len(divergences)
+    return {
+        "rate": identical / len(samples),
+        "identical": identical,
+        "numeric": numeric,
+        "algorithmic": len(divergences) - numeric,
+        "same_commit_order": sum(sample["same_commit_order"] for sample in samples) / len(samples),
+    }

@@ -1,0 +1,107 @@
+"""From a composed configuration to checked objects, before any weight is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from baselines.stepwise import Stepwise
+from ssd.decoding.decoder import Decoder
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.tasks.task import Document, Task
+
+DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The `runtime` group: how much is run, and on what. Raises ValueError naming the key and what was expected."""
+
+    limit: int | None
+    device: str
+    dtype: str
+    numerics: str
+    batch_size: int
+    reference: str
+    threads: int | None
+    warmup: int
+    traces: bool
+
+    def __post_init__(self) -> None:
+        for name, least in (("limit", 1), ("threads", 1), ("warmup", 0)):
+            value = getattr(self, name)
+            if name == "warmup" and value is None or value is not None and (type(value) is not int or value < least):
+                raise ValueError(
+                    f"runtime.{name}={value}: expected a whole number of at least {least}, or null for all"
+                )
+        if self.dtype not in DTYPES:
+            raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
+        for name, supported in (("numerics", "native"), ("batch_size", 1), ("reference", "stepwise")):
+            if getattr(self, name) != supported:
+                raise ValueError(f"runtime.{name}={getattr(self, name)}: only {supported} is supported so far")
+
+    def torch_device(self) -> torch.device:
+        """The device; `auto` takes CUDA where there is one."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N") from error
+        if device.type not in ("cpu", "cuda"):
+            raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N")
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise ValueError(
+                f"runtime.device={self.device}: this machine has {torch.cuda.device_count()} CUDA devices; "
+                "pass runtime.device=cpu"
+            )
+        return device
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run needs but the weights."""
+
+    config: dict[str, Any]
+    settings: GenerationSettings
+    special: SpecialTokens
+    decoder: Decoder
+    reference: Decoder
+    runtime: Runtime
+    task: Task
+    documents: list[Document]
+    examples: list[Document]
+
+    @property
+    def results_dir(self) -> Path:
+        return Path(self.config["results_dir"]).expanduser()
+
+
+def make_plan(composed: DictConfig) -> Plan:
+    """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user."""
+    from hydra.utils import instantiate
+
+    config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
+    runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
+    runtime.torch_device()
+    model = config["model"]
+    special = SpecialTokens(model["mask_id"], tuple(model["end_ids"]))
+    described = ("name", "lossless")
+    decoder = instantiate({key: value for key, value in config["decoder"].items() if key not in described})
+    task = instantiate(config["task"])
+    documents = task.documents(runtime.limit)
+    examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
+    return Plan(config, settings, special, decoder, Stepwise(), runtime, task, documents, examples)
+
+
+def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
+    names = [field.name for field in fields(kind)]
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names)}")
+    return values

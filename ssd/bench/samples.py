@@ -1,0 +1,62 @@
+"""One line of samples.jsonl: what both sides gave for one prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from ssd.decoding.decoder import Decoded
+from ssd.decoding.trace import Trace
+
+
+def side(
+    decoded: Decoded, text: str, answer: str | None, correct: bool, latency_s: float, end_ids: Collection[int]
+) -> dict[str, Any]:
+    """One side's fields. Tokens are counted from ids and never include the prompt."""
+    trace, ids = decoded.trace, decoded.response_ids
+    drafted, accepted = by_depth(trace)
+    return {
+        "response_ids": ids,
+        "text": text,
+        "answer": answer,
+        "correct": correct,
+        "latency_s": latency_s,
+        "nfe": trace.nfe_by_kind,
+        "node_evaluations": trace.node_evaluations,
+        "token_rows": trace.token_rows,
+        "tokens_total": len(ids) - trace.filled,
+        "tokens_useful": next((place for place, token in enumerate(ids) if token in end_ids), len(ids)),
+        "acceptance_lengths": trace.acceptance_lengths,
+        "drafted_by_depth": drafted,
+        "accepted_by_depth": accepted,
+    }
+
+
+def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
+    """Drafted and accepted nodes per depth, summed over a trace's forwards."""
+    return sum_columns(event.drafted for event in trace.events), sum_columns(event.accepted for event in trace.events)
+
+
+def sum_columns(rows: Any) -> list[int]:
+    """Column sums of rows of unequal length."""
+    return [sum(column) for column in zip_longest(*rows, fillvalue=0)]
+
+
+def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
+    """The events of a trace as plain data, one object per forward."""
+    return [{**event._asdict(), "picks": [list(pick) for pick in event.picks]} for event in trace.events]
+
+
+def total_nfe(part: dict[str, Any]) -> int:
+    """Forwards of the dLLM in one side's fields; a verifier's are counted apart."""
+    return sum(count for kind, count in part["nfe"].items() if kind != "verifier")
+
+
+def same_order(reference: Decoded, decoded: Decoded) -> bool:
+    """Whether both sides committed the same tokens at the same positions in the same order."""
+    return _order(reference.trace) == _order(decoded.trace)
+
+
+def _order(trace: Trace) -> Sequence[tuple[int, int]]:
+    return [(pick.position, pick.token) for pick in trace.picks]

@@ -1,0 +1,124 @@
+"""One run's folder: appended samples, atomic summaries, resume after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ssd.bench.environment import differences
+
+# What a result does not depend on.
+NOT_HASHED = ("results_dir", "overwrite", "tracker")
+
+
+def run_id(config: Mapping[str, Any]) -> str:
+    """A readable prefix and a hash of the result-relevant part of a resolved configuration."""
+    relevant = {key: value for key, value in config.items() if key not in NOT_HASHED}
+    digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+    return "-".join((config["decoder"]["name"], config["model"]["name"], config["task"]["name"], digest[:10]))
+
+
+class RunFolder:
+    """`results/<run id>/`: config.yaml, environment.json, samples.jsonl, summary.json, done.json, error.json, traces/."""
+
+    def __init__(self, root: Path, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.run_id = run_id(config)
+        self.path = root / self.run_id
+        self._samples = self.path / "samples.jsonl"
+
+    @property
+    def is_done(self) -> bool:
+        return (self.path / "done.json").is_file()
+
+    def clear(self) -> None:
+        """Forget everything measured so far."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
+
+    def open(self, environment: dict[str, Any]) -> list[dict[str, Any]]:
+        """Make or reopen the folder; returns the samples already there, a torn last line dropped from the file.
+
+        Raises ValueError if those were measured under other circumstances.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "error.json").unlink(missing_ok=True)
+        samples = self._repair()
+        stored = self.path / "environment.json"
+        if samples and stored.is_file():
+            changed = differences(json.loads(stored.read_text()), environment)
+            if changed:
+                raise ValueError(
+                    f"{self.path} holds {len(samples)} samples measured elsewhere ({'; '.join(changed)}); "
+                    "pass overwrite=true to measure them anew, or another results_dir"
+                )
+        write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(self.config), sort_keys=False))
+        write_json(stored, environment)
+        return samples
+
+    def append(self, sample: Mapping[str, Any]) -> None:
+        """Add one sample and make sure that it has reached the disk."""
+        with self._samples.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(sample) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_trace(self, index: int, trace: Mapping[str, Any]) -> None:
+        (self.path / "traces").mkdir(exist_ok=True)
+        write_json(self.path / "traces" / f"{index:06d}.json", trace)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary, and last of all the mark that the run is done."""
+        write_json(self.path / "summary.json", summary)
+        write_json(self.path / "done.json", {"run_id": self.run_id, "prompts": summary["prompts"]})
+
+    def fail(self, error: BaseException) -> None:
+        """Leave the traceback of a failed run beside its samples."""
+        lines = traceback.format_exception(error)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / "error.json", {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)})
+
+    def read(self, name: str) -> dict[str, Any]:
+        """summary.json or environment.json of this run."""
+        return json.loads((self.path / name).read_text())
+
+    def _repair(self) -> list[dict[str, Any]]:
+        """The whole lines of samples.jsonl; bytes after the last of them are cut off."""
+        if not self._samples.is_file():
+            return []
+        content = self._samples.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with self._samples.open("r+b") as file:
+                file.truncate(len(whole))
+        samples = []
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                samples.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f"{self._samples}, line {number} is not JSON; pass overwrite=true to start anew"
+                ) from error
+        return samples
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    write_atomically(file, json.dumps(content, indent=2) + "\n")
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write beside the target, flush to disk, rename: a reader sees the old file or the new one, never half of one."""
+    partial = file.with_name(file.name + ".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)

@@ -1,0 +1,48 @@
+"""The table that a run prints at its end: the figures of summary.json in the same words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_summary(summary: dict[str, Any], title: str) -> None:
+    """Print reference and decoder side by side."""
+    table = Table(title=title, title_justify="left")
+    for name in ("", "reference", "decoder", ""):
+        table.add_column(name, justify="left" if not name else "right")
+    speedup, nfe, identity = summary["speedup"], summary["nfe"], summary["identity"]
+    acceptance, latency = summary["acceptance_length"], summary["latency_s"]
+    kinds = ", ".join(f"{count:.1f} {kind}" for kind, count in nfe["by_kind"].items() if count)
+    rates = " ".join(f"{rate:.2f}" for rate in acceptance["rate_by_depth"])
+    table.add_row(
+        "speedup (wall clock)", "1", f"{speedup['ratio']:.2f}", f"95 %: {speedup['low']:.2f} to {speedup['high']:.2f}"
+    )
+    table.add_row("NFE per prompt", *_both(nfe, ".1f"), f"{nfe['ratio']:.2f} times fewer; {kinds}")
+    table.add_row("node evaluations per prompt", *_both(summary["node_evaluations"], ".1f"))
+    table.add_row("token rows per prompt", *_both(summary["token_rows"], ".0f"))
+    table.add_row("tokens per forward", *_both(summary["tokens_per_forward"], ".2f"))
+    table.add_row("acceptance length", "", f"{acceptance['mean']:.2f}", f"rate by depth: {rates}" if rates else "")
+    table.add_row("tokens per s", *_both(summary["tokens_per_s"], ".1f"))
+    table.add_row("useful tokens per prompt", *_both(summary["tokens_useful"], ".1f"))
+    reference_latency = summary["reference_latency_s"]
+    for rank in ("p50", "p90", "p99"):
+        table.add_row(f"latency {rank} (s)", f"{reference_latency[rank]:.3f}", f"{latency[rank]:.3f}")
+    differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
+    table.add_row(
+        "identity", "", f"{identity['rate']:.1%}", f"{identity['identical']} of {summary['prompts']}; {differing}"
+    )
+    table.add_row("accuracy", *_both(summary["accuracy"], ".1%"))
+    table.add_row("peak memory (MiB)", "", f"{summary['peak_memory_mib']:.0f}")
+    Console(width=110).print(table)
+    if summary["claims_lossless"] and identity["algorithmic"]:
+        print(
+            f"WARNING: this decoder claims to be lossless, but {identity['algorithmic']} responses differ "
+            "algorithmically; see first_divergence in samples.jsonl"
+        )
+
+
+def _both(pair: dict[str, float], form: str) -> tuple[str, str]:
+    return format(pair["reference"], form), format(pair["decoder"], form)

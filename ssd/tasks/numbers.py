@@ -1,0 +1,67 @@
+r"""Find and compare the numeric answers of word problems: extraction version 1.
+
+A response is read by these rules, in order; the first one that finds a number decides.
+
+1. Strict: the first `#### N`, the way the reference solutions end. `#### $1,234`, `#### **18**` and `#### 18 dollars`
+   count; a heading (`#### 1. Find the cost`) does not.
+2. Boxed: the last `\boxed{...}`, if exactly one number stands in it after its last `=`.
+3. Flexible: the last number of the text.
+
+A number is written with ASCII digits, with or without commas between groups of three and with or without decimals.
+A minus belongs to it unless it follows a word, a digit or a closing bracket (`20-2` ends in 2). Currency signs, `%`
+and a full stop after it are no part of it. Fractions, exponents and number words are not read: `3/4` gives 4.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_CURRENCY = r"(?:\\?[$€£] ?)?"
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9])\.[0-9]+"
+# Atomic, so that what follows a number can never be met by giving back some of its digits.
+_NUMBER = rf"(?>(?:(?P<minus>(?<![\w)\]}}%])[-\u2212]){_CURRENCY})?(?P<digits>{_DIGITS}))"
+
+_ANY_NUMBER = re.compile(_NUMBER)
+_STRICT = re.compile(rf"(?<!#)####[^\S\n]*(?:\*\*)?{_CURRENCY}{_NUMBER}(?![.):][^\S\n]+\S)")
+_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+
+
+def extract_number(text: str) -> str | None:
+    """Return the number that a response gives as its answer, written canonically, or None."""
+    plain = _without_latex_spacing(text)
+    strict = strict_number(plain)
+    if strict is not None:
+        return strict
+    boxes = _BOXED.findall(plain)
+    if boxes:
+        boxed = [_canonical(match) for match in _ANY_NUMBER.finditer(boxes[-1].rpartition("=")[2])]
+        if len(boxed) == 1:
+            return boxed[0]
+    numbers = [_canonical(match) for match in _ANY_NUMBER.finditer(plain)]
+    return numbers[-1] if numbers else None
+
+
+def strict_number(text: str) -> str | None:
+    """Return the number of the first `#### N`, written canonically, or None."""
+    match = _STRICT.search(text)
+    return None if match is None else _canonical(match)
+
+
+def same_number(left: str, right: str) -> bool:
+    """Say whether two decimal numerals have the same value, exactly."""
+    return Decimal(left) == Decimal(right)
+
+
+def _canonical(match: re.Match[str]) -> str:
+    """Write a number without commas, leading zeros, trailing zeros or a negative zero."""
+    value = Decimal(match["digits"].replace(",", ""))
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"-{text}" if match["minus"] and value else text
+
+
+def _without_latex_spacing(text: str) -> str:
+    r"""Turn LaTeX's `1{,}234` and `1,\!234` into `1,234`."""
+    return text.replace("{,}", ",").replace("\\!", "")

@@ -1,0 +1,40 @@
+"""From a document to prompt ids, and from response ids to text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ssd.tasks.task import Document, Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def render(
+    tokenizer: PreTrainedTokenizerBase, task: Task, document: Document, examples: Sequence[Document], chat: bool
+) -> list[int]:
+    """Return the prompt ids that ask for the document: a chat for an instruct model, plain text for a base model."""
+    if not chat:
+        return list(tokenizer.encode(task.raw_prompt(document, examples)))
+    if not getattr(tokenizer, "chat_template", None):
+        raise ValueError(
+            f"tokenizer {tokenizer.name_or_path!r} has no chat template; task.chat=true expects one; pass an instruct "
+            "model, or task.chat=false"
+        )
+    text = tokenizer.apply_chat_template(task.turns(document, examples), add_generation_prompt=True, tokenize=False)
+    # A template that wants a BOS writes it (LLaDA's does); special tokens added here would be a second one.
+    return list(tokenizer.encode(text, add_special_tokens=False))
+
+
+def sha256_of_ids(ids: Iterable[int]) -> str:
+    """Return the SHA-256, in hex, of the ids in decimal joined by commas without spaces (`1,22,333`), as ASCII."""
+    return hashlib.sha256(",".join(str(int(token)) for token in ids).encode("ascii")).hexdigest()
+
+
+def response_text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], end_ids: Collection[int]) -> str:
+    """Return the text of the response before its first end token, without special tokens."""
+    end = next((place for place, token in enumerate(ids) if token in end_ids), len(ids))
+    # Without the clean-up, which moves spaces before punctuation and so changes code.
+    return tokenizer.decode(list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -1,0 +1,43 @@
+"""Tasks whose documents are word problems with one number as the answer: prompts and scoring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ssd.tasks.jsonl import require_text
+from ssd.tasks.numbers import extract_number, same_number, strict_number
+from ssd.tasks.task import Document, Task
+
+_CALCULATOR = re.compile(r"<<[^<>]*>>")
+
+
+class WordProblems(Task):
+    """Word problems in GSM8K's format: `question`, and an `answer` that ends with the line `#### N`."""
+
+    version: ClassVar[int] = 1
+
+    def raw_prompt(self, document: Document, examples: Sequence[Document]) -> str:
+        shots = [f"Question: {example.question}\nAnswer: {example.solution}\n\n" for example in examples]
+        return "".join(shots) + f"Question: {document.question}\nAnswer:"
+
+    def extract(self, text: str) -> str | None:
+        # A base model goes on with questions of its own making; lm-eval stops the generation there.
+        return extract_number(text if self.chat else text.partition("\nQuestion:")[0])
+
+    def is_correct(self, text: str, document: Document) -> bool:
+        # Repeating the question is no answer, even where its last number happens to be the right one.
+        answer = self.extract(text.replace(document.question, ""))
+        return answer is not None and same_number(answer, document.target)
+
+
+def document_from(record: Mapping[str, Any], index: int, place: str) -> Document:
+    """Return the document that a row in GSM8K's format holds; `place` tells an error where the row stands."""
+    question = require_text(record, "question", place)
+    answer = require_text(record, "answer", place)
+    target = strict_number(answer)
+    if target is None:
+        raise ValueError(f"{place}: field 'answer' ends {answer[-20:]!r}; expected a last line '#### N'; correct it")
+    # The annotations served a calculator that upstream's own models called; no dLLM was trained to write them.
+    return Document(index=index, question=question, target=target, solution=_CALCULATOR.sub("", answer))

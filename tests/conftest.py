@@ -1,0 +1,24 @@
+"""Fixtures that several packages' tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from ssd.modeling.config import Family
+from tests.data import data_folder
+from tests.models import FAMILIES
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> Family:
+    """Every test that takes it runs once for LLaDA and once for Dream."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data files; tests that need it are skipped where it is missing."""
+    folder = data_folder()
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing; set SSD_TEST_DATA to the folder of test data")
+    return folder

@@ -1,0 +1,36 @@
+"""conf/task: what Hydra composes is what the constructors take."""
+
+import inspect
+from pathlib import Path
+
+import hydra
+import pytest
+from omegaconf import OmegaConf
+
+from ssd.tasks.gsm8k import GSM8K
+from ssd.tasks.task import Task
+from ssd.tasks.tiny_math import TinyMath
+
+TASKS: dict[str, type[Task]] = {"gsm8k": GSM8K, "tiny_math": TinyMath}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_keys_and_defaults_are_the_constructors(conf_folder: Path, name: str) -> None:
+    config = OmegaConf.load(conf_folder / "task" / f"{name}.yaml")
+    defaults = {key: parameter.default for key, parameter in inspect.signature(TASKS[name]).parameters.items()}
+    assert {key: value for key, value in config.task.items() if key != "_target_"} == defaults
+    assert type(hydra.utils.instantiate(config.task)) is TASKS[name]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_config_is_global_and_names_the_command_that_runs_it(conf_folder: Path, name: str) -> None:
+    # Hydra reads a header only where no other comment stands before it.
+    header, command = (conf_folder / "task" / f"{name}.yaml").read_text().splitlines()[:2]
+    assert header == "# @package _global_"
+    assert command.startswith("# python run.py decoder=")
+    assert f" task={name}" in command
+    with hydra.initialize_config_dir(str(conf_folder), version_base="1.3"):
+        composed = hydra.compose(overrides=[f"+task={name}"])
+    assert set(composed) == {"task", "generation"}
+    assert composed.task.name == name
+    assert composed.generation.gen_length % composed.generation.block_length == 0

@@ -1,0 +1,115 @@
+"""GSM8K on its real files, and without a Hub."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import pytest
+
+from ssd.tasks.gsm8k import GSM8K
+
+GOOD = json.dumps({"question": "How many?", "answer": "2*9=<<2*9=18>>18\n#### 18"})
+DataFile = Callable[[str], Path]
+
+
+@pytest.fixture()
+def real(data_file: DataFile) -> GSM8K:
+    test, train = data_file("gsm8k/test.jsonl"), data_file("gsm8k/train.jsonl.gz")
+    return GSM8K(path=str(test), fewshot_path=str(train))
+
+
+def test_every_gold_answer_is_correct_and_no_question_is(real: GSM8K, data_file: DataFile) -> None:
+    documents = real.documents(None)
+    rows = [json.loads(line) for line in data_file("gsm8k/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(documents) == 1319
+    assert [document.index for document in documents] == list(range(1319))
+    for document, row in zip(documents, rows, strict=True):
+        assert document.question == row["question"]
+        assert real.is_correct(document.solution, document)
+        assert real.is_correct(row["answer"], document)
+        assert not real.is_correct(document.question, document)
+        assert not real.is_correct(real.raw_prompt(document, []), document)
+        assert not real.is_correct(f"{document.solution[:-1]}1{document.solution[-1]}", document)
+
+
+def test_limit_gives_a_prefix(real: GSM8K) -> None:
+    documents = real.documents(None)
+    assert real.documents(3) == documents[:3]
+    assert real.documents(5000) == documents
+    assert documents[0].target == "18"
+    assert documents[0].solution.endswith("= $18 every day at the farmer\u2019s market.\n#### 18")
+
+
+def test_examples_are_the_first_of_train_without_annotations(real: GSM8K) -> None:
+    examples = real.fewshot(7473)
+    assert len(examples) == 7473
+    assert examples[0].question.startswith("Natalia sold clips")
+    assert not any("<<" in example.solution for example in examples)
+    assert real.fewshot(2) == examples[:2]
+    assert real.fewshot(0) == []
+    with pytest.raises(ValueError, match="num_fewshot is 7474; the train split has 7473"):
+        real.fewshot(7474)
+
+
+def test_prompts_are_the_words_of_lm_eval(real: GSM8K) -> None:
+    document, (example,) = real.documents(1)[0], real.fewshot(1)
+    asked, shown = f"Question: {document.question}\nAnswer:", f"Question: {example.question}\nAnswer:"
+    assert real.raw_prompt(document, [example]) == f"{shown} {example.solution}\n\n{asked}"
+    assert real.turns(document, [example]) == [
+        {"role": "user", "content": shown},
+        {"role": "assistant", "content": example.solution},
+        {"role": "user", "content": asked},
+    ]
+
+
+def test_base_models_are_cut_at_the_next_question() -> None:
+    text = " 9 + 9 = 18\n\nQuestion: And 5 more?\nAnswer: #### 23"
+    assert GSM8K(chat=False).extract(text) == "18"
+    assert GSM8K(chat=True).extract(text) == "23"
+
+
+def test_without_the_hub_both_remedies_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("Couldn't reach\n'openai/gsm8k'")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(ConnectionError, match=r"Couldn't reach 'openai/gsm8k'.*pass task\.path=FILE"):
+        GSM8K().documents(1)
+    with pytest.raises(ConnectionError, match=r"task\.fewshot_path=FILE .*or task\.num_fewshot=0"):
+        GSM8K(num_fewshot=1).fewshot(1)
+    assert GSM8K().fewshot(0) == []
+
+
+def test_rows_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def load(name: str, config: str, split: str) -> datasets.Dataset:
+        asked.append((name, config, split))
+        return datasets.Dataset.from_list([json.loads(GOOD), {"question": "?", "answer": "none"}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with pytest.raises(ValueError, match="openai/gsm8k train row 1: field 'answer' ends 'none'"):
+        GSM8K().fewshot(1)
+    assert asked == [("openai/gsm8k", "main", "train")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_fewshot": -1}, r"task\.num_fewshot is -1; expected an integer of at least 0"),
+        ({"num_fewshot": "five"}, r"task\.num_fewshot is 'five'"),
+        ({"num_fewshot": True}, r"task\.num_fewshot is True"),
+        ({"chat": "no"}, r"task\.chat is 'no'; expected true or false"),
+        ({"path": "a.jsonl", "fewshot_path": "./a.jsonl"}, "examples would give answers away"),
+    ],
+)
+def test_constructor_refuses(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GSM8K(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_limit_must_leave_a_document(limit: int) -> None:
+    with pytest.raises(ValueError, match=rf"runtime\.limit is {limit}; expected an integer of at least 1"):
+        GSM8K().documents(limit)

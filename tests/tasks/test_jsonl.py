@@ -1,0 +1,78 @@
+"""Local data sets that are broken, through the task that reads them: every error says where and what to do."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssd.tasks.gsm8k import GSM8K
+
+GOOD = json.dumps({"question": "How many?", "answer": "#### 18"})
+
+
+@pytest.fixture()
+def two_lines(tmp_path: Path) -> Callable[[bytes], str]:
+    def write(second: bytes) -> str:
+        path = tmp_path / "local.jsonl"
+        path.write_bytes(GOOD.encode() + b"\n" + second)
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (b'{"question": ', r"local\.jsonl line 2 is not JSON"),
+        (b'\xff\xfe{"question"', r"local\.jsonl line 2 is not JSON"),
+        (b"[1]", r"local\.jsonl line 2 holds list; expected a JSON object"),
+        (b"\n" + b'{"problem": "?"}', r"local\.jsonl line 3 has no field 'question' \(it has problem\)"),
+        (b"{}", r"local\.jsonl line 2 has no field 'question' \(it has no fields\)"),
+        (b'{"question": " ", "answer": "#### 1"}', r"local\.jsonl line 2: field 'question' is ' '"),
+        (b'{"question": "?", "answer": 18}', r"local\.jsonl line 2: field 'answer' is 18; expected a non-empty string"),
+        (b'{"question": "?", "answer": "18"}', r"local\.jsonl line 2: field 'answer' ends '18'; .*'#### N'"),
+    ],
+)
+def test_malformed_lines_are_named(two_lines: Callable[[bytes], str], second: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        GSM8K(path=two_lines(second)).documents(1)
+    assert "\n" not in str(caught.value)
+
+
+def test_blank_lines_byte_order_mark_and_exotic_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "local.jsonl"
+    row = json.dumps({"question": "a\u2028b\x85c", "answer": "#### 1"}, ensure_ascii=False)
+    path.write_bytes(b"\xef\xbb\xbf" + f"\r\n{row}\r\n\r\n".encode())
+    assert [document.question for document in GSM8K(path=str(path)).documents(None)] == ["a\u2028b\x85c"]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"task\.path=.*absent\.jsonl does not exist; pass an existing file"):
+        GSM8K(path=str(tmp_path / "absent.jsonl")).documents(None)
+    with pytest.raises(FileNotFoundError, match=r"task\.fewshot_path=.*absent\.jsonl does not exist"):
+        GSM8K(fewshot_path=str(tmp_path / "absent.jsonl")).fewshot(1)
+    with pytest.raises(ValueError, match=r"task\.path=test\.parquet .*expected a \.jsonl or \.jsonl\.gz"):
+        GSM8K(path="test.parquet").documents(None)
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(ValueError, match="is a folder; expected a file"):
+        GSM8K(path=str(tmp_path / "folder.jsonl")).documents(None)
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(ValueError, match=r"empty\.jsonl is empty; expected one JSON object per line"):
+        GSM8K(path=str(tmp_path / "empty.jsonl")).documents(None)
+    (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(GOOD.encode())[:-9])
+    with pytest.raises(ValueError, match=r"torn\.jsonl\.gz is not a whole gzip file"):
+        GSM8K(path=str(tmp_path / "torn.jsonl.gz")).documents(None)
+    (tmp_path / "plain.jsonl.gz").write_text(GOOD)
+    with pytest.raises(ValueError, match=r"plain\.jsonl\.gz is not a whole gzip file"):
+        GSM8K(path=str(tmp_path / "plain.jsonl.gz")).documents(None)
+
+
+def test_other_failures_of_the_disk_keep_their_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PermissionError, match=r"task\.path=.*cannot be read \(Permission denied\); pass a readable"):
+        GSM8K(path=str(tmp_path / "secret.jsonl")).documents(None)

@@ -1,0 +1,97 @@
+"""Golden samples of answer extraction version 1: a change here is a new version."""
+
+import time
+
+import pytest
+
+from ssd.tasks.numbers import extract_number, same_number, strict_number
+
+GOLDEN: list[tuple[str, str | None]] = [
+    # strict
+    ("She makes 9 * 2 = 18.\n#### 18", "18"),
+    ("####18", "18"),
+    ("#### 72.0", "72"),
+    ("#### 2,125", "2125"),
+    ("#### 1,450,000.50", "1450000.5"),
+    ("#### $1,234.", "1234"),
+    (r"#### \$40", "40"),
+    ("#### $ 40 for 3", "40"),
+    ("#### -10", "-10"),
+    ("#### -$10", "-10"),
+    ("#### $-10", "-10"),
+    ("#### \u221210", "-10"),
+    ("#### 25%", "25"),
+    ("#### .5", "0.5"),
+    ("#### **18**", "18"),
+    ("#### 18 dollars, of 40", "18"),
+    ("#### 18\n\nThe next 3 days bring 7 more.", "18"),
+    ("#### 18\n#### 19", "18"),
+    ("#### 1. Find the cost\n2 + 3 = 5\n#### 2) Add 4\n#### 9", "9"),
+    ("#### 12. Next\nIt is 7", "7"),
+    ("##### 12\nso 5", "5"),
+    ("#### 007", "7"),
+    ("#### -0.0", "0"),
+    # boxed
+    (r"So \boxed{18} in 7 days", "18"),
+    (r"\boxed{3}, no: \boxed{4} of 9", "4"),
+    (r"\boxed{x = 5 + 13 = 18} of 40", "18"),
+    (r"\boxed{18 \text{ dollars}} for 3", "18"),
+    (r"\boxed{\$1{,}234} for 3", "1234"),
+    (r"\boxed{70,\!000\%} in 2 years", "70000"),
+    (r"\boxed{3 \text{ and } 4} or 5", "5"),
+    (r"\boxed{18} but #### 19", "19"),
+    (r"\boxed{} after 6", "6"),
+    # flexible
+    ("The answer is 18.", "18"),
+    ("The answer is $18.50.", "18.5"),
+    ("The answer is 1,234,567 stars", "1234567"),
+    ("She has 3, 4 and 5", "5"),
+    ("the choices are 1,2,3", "3"),
+    ("12,3456", "3456"),
+    ("20-2", "2"),
+    ("20 - 2 = 18", "18"),
+    ("3-5 days", "5"),
+    ("it fell to -5 degrees", "-5"),
+    ("(-5)", "-5"),
+    ("x=-5", "-5"),
+    ("COVID-19", "19"),
+    ("#### eighteen\nthat is 18", "18"),
+    ("2*9=<<2*9=18>>18", "18"),
+    ("3/4", "4"),
+    ("3.14.15", "15"),
+    # nothing to find
+    ("", None),
+    ("#### ", None),
+    ("eighteen", None),
+    (r"\boxed{x}", None),
+    ("$,.%-", None),
+    ("\u0661\u0662", None),
+]
+
+
+@pytest.mark.parametrize(("text", "number"), GOLDEN)
+def test_golden(text: str, number: str | None) -> None:
+    assert extract_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["18", r"\boxed{18}", "### 18", "#### eighteen", "#### 2. Then add"])
+def test_strict_reads_nothing_else(text: str) -> None:
+    assert strict_number(text) is None
+
+
+def test_long_numbers_stay_exact() -> None:
+    digits = "9" * 5000
+    assert extract_number(f"#### {digits}") == digits
+    assert not same_number(digits, digits[:-1] + "8")
+
+
+@pytest.mark.parametrize(("left", "right"), [("72.0", "72"), ("0.10", ".1"), ("-0", "0"), ("1E+2", "100")])
+def test_equal_values_are_the_same_number(left: str, right: str) -> None:
+    assert same_number(left, right)
+
+
+@pytest.mark.parametrize("piece", ["1,", "1,111", "-", "#### ", "\\boxed{", "\\boxed{{1}", "{1}"])
+def test_no_text_makes_extraction_hang(piece: str) -> None:
+    start_s = time.monotonic()
+    extract_number(f"\\boxed{{{piece * 50_000}")
+    assert time.monotonic() - start_s < 5
