@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from ssd.modeling.config import Family
 from tests.data import data_folder
 from tests.models import FAMILIES
+
+# Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(params=FAMILIES)

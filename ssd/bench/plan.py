@@ -32,12 +32,11 @@ class Runtime:
     traces: bool
 
     def __post_init__(self) -> None:
-        for name, least in (("limit", 1), ("threads", 1), ("warmup", 0)):
+        for name, least, may_be_null in (("limit", 1, True), ("threads", 1, True), ("warmup", 0, False)):
             value = getattr(self, name)
-            if name == "warmup" and value is None or value is not None and (type(value) is not int or value < least):
-                raise ValueError(
-                    f"runtime.{name}={value}: expected a whole number of at least {least}, or null for all"
-                )
+            if (type(value) is not int or value < least) and not (value is None and may_be_null):
+                or_null = " or null" if may_be_null else ""
+                raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
         if self.dtype not in DTYPES:
             raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
         for name, supported in (("numerics", "native"), ("batch_size", 1), ("reference", "stepwise")):

@@ -27,7 +27,7 @@ def run_id(config: Mapping[str, Any]) -> str:
 
 
 class RunFolder:
-    """`results/<run id>/`: config.yaml, environment.json, samples.jsonl, summary.json, done.json, error.json, traces/."""
+    """`results/<run id>/`: config.yaml, environment.json, samples.jsonl, summary.json, done.json, traces/."""
 
     def __init__(self, root: Path, config: Mapping[str, Any]) -> None:
         self.config = config

@@ -108,6 +108,6 @@ def check_prompt(
     needed = len(prompt_ids) + settings.gen_length
     if needed > model.context_length:
         raise ValueError(
-            f"a prompt of {len(prompt_ids)} tokens and generation.gen_length={settings.gen_length} need {needed} positions, "
-            f"the model's context has {model.context_length}; shorten the prompt (task.num_fewshot) or gen_length"
+            f"a prompt of {len(prompt_ids)} tokens and generation.gen_length={settings.gen_length} need {needed} "
+            f"positions, the model's context has {model.context_length}; shorten the prompt or gen_length"
         )

@@ -64,11 +64,12 @@ class SteppingRule:
         self.first_row_first = first_row_first
         steps = settings.steps_per_block
         counts = step_counts(settings.schedule, settings.block_length, steps)
-        self._counts = torch.tensor(counts + [0])
-        self._rates = torch.tensor(transfer_rates(steps) + [0.0], dtype=torch.float64)
+        self._counts = torch.tensor([*counts, 0])
+        self._rates = torch.tensor([*transfer_rates(steps), 0.0], dtype=torch.float64)
         self._noise = CounterNoise(settings.seed, prompt_ids)
         self._never = [special.mask_id, *(special.end_ids[:1] if settings.eos == "suppress_logits" else ())]
 
+    @torch.inference_mode()
     def score(self, logits: Tensor, runner_up: bool = False) -> Scores:
         """Reduce logits [nodes, rows, vocabulary] (overwritten) to scores [nodes, rows] on the host.
 

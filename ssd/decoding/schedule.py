@@ -17,7 +17,8 @@ def uniform_counts(masks: int, steps: int) -> list[int]:
 def transfer_rates(steps: int) -> list[float]:
     """1 - t[i+1]/t[i] for t from 1 to 1e-3 in equal strides; the last step takes all that is left (Dream)."""
     times = [1 + (DREAM_EPSILON - 1) * i / steps for i in range(steps + 1)]
-    return [1 - after / before for before, after in pairwise(times)][:-1] + [1.0]
+    rates = [1 - after / before for before, after in pairwise(times)]
+    return [*rates[:-1], 1.0]
 
 
 def dream_counts(masks: int, steps: int) -> list[int]:

@@ -15,7 +15,8 @@ class Scores:
     """Per node and block position, on the host: the token a pick would commit, and how sure the model is.
 
     token: int64 [nodes, rows]; confidence: float64 [nodes, rows], what the ranking sorts by;
-    probability: float64 [nodes, rows], the token's own; other_token, other_probability: the runner-up's, where asked for.
+    probability: float64 [nodes, rows], the token's own;
+    other_token, other_probability: the runner-up's, where asked for.
     """
 
     token: Tensor

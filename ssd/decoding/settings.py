@@ -24,7 +24,7 @@ class SpecialTokens:
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """The `generation` group of the configuration. Raises ValueError naming the key, the value and what was expected."""
+    """The `generation` group. Raises ValueError naming the key, the value and what was expected."""
 
     gen_length: int = 256
     block_length: int = 32
@@ -59,9 +59,7 @@ class GenerationSettings:
                 )
         self._check_steps()
         if self.temperature != 0:
-            raise ValueError(
-                f"generation.temperature={self.temperature}: only 0 (greedy) is supported; lossless sampling is not built yet"
-            )
+            raise ValueError(f"generation.temperature={self.temperature}: only 0 (greedy) is supported so far")
         if not _is_whole(self.seed):
             raise ValueError(f"generation.seed={self.seed!r}: expected a whole number")
 

@@ -56,7 +56,11 @@ def read_config(folder: Path) -> ModelConfig:
     file = folder / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{folder}: no config.json; model.path must name a checkpoint in the Hub's layout")
-    return ModelConfig.from_hub(json.loads(file.read_text()), where=str(file))
+    try:
+        hub = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file}: not JSON ({error}); was it downloaded in full?") from error
+    return ModelConfig.from_hub(hub, where=str(file))
 
 
 def load_model(
@@ -122,6 +126,9 @@ def _fill(
     from safetensors import safe_open
 
     with safe_open(file, framework="pt") as tensors:
+        absent = sorted(set(keys) - set(tensors.keys()))
+        if absent:
+            raise ValueError(f"{file}: no weight {absent[0]}, although the index names this file for it")
         for key in keys:
             tensor = tensors.get_tensor(key)
             if tensor.shape != expected[key]:

@@ -12,12 +12,15 @@ from ssd.speculation.forecast import Forecast
 from ssd.speculation.tree import Builder, grow
 from ssd.speculation.walk import walk
 
+WIDTHS: dict[Builder, int] = {"chain": 1, "kary": 2, "best_first": 4}
+
 
 class SelfSpeculative(BlockDecoder):
     """Lossless: the response and its order of commitment are those of stepwise decoding.
 
-    depth: steps drafted ahead; width: continuations per node; budget: nodes per verify forward, the state in hand
-    included (None: depth · width + 1); builder: see `grow`; alternatives: draft second-best tokens too;
+    depth: steps drafted ahead; width: continuations per node (None: 1 for a chain, 2 for kary, 4 for best_first);
+    budget: nodes per verify forward, the state in hand included (None: depth + 1, for kary depth · width + 1);
+    builder: see `grow`; alternatives: draft second-best tokens too;
     spread: how far certainties shift from one step to the next (best_first's estimate only).
     Raises ValueError naming the option, its value and what was expected.
     """
@@ -27,22 +30,23 @@ class SelfSpeculative(BlockDecoder):
     def __init__(
         self,
         depth: int = 8,
-        width: int = 1,
+        width: int | None = None,
         budget: int | None = None,
         builder: Builder = "chain",
         alternatives: bool = False,
         spread: float = 1.0,
     ) -> None:
-        for name, value in (("depth", depth), ("width", width)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"decoder.{name}={value}: expected a whole number of at least 1")
-        if budget is not None and (not isinstance(budget, int) or budget < 2):
+        if type(depth) is not int or depth < 1:
+            raise ValueError(f"decoder.depth={depth}: expected a whole number of at least 1")
+        if width is not None and (type(width) is not int or width < 1):
+            raise ValueError(f"decoder.width={width}: expected null or a whole number of at least 1")
+        if budget is not None and (type(budget) is not int or budget < 2):
             raise ValueError(
                 f"decoder.budget={budget}: expected null or at least 2 nodes (the state in hand and a draft)"
             )
         if builder not in get_args(Builder):
             raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
-        if builder == "chain" and (width != 1 or alternatives):
+        if builder == "chain" and (width not in (None, 1) or alternatives):
             raise ValueError(
                 f"decoder.width={width}, decoder.alternatives={alternatives}: a chain has one node per depth; "
                 "choose decoder.builder=kary or best_first for a wider tree"
@@ -50,8 +54,8 @@ class SelfSpeculative(BlockDecoder):
         if not spread > 0:
             raise ValueError(f"decoder.spread={spread}: expected a number above 0")
         self.depth = depth
-        self.width = width
-        self.budget = depth * width + 1 if budget is None else budget
+        self.width = WIDTHS[builder] if width is None else width
+        self.budget = budget or (depth * self.width if builder == "kary" else depth) + 1
         self.builder: Builder = builder
         self.runner_up = alternatives
         self.spread = spread

@@ -17,7 +17,7 @@ class TinyMath(WordProblems):
         name: str = "tiny_math",
         path: str | None = None,
         seed: int = 0,
-        documents: int = 200,
+        documents: int = 100,
         num_fewshot: int = 0,
         chat: bool = True,
     ) -> None:

@@ -8,8 +8,8 @@ from ssd.tasks.tiny_math import TinyMath
 def test_every_solution_is_correct_and_no_question_is() -> None:
     task = TinyMath()
     documents = task.documents(None)
-    assert len(documents) == 200
-    assert [document.index for document in documents] == list(range(200))
+    assert len(documents) == 100
+    assert [document.index for document in documents] == list(range(100))
     for document in documents:
         assert task.is_correct(document.solution, document)
         assert not task.is_correct(document.question, document)

@@ -1,0 +1,124 @@
+"""The claim: SSD gives the response and the order of commitment of stepwise decoding, whatever model and settings."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from baselines.stepwise import Stepwise
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.trace import Trace
+from ssd.speculation.decoder import SelfSpeculative
+from tests.models import FAMILIES, random_model
+
+SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+RANKINGS = ("low_confidence", "random", "maskgit_plus", "topk_margin", "entropy", "origin")
+
+
+@st.composite
+def generations(draw):
+    blocks, block_length = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 3, 4, 8, 16]))
+    steps = draw(st.one_of(st.none(), st.integers(1, block_length).map(lambda per_block: per_block * blocks)))
+    return GenerationSettings(
+        gen_length=blocks * block_length,
+        block_length=block_length,
+        steps=steps,
+        cache=draw(st.sampled_from(["none", "prefix", "dual"])),
+        ranking=draw(st.sampled_from(RANKINGS)),
+        schedule=draw(st.sampled_from(["uniform", "dream"])),
+        confidence_dtype=draw(st.sampled_from(["float64", "logits"])),
+        eos=draw(st.sampled_from(["keep", "suppress_logits", "suppress_confidence"])),
+        stop=draw(st.sampled_from(["none", "eos_block"])),
+        block_start=draw(st.sampled_from(["commit_first", "ranked"])),
+        seed=draw(st.integers(0, 3)),
+    )
+
+
+@st.composite
+def decoders(draw):
+    builder = draw(st.sampled_from(["chain", "kary", "best_first"]))
+    chain = builder == "chain"
+    return SelfSpeculative(
+        depth=draw(st.integers(1, 9)),
+        width=1 if chain else draw(st.integers(1, 4)),
+        budget=draw(st.one_of(st.none(), st.integers(2, 17))),
+        builder=builder,
+        alternatives=not chain and draw(st.booleans()),
+    )
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    family=st.sampled_from(FAMILIES),
+    seed=st.integers(0, 50),
+    sharpness=st.sampled_from([0.3, 1.0, 4.0]),
+    prompt=st.lists(st.integers(0, 60), min_size=1, max_size=12),
+    generation=generations(),
+    decoder=decoders(),
+)
+def test_response_and_order_are_stepwise_decodings(family, seed, sharpness, prompt, generation, decoder):
+    model = random_model(family, seed, sharpness=sharpness)
+    reference = Stepwise().decode(model, prompt, generation, SPECIAL)
+    decoded = decoder.decode(model, prompt, generation, SPECIAL)
+    assert decoded.response_ids == reference.response_ids
+    assert order(decoded.trace) == order(reference.trace)
+    assert SPECIAL.mask_id not in decoded.response_ids
+    assert decoded.trace.filled == reference.trace.filled
+    assert decoded.trace.nfe <= reference.trace.nfe
+    check_trace(decoded.trace, generation)
+    check_trace(reference.trace, generation)
+
+
+def order(trace: Trace) -> list[tuple[int, int]]:
+    return [(pick.position, pick.token) for pick in trace.picks]
+
+
+def check_trace(trace: Trace, generation: GenerationSettings) -> None:
+    """Every forward commits; blocks come in order and each opens with one forward; drafts never outnumber nodes."""
+    assert len(trace.picks) + trace.filled == generation.gen_length
+    assert [event.block for event in trace.events] == sorted(event.block for event in trace.events)
+    for event in trace.events:
+        assert event.picks
+        assert {pick.position // generation.block_length for pick in event.picks} == {event.block}
+        assert event.nodes == 1 + sum(event.drafted)
+        assert all(accepted <= drafted for drafted, accepted in zip(event.drafted, event.accepted, strict=True))
+        assert (event.kind == "verify") == (event.nodes > 1)
+    opened = len({event.block for event in trace.events})
+    assert trace.nfe_by_kind["refresh"] in (0, opened)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("builder", ["chain", "kary", "best_first"])
+def test_a_model_that_never_changes_its_mind_accepts_every_draft(family, builder):
+    """Without attention and MLP the logits of a masked position do not depend on what else is filled in."""
+    model = random_model(family, seed=0)
+    for layer in model.transformer.layers:
+        layer.attention_out.weight.zero_()
+        layer.down.weight.zero_()
+    generation = GenerationSettings(gen_length=32, block_length=16, block_start="ranked", cache="none")
+    if family == "dream":
+        generation = GenerationSettings(gen_length=32, block_length=16, ranking="random", cache="dual")
+    decoded = SelfSpeculative(depth=4, width=1, builder=builder, budget=5).decode(model, [1, 2, 3], generation, SPECIAL)
+    reference = Stepwise().decode(model, [1, 2, 3], generation, SPECIAL)
+    assert decoded.response_ids == reference.response_ids
+    if family == "llada":
+        # 15 picks left after the opening forward, at most 5 per verify forward
+        assert decoded.trace.acceptance_lengths == [5, 5, 5] * 2
+        assert decoded.trace.nfe == 2 + 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": 0}, "decoder.depth=0: expected a whole number of at least 1"),
+        ({"depth": 2.5}, "decoder.depth=2.5"),
+        ({"width": 0, "builder": "kary"}, "decoder.width=0"),
+        ({"budget": 1}, "decoder.budget=1: expected null or at least 2 nodes"),
+        ({"builder": "bush"}, "decoder.builder='bush': expected one of chain, kary, best_first"),
+        ({"width": 2}, "decoder.width=2, .*a chain has one node per depth"),
+        ({"spread": 0}, "decoder.spread=0: expected a number above 0"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SelfSpeculative(**options)

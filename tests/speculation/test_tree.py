@@ -1,0 +1,104 @@
+"""Drafts: their shape, their merging, and the walk, against brute force."""
+
+import itertools
+
+import pytest
+import torch
+
+from ssd.decoding.canvas import Canvas
+from ssd.decoding.decoder import BlockState, Engine
+from ssd.decoding.draft import Draft
+from ssd.decoding.rule import SteppingRule
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.speculation.forecast import Forecast
+from ssd.speculation.tree import grow
+from ssd.speculation.walk import walk
+from tests.models import random_model
+
+SPECIAL = SpecialTokens(mask_id=63, end_ids=(62,))
+
+
+def hand_in_block(seed=0, block_length=12, sharpness=2.0, **values) -> tuple[Engine, BlockState]:
+    """A block right after its opening forward, nothing of it committed yet."""
+    model = random_model("llada", seed, sharpness=sharpness)
+    settings = GenerationSettings(gen_length=block_length, block_length=block_length, cache="none", **values)
+    canvas = Canvas([1, 2, 3], settings, SPECIAL)
+    engine = Engine(model, canvas, SteppingRule(settings, SPECIAL, [1, 2, 3], False), runner_up=True)
+    block = next(canvas.blocks(settings, 0))
+    _, scores, _ = engine.open(block)
+    state = canvas.tokens[block.start : block.stop].clone()
+    return engine, BlockState(block, state, state == 63, scores, 0)
+
+
+def draft_of(hand_and_engine, builder, depth, width, budget, alternatives=False) -> Draft:
+    engine, hand = hand_and_engine
+    return grow(Forecast(engine, hand, depth, 1.0), hand, builder, depth, width, budget, alternatives)
+
+
+def test_a_chain_adds_the_ranked_picks_one_by_one():
+    engine, hand = hand_in_block()
+    draft = draft_of((engine, hand), "chain", 5, 1, 6)
+    ranking = engine.rank(hand.scores, hand.state[None], torch.tensor([0]), hand.block)
+    state = hand.state.clone()
+    assert draft.depths == (0, 1, 2, 3, 4, 5)
+    for depth in range(6):
+        assert torch.equal(draft.states[depth], state)
+        row = ranking.order[0, depth]
+        state[row] = hand.scores.token[0, row]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_kary_holds_every_merged_state_within_reach(depth, width):
+    """Brute force: follow every sequence of `width` choices among the remaining ranked rows; count distinct states."""
+    engine, hand = hand_in_block()
+    draft = draft_of((engine, hand), "kary", depth, width, 10_000)
+    order = engine.rank(hand.scores, hand.state[None], torch.tensor([0]), hand.block).order[0].tolist()
+    expected = set()
+    for length in range(depth + 1):
+        for choices in itertools.product(range(width), repeat=length):
+            remaining = list(order)
+            expected.add(frozenset(remaining.pop(choice) for choice in choices))
+    states = [frozenset((state != 63).nonzero().flatten().tolist()) for state in draft.states]
+    assert len(states) == len(set(states)), "equal states are one node"
+    assert set(states) == expected
+    assert draft.drafted == tuple(sum(len(state) == d for state in expected) for d in range(1, depth + 1))
+
+
+def test_alternatives_draft_second_best_tokens():
+    engine, hand = hand_in_block(sharpness=0.1)
+    draft = draft_of((engine, hand), "kary", 1, 12, 100, alternatives=True)
+    tokens = {
+        tuple((row, state[row].item()) for row in (state != 63).nonzero().flatten()) for state in draft.states[1:]
+    }
+    other = hand.scores.other_token[0].tolist()
+    assert any(token == other[row] for ((row, token),) in tokens)
+
+
+@pytest.mark.parametrize("budget", [2, 5, 9, 17])
+def test_best_first_takes_the_likeliest_nodes_and_its_children_follow_their_parents(budget):
+    draft = draft_of(hand_in_block(), "best_first", 8, 3, budget)
+    assert draft.nodes == budget
+    sets = [frozenset((state != 63).nonzero().flatten().tolist()) for state in draft.states]
+    for index, node in enumerate(sets[1:], start=1):
+        assert any(len(node - parent) == 1 and parent < node for parent in sets[:index])
+
+
+def test_no_node_is_spent_on_a_full_block():
+    for builder in ("chain", "kary", "best_first"):
+        engine, hand = hand_in_block(block_length=4)
+        width = 1 if builder == "chain" else 4
+        draft = draft_of((engine, hand), builder, 9, width, 1000)
+        assert (draft.states == 63).any(dim=1).all()
+        assert max(draft.depths) == 3
+
+
+def test_the_walk_follows_successors_and_nothing_else():
+    states = torch.tensor([[9, 9, 9], [1, 9, 9], [9, 2, 9], [1, 2, 9], [1, 5, 9]])
+    draft = Draft(states, torch.tensor([0, 1, 1, 2, 2]), (0, 1, 1, 2, 2))
+    leads_to = torch.tensor([[9, 2, 9], [1, 5, 9], [1, 2, 9], [1, 2, 3], [1, 5, 4]])
+    steps = torch.tensor([1, 2, 2, 3, 3])
+    assert walk(draft, leads_to, steps) == [0, 2, 3]
+    assert walk(draft, leads_to, steps + 1) == [0], "the same contents at another step are another state"
+    leads_to[0, 2] = 7
+    assert walk(draft, leads_to, steps) == [0]
