@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 from scripts.tiny import tokenizer
 from ssd.modeling.config import Family
 from tests.data import REPOSITORY
-from tests.models import random_transformer, write_checkpoint
+from tests.models import write_checkpoint
+from tests.restless import restless_transformer
 
 # What conf/model/{llada,dream}_tiny.yaml say of the trained ones.
 MASK_ID, END_ID, CONTEXT_LENGTH = 1, 0, 4096
@@ -22,11 +23,10 @@ _STARTS_WITH: dict[Family, str] = {"llada": tokenizer.START, "dream": ""}
 
 def write_tiny_checkpoint(folder: Path, family: Family, seed: int = 0) -> Path:
     """A random model behind the tiny checkpoints' own tokenizer; its responses change from prompt to prompt."""
-    transformer = random_transformer(
+    transformer = restless_transformer(
         family,
         seed,
         torch.float32,
-        sharpness=3.0,
         vocabulary_size=tokenizer.VOCABULARY_SIZE,
         context_length=CONTEXT_LENGTH,
         mask_id=MASK_ID,

@@ -43,6 +43,9 @@ class Divergence:
 
     def to_json(self) -> dict[str, Any]:
         line = asdict(self)
+        for name in ("token_margin", "position_margin"):
+            if line[name] == torch.inf:  # a pick outside the block; JSON knows no infinity
+                line[name] = None
         line["class"] = line.pop("verdict")
         return line
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Runtime:
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             device = torch.device(self.device)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N") from error
         if device.type not in ("cpu", "cuda"):
             raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N")
@@ -82,8 +83,6 @@ class Plan:
 
 def make_plan(composed: DictConfig) -> Plan:
     """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user."""
-    from hydra.utils import instantiate
-
     config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
@@ -91,16 +90,25 @@ def make_plan(composed: DictConfig) -> Plan:
     model = config["model"]
     special = SpecialTokens(model["mask_id"], tuple(model["end_ids"]))
     described = ("name", "lossless")
-    decoder = instantiate({key: value for key, value in config["decoder"].items() if key not in described})
-    task = instantiate(config["task"])
+    decoder = _build("decoder", {key: value for key, value in config["decoder"].items() if key not in described})
+    task = _build("task", config["task"])
     documents = task.documents(runtime.limit)
     examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
     return Plan(config, settings, special, decoder, Stepwise(), runtime, task, documents, examples)
 
 
+def _build(group: str, values: dict[str, Any]) -> Any:
+    """The object whose class `_target_` names; what its constructor refuses is raised as it is."""
+    from hydra.utils import get_class
+
+    kind = get_class(values["_target_"])
+    options = {key: value for key, value in values.items() if key != "_target_"}
+    return kind(**_known(kind, group, options))
+
+
 def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
-    names = [field.name for field in fields(kind)]
+    names = inspect.signature(kind).parameters
     unknown = sorted(set(values) - set(names))
     if unknown:
-        raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names)}")
+        raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names) or '(none)'}")
     return values

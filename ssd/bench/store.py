@@ -103,7 +103,7 @@ class RunFolder:
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 samples.append(json.loads(line))
-            except json.JSONDecodeError as error:
+            except ValueError as error:  # not JSON, or not even UTF-8
                 raise ValueError(
                     f"{self._samples}, line {number} is not JSON; pass overwrite=true to start anew"
                 ) from error

@@ -16,7 +16,7 @@ class Rotary:
         self.full_precision = full_precision
         self._tables: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
-    @torch.inference_mode(False)  # tables first met in inference must serve training too
+    @torch.inference_mode(False)  # tables first made while decoding must serve training too
     def tables(self, stop: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosine and sine tables, each [at least `stop`, head_size], in the dtype the rotation is computed in."""
         rotation_dtype = widest(dtype) if self.full_precision else dtype
@@ -60,12 +60,24 @@ def attend(query: Tensor, key: Tensor, value: Tensor, frozen: tuple[Tensor, Tens
     frozen_key, frozen_value = frozen
     context = frozen_key.shape[1]
     rows = heads // groups * window
-    grouped = query.reshape(nodes, groups, rows, head_size) * head_size**-0.5
+    grouped = query.reshape(nodes, groups, rows, head_size)
     across = grouped.transpose(0, 1).reshape(groups, nodes * rows, head_size)
-    to_context = (across @ frozen_key.mT).view(groups, nodes, rows, context).transpose(0, 1)
-    to_window = grouped @ key.mT
-    scores = torch.cat((to_context, to_window), dim=-1)
-    weights = scores.softmax(dim=-1, dtype=widest(scores.dtype)).to(value.dtype)
+    to_context = wide_product(across, frozen_key.mT).view(groups, nodes, rows, context).transpose(0, 1)
+    to_window = wide_product(grouped.flatten(0, 1), key.flatten(0, 1).mT).view(nodes, groups, rows, window)
+    scores = torch.cat((to_context, to_window), dim=-1).mul_(head_size**-0.5)
+    weights = scores.softmax(dim=-1).to(value.dtype)
     from_context = weights[..., :context].transpose(0, 1).reshape(groups, nodes * rows, context) @ frozen_value
     mixed = from_context.view(groups, nodes, rows, head_size).transpose(0, 1) + weights[..., context:] @ value
     return mixed.reshape(nodes, heads, window, head_size)
+
+
+def wide_product(left: Tensor, right: Tensor) -> Tensor:
+    """Batched product of [batch, n, k] and [batch, k, m] in float32 or wider.
+
+    Scores rounded to 16 bits before the softmax would flip more near ties than a fused kernel does.
+    """
+    if left.dtype == widest(left.dtype):
+        return left @ right
+    if left.is_cuda:
+        return torch.bmm(left, right, out_dtype=torch.float32)
+    return left.float() @ right.float()

@@ -1,6 +1,7 @@
 """Drafts: their shape, their merging, and the walk, against brute force."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import BlockState, Engine
 from ssd.decoding.draft import Draft
 from ssd.decoding.rule import SteppingRule
+from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.speculation.forecast import Forecast
 from ssd.speculation.tree import grow
@@ -18,9 +20,9 @@ from tests.models import random_model
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62,))
 
 
-def hand_in_block(seed=0, block_length=12, sharpness=2.0, **values) -> tuple[Engine, BlockState]:
+def hand_in_block(seed=0, block_length=12, **values) -> tuple[Engine, BlockState]:
     """A block right after its opening forward, nothing of it committed yet."""
-    model = random_model("llada", seed, sharpness=sharpness)
+    model = random_model("llada", seed, sharpness=2.0)
     settings = GenerationSettings(gen_length=block_length, block_length=block_length, cache="none", **values)
     canvas = Canvas([1, 2, 3], settings, SPECIAL)
     engine = Engine(model, canvas, SteppingRule(settings, SPECIAL, [1, 2, 3], False), runner_up=True)
@@ -65,14 +67,15 @@ def test_kary_holds_every_merged_state_within_reach(depth, width):
     assert draft.drafted == tuple(sum(len(state) == d for state in expected) for d in range(1, depth + 1))
 
 
-def test_alternatives_draft_second_best_tokens():
-    engine, hand = hand_in_block(sharpness=0.1)
-    draft = draft_of((engine, hand), "kary", 1, 12, 100, alternatives=True)
-    tokens = {
-        tuple((row, state[row].item()) for row in (state != 63).nonzero().flatten()) for state in draft.states[1:]
-    }
-    other = hand.scores.other_token[0].tolist()
-    assert any(token == other[row] for ((row, token),) in tokens)
+def test_alternatives_draft_the_second_best_token_where_it_is_likelier_than_another_row():
+    engine, hand = hand_in_block(block_length=4)
+    confidence = torch.tensor([[0.01, 0.5, 0.02, 0.01]], dtype=torch.float64)
+    token, other = torch.tensor([[10, 11, 12, 13]]), torch.tensor([[20, 21, 22, 23]])
+    hand = replace(hand, scores=Scores(token, confidence, confidence, other, confidence * 0.9))
+    draft = draft_of((engine, hand), "kary", 1, 2, 100, alternatives=True)
+    assert draft.states.tolist() == [[63, 63, 63, 63], [63, 11, 63, 63], [63, 21, 63, 63]]
+    draft = draft_of((engine, hand), "kary", 1, 2, 100)
+    assert draft.states.tolist() == [[63, 63, 63, 63], [63, 11, 63, 63], [63, 63, 12, 63]]
 
 
 @pytest.mark.parametrize("budget", [2, 5, 9, 17])
