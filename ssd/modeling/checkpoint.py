@@ -32,7 +32,6 @@ def resolve(path: str, revision: str | None = None) -> Path:
     if path.startswith((".", "/", "~")) or path.count("/") != 1:
         raise FileNotFoundError(f"model.path={path}: no such folder; give a checkpoint's folder or a Hub id owner/name")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     remedy = (
         f"download {path} ({', '.join(HUB_FILES)}) on a machine that reaches the Hub "
@@ -40,14 +39,11 @@ def resolve(path: str, revision: str | None = None) -> Path:
     )
     try:
         return Path(snapshot_download(path, revision=revision, allow_patterns=HUB_FILES))
-    except LocalEntryNotFoundError as error:
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
         raise ConnectionError(
-            f"model.path={path}: not a local folder, and the Hub cannot be reached; {remedy}"
-        ) from error
-    except HfHubHTTPError as error:
-        answer = str(error).splitlines()[0]
-        raise ConnectionError(
-            f"model.path={path}, revision {revision}: the Hub answered {answer!r}; {remedy}"
+            f"model.path={path}, revision {revision}: not a local folder, and the Hub does not give it ({reason}); "
+            f"{remedy}"
         ) from error
 
 
