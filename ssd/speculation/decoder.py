@@ -34,7 +34,7 @@ class SelfSpeculative(BlockDecoder):
         budget: int | None = None,
         builder: Builder = "chain",
         alternatives: bool = False,
-        spread: float = 1.0,
+        spread: float = 0.5,
     ) -> None:
         if type(depth) is not int or depth < 1:
             raise ValueError(f"decoder.depth={depth}: expected a whole number of at least 1")
