@@ -10,6 +10,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
+failures: list[str] = []
+
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> None:
@@ -19,11 +21,14 @@ def main(config: DictConfig) -> None:
 
     try:
         summary = run(make_plan(config))
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
-        sys.exit(f"error: {error}")
+    except (ValueError, OSError, FloatingPointError) as error:
+        failures.append("; ".join([str(error), *getattr(error, "__notes__", [])]))
+        print(f"error: {failures[-1]}", file=sys.stderr)
+        return
     print_summary(summary, summary["run_id"])
     print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
 
 
 if __name__ == "__main__":
     main()
+    sys.exit(bool(failures))

@@ -1,4 +1,4 @@
-"""An independent reference: stepwise decoding in its plainest form, straight from ALGORITHMS' words, one canvas at a time."""
+"""An independent reference: stepwise decoding in its plainest form, one canvas at a time, in lists and loops."""
 
 import torch
 from torch import Tensor

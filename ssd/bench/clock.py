@@ -28,6 +28,12 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Let the peak begin anew where the device allows it, so that runs of one process do not inherit each other's."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory_mib(device: torch.device) -> float:
     """Peak memory so far: of torch's allocator on a CUDA device, of the whole process on a CPU."""
     if device.type == "cuda":

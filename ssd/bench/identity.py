@@ -15,7 +15,7 @@ from ssd.decoding.decoder import Decoded, Decoder, Engine
 from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.decoding.trace import Event, Pick
+from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.dllm import MaskedDiffusionModel
 
 # How far a logit may move when only the arithmetic's order changes: another number of rows, another kernel.
@@ -28,9 +28,10 @@ Verdict = Literal["identical", "numeric", "algorithmic"]
 class Divergence:
     """Where a response first leaves the reference's, and by how little.
 
-    index: first differing response position; step: ordinal of the first differing pick; forward: the decoder's forward
-    that led to it. Margins at that point, from a one-row replay: token_margin in logits (the reference's token over the
-    decoder's, at the decoder's position), position_margin in confidence (the reference's position over the decoder's).
+    index: first differing response position; step: ordinal of the first differing pick (0 where the traces do not
+    tell); forward: the decoder's forward that led to it. Margins at that point, from a one-row replay: token_margin in
+    logits (the reference's token over the decoder's, at the decoder's position), position_margin in confidence (the
+    reference's position over the decoder's).
     """
 
     index: int
@@ -69,14 +70,12 @@ class Audit:
         index = first_difference(reference.response_ids, decoded.response_ids)
         if index is None:
             return None
-        step = first_difference(
-            [pick[:2] for pick in reference.trace.picks], [pick[:2] for pick in decoded.trace.picks]
-        )
         tolerance = LOGIT_TOLERANCE[self.model.dtype]
-        if step is None or step >= min(len(reference.trace.picks), len(decoded.trace.picks)):
-            return Divergence(index, step or 0, len(decoded.trace.events) - 1, None, None, tolerance, "algorithmic")
+        parting = first_parting(reference.trace, decoded.trace)
+        if parting is None:
+            return Divergence(index, 0, len(decoded.trace.events) - 1, None, None, tolerance, "algorithmic")
+        step, expected, found = parting
         forward = _forward_of(decoded.trace.events, step)
-        expected, found = reference.trace.picks[step], decoded.trace.picks[step]
         token_margin, position_margin, position_tolerance = self._margins(prompt_ids, reference, step, expected, found)
         narrow = token_margin <= tolerance and position_margin <= position_tolerance
         numeric = narrow and self._agrees_one_by_one(prompt_ids, reference, decoder)
@@ -137,6 +136,24 @@ def first_difference(expected: Sequence[object], found: Sequence[object]) -> int
         if left != right:
             return index
     return None if len(expected) == len(found) else min(len(expected), len(found))
+
+
+def first_parting(reference: Trace, decoded: Trace) -> tuple[int, Pick, Pick] | None:
+    """Where the commitments part: the ordinal of the pick, the reference's pick and the decoder's instead of it.
+
+    The picks of one step of the reference are a set: their order within the step is no difference.
+    """
+    start = 0
+    for event in reference.events:
+        found = decoded.picks[start : start + len(event.picks)]
+        missing = [pick for pick in event.picks if pick[:2] not in [other[:2] for other in found]]
+        extra = [pick for pick in found if pick[:2] not in [other[:2] for other in event.picks]]
+        if missing and extra:
+            return start + found.index(extra[0]), missing[0], extra[0]
+        if missing:
+            return None
+        start += len(event.picks)
+    return None
 
 
 def _forward_of(events: Sequence[Event], pick: int) -> int:

@@ -42,6 +42,7 @@ def summarise(run_id: str, claims_lossless: bool, samples: Sequence[Sample], pea
         "node_evaluations": per_prompt(lambda part: part["node_evaluations"]),
         "token_rows": per_prompt(lambda part: part["token_rows"]),
         "tokens_per_forward": per_sum(lambda part: part["tokens_total"], total_nfe),
+        "ms_per_forward": per_sum(lambda part: part["latency_s"] * 1e3, total_nfe),
         "acceptance_length": _acceptance([sample["decoder"] for sample in samples]),
         "tokens_per_s": per_sum(lambda part: part["tokens_total"], lambda part: part["latency_s"]),
         "tokens_total": per_prompt(lambda part: part["tokens_total"]),

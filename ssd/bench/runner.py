@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +26,8 @@ from ssd.tasks.task import Document
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+DEFAULT_THREADS = torch.get_num_threads()
+
 
 def run(plan: Plan) -> dict[str, Any]:
     """Carry a plan out, resuming what an earlier run left; returns the summary.
@@ -33,29 +35,29 @@ def run(plan: Plan) -> dict[str, Any]:
     A finished run is returned as stored. A failed one leaves error.json beside its samples and raises.
     """
     folder = RunFolder(plan.results_dir, plan.config)
-    if plan.config["overwrite"]:
-        folder.clear()
-    if folder.is_done:
+    if folder.is_done and not plan.config["overwrite"]:
         print(f"{folder.path} is finished; this is its summary (overwrite=true measures it anew)")
         return folder.read("summary.json")
     try:
         return _measure(plan, folder)
     except BaseException as error:
-        folder.fail(error)
+        error.add_note(f"traceback: {folder.fail(error)}")
         raise
 
 
 def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     device = plan.runtime.torch_device()
-    if plan.runtime.threads is not None:
-        torch.set_num_threads(plan.runtime.threads)
+    torch.set_num_threads(plan.runtime.threads or DEFAULT_THREADS)
     model_path = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
     tokenizer = load_tokenizer(model_path)
     prompts = render_all(plan, tokenizer, check_model(plan, read_config(model_path)))
+    if plan.config["overwrite"]:
+        folder.clear()
     finished = folder.open(environment.describe(device))
     done = {sample["index"] for sample in finished}
     todo = [place for place, document in enumerate(plan.documents) if document.index not in done]
     if todo:
+        clock.reset_peak_memory(device)
         model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
         bench = Bench(plan, folder, model, tokenizer, ForwardCounter(model))
         bench.warm_up(max(prompts, key=len))
@@ -71,8 +73,6 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
 
 def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
     """The model's shape with the configuration's context length; raises ValueError where ids disagree."""
-    from dataclasses import replace
-
     special, name = plan.special, plan.config["model"]["name"]
     if special.mask_id != model.mask_id or special.fill_id != model.end_id:
         raise ValueError(

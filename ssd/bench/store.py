@@ -80,11 +80,13 @@ class RunFolder:
         write_json(self.path / "summary.json", summary)
         write_json(self.path / "done.json", {"run_id": self.run_id, "prompts": summary["prompts"]})
 
-    def fail(self, error: BaseException) -> None:
-        """Leave the traceback of a failed run beside its samples."""
+    def fail(self, error: BaseException) -> Path:
+        """Leave the traceback of a failed run beside its samples; returns its file."""
         lines = traceback.format_exception(error)
         self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / "error.json", {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)})
+        file = self.path / "error.json"
+        write_json(file, {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)})
+        return file
 
     def read(self, name: str) -> dict[str, Any]:
         """summary.json or environment.json of this run."""

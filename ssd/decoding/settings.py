@@ -16,6 +16,12 @@ class SpecialTokens:
     mask_id: int
     end_ids: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if not self.end_ids or self.mask_id in self.end_ids:
+            raise ValueError(
+                f"model.end_ids={list(self.end_ids)}: expected at least one id, the mask's {self.mask_id} apart"
+            )
+
     @property
     def fill_id(self) -> int:
         """EOS, the first end token: what a stopped response is filled with."""

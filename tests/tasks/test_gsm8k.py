@@ -13,7 +13,7 @@ GOOD = json.dumps({"question": "How many?", "answer": "2*9=<<2*9=18>>18\n#### 18
 DataFile = Callable[[str], Path]
 
 
-@pytest.fixture()
+@pytest.fixture
 def real(data_file: DataFile) -> GSM8K:
     test, train = data_file("gsm8k/test.jsonl"), data_file("gsm8k/train.jsonl.gz")
     return GSM8K(path=str(test), fewshot_path=str(train))

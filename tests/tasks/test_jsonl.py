@@ -12,7 +12,7 @@ from ssd.tasks.gsm8k import GSM8K
 GOOD = json.dumps({"question": "How many?", "answer": "#### 18"})
 
 
-@pytest.fixture()
+@pytest.fixture
 def two_lines(tmp_path: Path) -> Callable[[bytes], str]:
     def write(second: bytes) -> str:
         path = tmp_path / "local.jsonl"

@@ -24,7 +24,7 @@ def dream(data_file: DataFile) -> Qwen2TokenizerFast:
     return Qwen2TokenizerFast.from_pretrained(data_file("tokenizers/Dream-v0-Instruct-7B"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def with_bos() -> PreTrainedTokenizerFast:
     """Return a byte-level tokenizer that, like LLaDA's, puts a BOS before whatever it encodes."""
     letters = pre_tokenizers.ByteLevel.alphabet()

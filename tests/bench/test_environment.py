@@ -1,0 +1,73 @@
+"""What is recorded of the machine and the sources."""
+
+import os
+import subprocess
+
+import pytest
+import torch
+
+from ssd.bench import environment
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A git repository with one committed file, taken for the project's."""
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.setattr(environment, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    (tmp_path / "code.py").write_text("one = 1\n")
+    for command in ("init -q", "add .", "-c user.name=n -c user.email=e@x commit -qm first"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_it_names_versions_device_and_threads():
+    found = environment.describe(CPU)
+    assert torch.__version__.startswith(found["libraries"]["torch"])
+    assert None not in found["libraries"].values()
+    assert (found["device"], found["threads"]) == ("cpu", torch.get_num_threads())
+    assert set(environment.MUST_MATCH) <= set(found)
+
+
+def test_two_looks_at_the_same_circumstances_do_not_differ():
+    assert environment.differences(environment.describe(CPU), environment.describe(CPU)) == []
+
+
+def test_every_difference_is_named():
+    now = environment.describe(CPU)
+    stored = now | {"threads": 99, "platform": "other", "device_name": "abacus"}
+    assert environment.differences(stored, now) == [
+        f"device_name: abacus → {now['device_name']}",
+        f"threads: 99 → {now['threads']}",
+    ]
+
+
+def test_what_an_older_version_did_not_record_counts_as_different():
+    now = environment.describe(CPU)
+    stored = {key: value for key, value in now.items() if key != "attention_backend"}
+    assert len(environment.differences(stored, now)) == 1
+
+
+def test_the_commit_and_whether_sources_differ_from_it(repository):
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
+    found = environment.describe(CPU)
+    assert (found["commit"], found["dirty"]) == (head.stdout.strip(), False)
+    (repository / "results.txt").write_text("untracked files are no change of the sources")
+    assert environment.describe(CPU)["dirty"] is False
+    (repository / "code.py").write_text("one = 2\n")
+    assert environment.describe(CPU)["dirty"] is True
+
+
+def test_without_git_nothing_is_claimed(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "PROJECT_ROOT", tmp_path)
+    found = environment.describe(CPU)
+    assert (found["commit"], found["dirty"]) == (None, None)
+    monkeypatch.setenv("PATH", "")
+    assert environment.describe(CPU)["commit"] is None
+
+
+def test_a_library_that_is_not_there_has_no_version(monkeypatch):
+    monkeypatch.setattr(environment, "LIBRARIES", ("no-such-library",))
+    assert environment.describe(CPU)["libraries"] == {"no-such-library": None}

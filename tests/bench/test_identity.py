@@ -1,0 +1,235 @@
+"""The audit: right decoders are identical, wrong ones are caught, and rounding is told from a bug."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from baselines.stepwise import Stepwise
+from ssd.bench.identity import LOGIT_TOLERANCE, Audit, first_difference, first_parting
+from ssd.decoding.decoder import Decoded
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.trace import Event, Pick, Trace
+from ssd.modeling.context import Window
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation.decoder import SelfSpeculative
+from tests.planted import WRONG, BelievesAll
+from tests.restless import restless_model
+
+SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+CACHES = ("none", "prefix", "dual")
+CHAIN = SelfSpeculative(depth=4)
+
+
+def prompts(count: int) -> list[list[int]]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randint(0, 60, (5 + place,), generator=generator).tolist() for place in range(count)]
+
+
+def settings(cache: str = "dual", **changes) -> GenerationSettings:
+    return GenerationSettings(**({"gen_length": 16, "block_length": 8, "cache": cache} | changes))
+
+
+def audit(model, generation, prompt, decoder, decoding_model=None):
+    """Reference, response and verdict of one prompt."""
+    reference = Stepwise().decode(model, prompt, generation, SPECIAL)
+    decoded = decoder.decode(decoding_model or model, prompt, generation, SPECIAL)
+    return reference, decoded, Audit(model, generation, SPECIAL).compare(prompt, reference, decoded, decoder)
+
+
+class Noisy(MaskedDiffusionModel):
+    """What coarse arithmetic does: the logits of a forward over several nodes move a little."""
+
+    def __init__(self, model: MaskedDiffusionModel, scale: float) -> None:
+        self.transformer, self.config = model.transformer, model.config
+        self.scale, self.generator = scale, torch.Generator().manual_seed(0)
+
+    def window(self, states, window, context=None):
+        logits = super().window(states, window, context)
+        if states.shape[0] == 1:
+            return logits
+        return logits + self.scale * torch.randn(logits.shape, generator=self.generator).to(logits.dtype)
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_equal_responses_have_no_divergence(family, cache):
+    model = restless_model(family, dtype=torch.float32)
+    for prompt in prompts(2):
+        reference, decoded, divergence = audit(model, settings(cache), prompt, CHAIN)
+        assert reference.response_ids == decoded.response_ids
+        assert divergence is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("planted", WRONG, ids=lambda kind: kind.__name__)
+def test_planted_wrong_decoders_are_graded_algorithmic(family, planted, dtype):
+    assert planted.lossless, "they claim what they do not keep"
+    caught = dict.fromkeys(CACHES, 0)
+    for seed in range(2):
+        model = restless_model(family, seed, dtype)
+        for cache in CACHES:
+            for prompt in prompts(2):
+                reference, decoded, divergence = audit(model, settings(cache), prompt, planted(depth=4))
+                assert (divergence is None) == (reference.response_ids == decoded.response_ids)
+                if divergence is not None:
+                    assert divergence.verdict == "algorithmic"
+                    caught[cache] += 1
+    assert all(caught.values()), f"this decoder was never caught: {caught}"
+
+
+def test_a_wrong_decoder_stays_algorithmic_where_every_margin_is_narrow(family):
+    """With all logits nearly equal margins say nothing; evaluating the nodes one by one still tells."""
+    found = 0
+    for seed in range(4):
+        model = restless_model(family, seed, torch.float32, sharpness=1e-5)
+        for prompt in prompts(2):
+            _, _, divergence = audit(model, settings(), prompt, BelievesAll(depth=4))
+            if divergence is not None and divergence.token_margin is not None:
+                assert divergence.token_margin <= divergence.tolerance
+                assert divergence.verdict == "algorithmic"
+                found += 1
+    assert found
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float64, 1e-11), (torch.float32, 1e-6)], ids=str)
+@pytest.mark.parametrize("cache", CACHES)
+def test_rounding_between_twin_tokens_is_numeric(family, cache, dtype, scale):
+    """Every second token has the logits of the one before it, so that the least noise decides between the two."""
+    found = 0
+    for seed in range(3):
+        model = restless_model(family, seed, dtype)
+        model.transformer.head.weight[1:60:2] = model.transformer.head.weight[0:60:2]
+        for prompt in prompts(2):
+            reference, decoded, divergence = audit(model, settings(cache), prompt, CHAIN, Noisy(model, scale))
+            if divergence is not None:
+                expected = reference.trace.picks[divergence.step]
+                other = decoded.trace.picks[divergence.step]
+                assert divergence.verdict == "numeric", divergence
+                assert expected.position == other.position
+                assert {expected.token, other.token} == {expected.token // 2 * 2, expected.token // 2 * 2 + 1}
+                assert divergence.token_margin <= 100 * scale
+                found += 1
+    assert found
+
+
+def test_rounding_between_twin_positions_is_numeric():
+    """Noise that only changes which position comes first: token and confidence are as good as equal."""
+    found = 0
+    for seed in range(6):
+        model = restless_model("llada", seed, torch.float32, sharpness=0.03)
+        for prompt in prompts(2):
+            reference, decoded, divergence = audit(model, settings(), prompt, CHAIN, Noisy(model, 2e-4))
+            if divergence is not None:
+                expected = reference.trace.picks[divergence.step]
+                other = decoded.trace.picks[divergence.step]
+                if expected.position != other.position:
+                    assert divergence.verdict == "numeric", divergence
+                    assert divergence.position_margin < 2e-4
+                    assert divergence.token_margin <= divergence.tolerance
+                    found += 1
+    assert found
+
+
+def test_noise_beyond_the_tolerance_is_no_rounding():
+    """Although the nodes one by one give the reference's response: something mixes the rows of a forward."""
+    verdicts = []
+    for seed in range(4):
+        model = restless_model("llada", seed, torch.float32)
+        for prompt in prompts(2):
+            _, _, divergence = audit(model, settings(), prompt, CHAIN, Noisy(model, 3.0))
+            if divergence is not None:
+                verdicts.append(divergence.verdict)
+                if divergence.verdict == "numeric":
+                    assert divergence.token_margin <= LOGIT_TOLERANCE[torch.float32]
+    assert verdicts.count("algorithmic") > len(verdicts) / 2
+
+
+@pytest.mark.parametrize(("block_start", "per_step"), [("ranked", 1), ("ranked", 2), ("commit_first", 1)])
+@pytest.mark.parametrize("cache", CACHES)
+def test_margins_are_those_of_the_state_before_the_divergence(family, cache, block_start, per_step):
+    """Against logits of that state computed here, with the model's own calls and no part of the decoding loop."""
+    checked = 0
+    for seed in range(4):
+        model = restless_model(family, seed)
+        generation = settings(cache, block_start=block_start, steps=16 // per_step)
+        for prompt in prompts(2):
+            reference, decoded, divergence = audit(model, generation, prompt, BelievesAll(depth=4))
+            if divergence is None:
+                continue
+            step, expected, other = first_parting(reference.trace, decoded.trace)
+            assert divergence.step == step
+            if expected.position // 8 != other.position // 8:
+                continue
+            seen = step // per_step * per_step  # picks of one step come from the same logits, in no order that matters
+            assert {pick[:2] for pick in reference.trace.picks[:seen]} == {p[:2] for p in decoded.trace.picks[:seen]}
+            assert other[:2] not in [pick[:2] for pick in reference.trace.picks[seen : seen + per_step]]
+            assert divergence.index == first_difference(reference.response_ids, decoded.response_ids)
+            committed = sum(len(event.picks) for event in decoded.trace.events[: divergence.forward])
+            assert committed <= step < committed + len(decoded.trace.events[divergence.forward].picks)
+
+            logits = logits_by_hand(model, prompt, reference.trace.picks[:seen], seen // 8 * 8, generation)
+            logits[:, 63] = -torch.inf
+            row = logits[other.position % 8]
+            assert divergence.token_margin == pytest.approx(float(row.max() - row[other.token]), abs=1e-9)
+            sure = logits.softmax(dim=-1).amax(dim=-1)
+            gap = float((sure[expected.position % 8] - sure[other.position % 8]).abs())
+            assert divergence.position_margin == pytest.approx(gap, abs=1e-9)
+            checked += 1
+    assert checked
+
+
+def logits_by_hand(model, prompt, picks, start, generation):
+    """Logits [block, vocabulary] after `picks`, for the block that begins at response position `start`."""
+    canvas = torch.tensor(prompt + [63] * 16)
+    first, stop = len(prompt) + start, len(prompt) + start + 8
+    for pick in picks:
+        if pick.position < start:
+            canvas[len(prompt) + pick.position] = pick.token
+    opened = canvas.clone()
+    for pick in picks:
+        canvas[len(prompt) + pick.position] = pick.token
+    if generation.cache == "none" or torch.equal(opened, canvas):
+        with torch.no_grad():
+            return model.transformer.logits(canvas[None])[0, first:stop]
+    shift = model.config.logits_shift
+    # The block's first position is predicted from the one before it, or was committed when the block was opened.
+    left, row = (first - shift, first) if generation.block_start == "ranked" else (first, first + shift)
+    right = stop if generation.cache == "dual" else len(canvas)
+    window = Window(left, right, row, stop, len(canvas))
+    _, context = model.refresh(opened, replace(window, first_row=first))
+    logits = torch.zeros(8, 64, dtype=model.dtype)
+    logits[row - first :] = model.window(canvas[None, left:right], window, context)[0]
+    return logits
+
+
+def test_a_response_that_its_own_trace_does_not_explain_is_algorithmic():
+    model, prompt = restless_model("llada"), prompts(1)[0]
+    reference = Stepwise().decode(model, prompt, settings(), SPECIAL)
+    forged = Decoded([*reference.response_ids[:9], 7, *reference.response_ids[10:]], reference.trace)
+    assert forged.response_ids != reference.response_ids
+    divergence = Audit(model, settings(), SPECIAL).compare(prompt, reference, forged, Stepwise())
+    assert (divergence.index, divergence.verdict) == (9, "algorithmic")
+    assert divergence.token_margin is None
+    assert divergence.position_margin is None
+
+
+def test_a_pick_outside_the_block_has_no_margin_and_is_still_valid_json():
+    model, prompt = restless_model("llada"), prompts(1)[0]
+    reference = Stepwise().decode(model, prompt, settings(), SPECIAL)
+    early = replace(reference, trace=Trace([Event("decode", 0, 0, 1, 8, (Pick(12, 5, 0.5),)), *reference.trace.events]))
+    early = replace(early, response_ids=[60, *reference.response_ids[1:]])
+    divergence = Audit(model, settings(), SPECIAL).compare(prompt, reference, early, Stepwise())
+    assert divergence.verdict == "algorithmic"
+    line = json.loads(json.dumps(divergence.to_json(), allow_nan=False))
+    assert line["class"] == "algorithmic"
+    assert line["token_margin"] is line["position_margin"] is None
+    assert set(line) >= {"index", "step", "forward", "tolerance"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "index"),
+    [([1, 2, 3], [1, 2, 3], None), ([1, 2, 3], [1, 9, 3], 1), ([1, 2], [1, 2, 3], 2), ([1], [], 0), ([], [], None)],
+)
+def test_first_difference(expected, found, index):
+    assert first_difference(expected, found) == index

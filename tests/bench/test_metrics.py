@@ -1,0 +1,164 @@
+"""The summary of three hand-made sample lines, every figure worked out by hand."""
+
+import copy
+import json
+
+import pytest
+
+from ssd.bench.metrics import summarise
+
+KINDS = ("refresh", "decode", "verify", "verifier")
+
+
+def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), accepted=()):
+    return {
+        "response_ids": [7] * total,
+        "correct": correct,
+        "latency_s": latency_s,
+        "nfe": dict(zip(KINDS, nfe, strict=True)),
+        "node_evaluations": sum(nfe[:3]) + sum(drafted),
+        "token_rows": rows,
+        "tokens_total": total,
+        "tokens_useful": useful,
+        "acceptance_lengths": list(lengths),
+        "drafted_by_depth": list(drafted),
+        "accepted_by_depth": list(accepted),
+    }
+
+
+def line(index, reference, decoder, divergence=None, same_order=True):
+    return {
+        "index": index,
+        "reference": reference,
+        "decoder": decoder,
+        "identical": divergence is None,
+        "same_commit_order": same_order,
+        "first_divergence": divergence,
+    }
+
+
+@pytest.fixture
+def lines() -> list[dict]:
+    return [
+        line(
+            0,
+            part(2.0, (2, 14, 0, 0), 200, 16, 10, True),
+            part(1.0, (2, 1, 3, 0), 260, 16, 10, True, (5, 5, 3), (3, 3, 2), (3, 3, 1)),
+        ),
+        line(
+            1,
+            part(4.0, (2, 14, 0, 0), 200, 16, 16, False),
+            part(1.0, (2, 0, 4, 2), 300, 16, 12, True, (4, 4, 4, 2), (4, 3), (3, 3)),
+            {"class": "numeric"},
+            same_order=False,
+        ),
+        line(
+            2,
+            part(2.0, (1, 7, 0, 0), 100, 8, 2, True),
+            part(2.0, (1, 7, 0, 0), 100, 8, 0, False),
+            {"class": "algorithmic"},
+            same_order=False,
+        ),
+    ]
+
+
+@pytest.fixture
+def summary(lines):
+    return summarise("ssd-x", True, lines, 123.5)
+
+
+def test_figures_by_hand(summary):
+    assert (summary["run_id"], summary["status"], summary["prompts"]) == ("ssd-x", "done", 3)
+    assert summary["claims_lossless"] is True
+    assert summary["peak_memory_mib"] == 123.5
+    assert summary["predicted_speedup"] is None
+    assert summary["speedup"]["ratio"] == 8 / 4
+    assert summary["nfe"] == {
+        "reference": 40 / 3,
+        "decoder": 20 / 3,
+        "ratio": 2.0,
+        "by_kind": {"refresh": 5 / 3, "decode": 8 / 3, "verify": 7 / 3, "verifier": 2 / 3},
+    }
+    assert summary["token_rows"] == {"reference": 500 / 3, "decoder": 660 / 3}
+    assert summary["node_evaluations"] == {"reference": 40 / 3, "decoder": (20 + 8 + 7) / 3}
+    assert summary["tokens_per_forward"] == {"reference": 40 / 40, "decoder": 40 / 20}
+    assert summary["tokens_per_s"] == {"reference": 40 / 8, "decoder": 40 / 4}
+    assert summary["tokens_total"] == {"reference": 40 / 3, "decoder": 40 / 3}
+    assert summary["tokens_useful"] == {"reference": 28 / 3, "decoder": 22 / 3}
+    assert summary["acceptance_length"] == {
+        "mean": pytest.approx((5 + 5 + 3 + 4 + 4 + 4 + 2) / 7),
+        "rate_by_depth": [6 / 7, 6 / 6, 1 / 2],
+    }
+    assert summary["identity"] == {
+        "rate": 1 / 3,
+        "identical": 1,
+        "numeric": 1,
+        "algorithmic": 1,
+        "same_commit_order": 1 / 3,
+    }
+    assert summary["accuracy"] == {"reference": 2 / 3, "decoder": 2 / 3}
+    assert summary["latency_s"]["p50"] == 1.0
+    assert summary["latency_s"]["p90"] == pytest.approx(1.8)
+    assert summary["latency_s"]["p99"] == pytest.approx(1.98)
+    assert summary["reference_latency_s"]["p50"] == 2.0
+    assert summary["reference_latency_s"]["p90"] == pytest.approx(3.6)
+
+
+NUMBER = (int, float)
+PAIR = {"reference": NUMBER, "decoder": NUMBER}
+SCHEMA = {
+    "run_id": str,
+    "status": str,
+    "prompts": int,
+    "claims_lossless": bool,
+    "speedup": {"ratio": NUMBER, "low": NUMBER, "high": NUMBER},
+    "nfe": {**PAIR, "ratio": NUMBER, "by_kind": dict.fromkeys(KINDS, NUMBER)},
+    "token_rows": PAIR,
+    "tokens_per_forward": PAIR,
+    "acceptance_length": {"mean": NUMBER, "rate_by_depth": list},
+    "tokens_per_s": PAIR,
+    "latency_s": {"p50": NUMBER, "p90": NUMBER, "p99": NUMBER},
+    "identity": {"rate": NUMBER, "identical": int, "numeric": int, "algorithmic": int},
+    "accuracy": PAIR,
+    "peak_memory_mib": NUMBER,
+    "predicted_speedup": (float, type(None)),
+}
+
+
+def check_schema(found, schema, where="summary") -> None:
+    """Every key that scripts rely on is there and of its type, and the whole is strict JSON."""
+    for key, kind in schema.items():
+        assert key in found, f"{where} has no {key}"
+        if isinstance(kind, dict):
+            check_schema(found[key], kind, f"{where}.{key}")
+        else:
+            assert isinstance(found[key], kind), f"{where}.{key} is {found[key]!r}"
+    json.dumps(found, allow_nan=False)
+
+
+def test_keys_and_types_that_scripts_rely_on(summary):
+    check_schema(summary, SCHEMA)
+    assert set(summary["nfe"]["by_kind"]) == set(KINDS)
+
+
+def test_without_verify_forwards_a_forward_is_one_step(lines):
+    """Stepwise decoding measured against itself: no drafts, no acceptance, ratios of exactly one."""
+    for sample in lines:
+        sample |= {"decoder": copy.deepcopy(sample["reference"]), "identical": True, "first_divergence": None}
+    summary = summarise("stepwise-x", True, lines, 1.0)
+    check_schema(summary, SCHEMA)
+    assert summary["acceptance_length"] == {"mean": 1.0, "rate_by_depth": []}
+    assert summary["speedup"] == {"ratio": 1.0, "low": 1.0, "high": 1.0}
+    assert summary["nfe"]["ratio"] == 1.0
+    assert summary["identity"]["rate"] == 1.0
+
+
+def test_the_order_of_lines_changes_nothing_but_the_bootstrap(lines, summary):
+    backwards = summarise("ssd-x", True, lines[::-1], 123.5)
+    for found in (backwards, summary):
+        found["speedup"] = found["speedup"]["ratio"]
+    assert backwards == summary
+
+
+def test_a_summary_of_one_prompt(lines):
+    check_schema(summarise("ssd-x", False, lines[:1], 1.0), SCHEMA)

@@ -1,0 +1,260 @@
+"""Whole runs in this process, over the first problems of tiny_math with random models."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from baselines.stepwise import Stepwise
+from ssd.bench import runner
+from ssd.decoding.decoder import BlockDecoder
+from tests.bench.conftest import composed
+from tests.bench.test_metrics import KINDS, SCHEMA, check_schema
+
+SIDE = {
+    "response_ids": list,
+    "text": str,
+    "answer": (str, type(None)),
+    "correct": bool,
+    "latency_s": float,
+    "nfe": dict.fromkeys(KINDS, int),
+    "token_rows": int,
+    "tokens_total": int,
+    "tokens_useful": int,
+    "acceptance_lengths": list,
+}
+LINE = {
+    "index": int,
+    "prompt_ids": list,
+    "prompt_sha256": str,
+    "target": str,
+    "reference": SIDE,
+    "decoder": SIDE,
+    "identical": bool,
+    "first_divergence": (dict, type(None)),
+}
+
+
+def only_folder(root: Path) -> Path:
+    (folder,) = root.iterdir()
+    return folder
+
+
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+def test_a_run_leaves_everything_that_a_reader_needs(family, cache, short_run, tmp_path):
+    summary = short_run(family, f"generation.cache={cache}", "generation.stop=eos_block")
+    check_schema(summary, SCHEMA)
+    assert summary["identity"] | {"same_commit_order": 1.0} == {
+        "rate": 1.0,
+        "identical": 3,
+        "numeric": 0,
+        "algorithmic": 0,
+        "same_commit_order": 1.0,
+    }
+    assert summary["nfe"]["reference"] == 16
+    assert summary["nfe"]["decoder"] < 16
+    assert (summary["nfe"]["by_kind"]["refresh"] == 0) == (cache == "none")
+
+    folder = only_folder(tmp_path)
+    assert folder.name == summary["run_id"]
+    names = {"config.yaml", "environment.json", "samples.jsonl", "summary.json", "done.json"}
+    assert {file.name for file in folder.iterdir()} == names
+    assert json.loads((folder / "summary.json").read_text()) == summary
+    lines = lines_of(folder)
+    assert [line["index"] for line in lines] == [0, 1, 2]
+    responses = set()
+    for line in lines:
+        check_schema(line, LINE, "line")
+        text = ",".join(map(str, line["prompt_ids"]))
+        assert line["prompt_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+        for side in (line["reference"], line["decoder"]):
+            assert len(side["response_ids"]) == 16
+            assert 1 not in side["response_ids"], "the mask is never predicted"
+            assert side["latency_s"] > 0
+            assert side["tokens_total"] == 16
+        assert sum(line["reference"]["nfe"].values()) == 16
+        assert line["decoder"]["nfe"]["verify"] == len(line["decoder"]["acceptance_lengths"]) > 0
+        assert line["reference"]["acceptance_lengths"] == []
+        responses.add(tuple(line["decoder"]["response_ids"]))
+    assert len(responses) == 3, "a model that answers everything alike would test little"
+
+
+def test_a_finished_run_is_returned_without_measuring(short_run, tmp_path, monkeypatch, capsys):
+    first = short_run("llada")
+    before = (only_folder(tmp_path) / "samples.jsonl").read_bytes()
+
+    def refuse(*arguments):
+        raise AssertionError("a finished run must not load a model")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "load_model", refuse)
+        assert short_run("llada") == first
+        assert "is finished" in capsys.readouterr().out
+        assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() == before
+        with pytest.raises(AssertionError, match="must not load"):
+            short_run("llada", "overwrite=true")
+    assert not (only_folder(tmp_path) / "samples.jsonl").exists()
+    assert short_run("llada")["run_id"] == first["run_id"]
+
+
+def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, monkeypatch):
+    whole = short_run("dream", "runtime.warmup=0")
+    folder = only_folder(tmp_path)
+    expected = lines_of(folder)
+    content = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "done.json").unlink()
+    (folder / "samples.jsonl").write_bytes(content[0] + content[1][:40])
+
+    measured = []
+    measure = runner.Bench.measure
+    monkeypatch.setattr(
+        runner.Bench,
+        "measure",
+        lambda self, document, prompt: measured.append(document.index) or measure(self, document, prompt),
+    )
+    resumed = short_run("dream", "runtime.warmup=0")
+    assert measured == [1, 2]
+    assert lines_of(folder)[0] == expected[0]
+    for found, line in zip(lines_of(folder), expected, strict=True):
+        assert found["index"] == line["index"]
+        assert found["prompt_ids"] == line["prompt_ids"]
+        for side in ("reference", "decoder"):
+            assert found[side]["response_ids"] == line[side]["response_ids"]
+            assert found[side]["nfe"] == line[side]["nfe"]
+    for name in ("nfe", "token_rows", "tokens_per_forward", "acceptance_length", "identity", "accuracy"):
+        assert resumed[name] == whole[name]
+    assert (folder / "done.json").is_file()
+
+
+def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monkeypatch):
+    decode = BlockDecoder.decode
+    calls = []
+
+    def break_at_the_fourth(self, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise RuntimeError("out of luck")
+        return decode(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockDecoder, "decode", break_at_the_fourth)
+        with pytest.raises(RuntimeError, match="out of luck"):
+            short_run("llada", "runtime.warmup=0")
+    folder = only_folder(tmp_path)
+    error = json.loads((folder / "error.json").read_text())
+    assert error["error"] == "RuntimeError: out of luck"
+    assert "break_at_the_fourth" in error["traceback"]
+    assert [line["index"] for line in lines_of(folder)] == [0]
+    assert not (folder / "done.json").exists()
+
+    assert short_run("llada", "runtime.warmup=0")["prompts"] == 3
+    assert [line["index"] for line in lines_of(folder)] == [0, 1, 2]
+    assert not (folder / "error.json").exists()
+
+
+def test_the_side_that_goes_first_alternates_after_the_warm_up(short_run, monkeypatch):
+    calls = []
+    decode = BlockDecoder.decode
+
+    def watch(self, model, prompt, *arguments):
+        calls.append((type(self) is Stepwise, len(prompt)))
+        return decode(self, model, prompt, *arguments)
+
+    monkeypatch.setattr(BlockDecoder, "decode", watch)
+    short_run("llada", "runtime.warmup=2", "runtime.limit=4")
+    warm_up, measured = calls[:4], calls[4:]
+    longest = max(length for _, length in measured)
+    assert warm_up == [(True, longest), (False, longest)] * 2
+    assert [first for first, _ in measured] == [True, False, False, True, True, False, False, True]
+
+
+def test_traces_hold_every_forward_of_both_sides(short_run, tmp_path):
+    short_run("dream", "runtime.traces=true")
+    folder = only_folder(tmp_path)
+    for line in lines_of(folder):
+        traces = json.loads((folder / "traces" / f"{line['index']:06d}.json").read_text())
+        for side in ("reference", "decoder"):
+            assert len(traces[side]) == sum(line[side]["nfe"].values())
+            response = [None] * 16
+            for event in traces[side]:
+                for position, token, _ in event["picks"]:
+                    assert response[position] is None, "every position is committed once"
+                    response[position] = token
+            assert response == line[side]["response_ids"]
+
+
+def test_a_forward_that_a_trace_hides_is_an_error(short_run, tmp_path):
+    with pytest.raises(RuntimeError, match=r"HidesAForward reports 16 forwards, the model counted 30; every forward"):
+        short_run("llada", "decoder=stepwise", "decoder._target_=tests.planted.HidesAForward")
+    assert (only_folder(tmp_path) / "error.json").is_file()
+
+
+@pytest.mark.parametrize("planted", ["BelievesAll", "IgnoresOrder", "StaleContext"])
+def test_a_wrong_decoder_is_exposed_by_a_run(family, planted, short_run, tmp_path, capsys):
+    summary = short_run(family, f"decoder._target_=tests.planted.{planted}", "runtime.dtype=float32")
+    assert summary["claims_lossless"] is True
+    assert summary["identity"]["algorithmic"] > 0
+    assert summary["identity"]["rate"] < 1
+    classes = [
+        line["first_divergence"] and line["first_divergence"]["class"] for line in lines_of(only_folder(tmp_path))
+    ]
+    assert classes.count("algorithmic") == summary["identity"]["algorithmic"]
+    from ssd.bench.table import print_summary
+
+    print_summary(summary, "planted")
+    assert "WARNING: this decoder claims to be lossless" in capsys.readouterr().out
+
+
+def test_stepwise_against_itself_is_identical_and_drafts_nothing(family, short_run):
+    summary = short_run(family, "decoder=stepwise")
+    assert summary["identity"]["rate"] == summary["nfe"]["ratio"] == 1.0
+    assert summary["acceptance_length"] == {"mean": 1.0, "rate_by_depth": []}
+    assert summary["token_rows"]["reference"] == summary["token_rows"]["decoder"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.mask_id=5"], "model.mask_id=5, .* of llada_tiny disagree with the checkpoint's config.json"),
+        (["model.end_ids=[4,0]"], r"model.end_ids=\[4, 0\] of llada_tiny disagree"),
+        (["model.context_length=40"], r"tiny_math, document 0: a prompt of \d+ tokens .* the model's context has 40"),
+        (["model.path=/no/such/folder"], "model.path=/no/such/folder: no such folder"),
+        (["generation.gen_length=8192"], r"need \d+ positions, the model's context has 4096; shorten the prompt"),
+    ],
+)
+def test_what_does_not_fit_the_checkpoint_is_refused_before_weights_are_loaded(
+    words, message, short_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runner, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        short_run("llada", *words)
+    assert not (only_folder(tmp_path) / "samples.jsonl").exists()
+
+
+def test_samples_of_another_machine_are_not_resumed(short_run, tmp_path):
+    short_run("llada")
+    folder = only_folder(tmp_path)
+    (folder / "done.json").unlink()
+    environment = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps(environment | {"device_name": "another"}))
+    with pytest.raises(ValueError, match=r"holds 3 samples measured elsewhere \(device_name: another → "):
+        short_run("llada")
+    assert len(lines_of(folder)) == 3
+
+
+def test_the_checkpoint_is_what_the_preset_expects(checkpoints, family):
+    """The random checkpoints stand in for the trained ones: same ids, same context, a chat template."""
+    from ssd.modeling.checkpoint import load_tokenizer, read_config
+
+    preset = composed(f"model={family}_tiny").model
+    config = read_config(checkpoints[family])
+    assert (config.mask_id, config.end_id, config.context_length) == (1, 0, preset.context_length)
+    tokenizer = load_tokenizer(checkpoints[family])
+    assert tokenizer.mask_token_id == preset.mask_id
+    assert [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")] == list(preset.end_ids)
+    assert tokenizer.chat_template
