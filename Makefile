@@ -4,6 +4,7 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 ARGS ?=
+MAIN_JOB := decoder=ssd model=llada_tiny task=tiny_math runtime.limit=30
 torch_named := $(filter-out file,$(origin TORCH))
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ help: ## list these targets
 setup: .venv/.installed ## create .venv and install everything into it
 
 run: setup ## run the benchmark: make run ARGS="decoder=ssd model=llada task=gsm8k"
-	.venv/bin/python run.py $(ARGS)
+	.venv/bin/python run.py $(or $(ARGS),$(MAIN_JOB))
 
 test: setup ## lint, check the format, run all tests
 	.venv/bin/ruff check .

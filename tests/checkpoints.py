@@ -34,7 +34,7 @@ def write_tiny_checkpoint(folder: Path, family: Family, seed: int = 0) -> Path:
     )
     write_checkpoint(folder, transformer)
     tokenizer.save(tokenizer.wrap(_tokenizer(), _STARTS_WITH[family], CONTEXT_LENGTH), folder)
-    training = yaml.safe_load((REPOSITORY / "conf" / "training" / f"{PRESETS[family]}.yaml").read_text())
+    training = yaml.safe_load((REPOSITORY / "scripts" / "tiny" / "recipes" / f"{PRESETS[family]}.yaml").read_text())
     config: dict[str, Any] = training["config"] | json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config))
     return folder

@@ -1,0 +1,184 @@
+"""Training batches: examples of equal prompt length together, so that nothing is padded or hidden from attention.
+
+A batch is a pure function of the recipe's seed and the step, which is what makes training resumable.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from scripts.tiny.tokenizer import END, TURN_END
+from ssd.tasks.tiny_language import documents, drills, response, user_message
+
+DRILLS = "drills"
+GEN_LENGTH = 64
+BLOCK_LENGTH = 32
+
+_DRILL_LINES = 9
+_TAIL_WEIGHT = 0.1
+_RESULT_WEIGHT = 3.0
+_PROMPT_WEIGHT = 0.1
+_IN_ORDER_SHARE = 0.35
+_BY_BLOCKS_SHARE = 0.25
+_SOFTEST_FRONTIER = 12.0
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Examples of one kind whose prompts are equally long."""
+
+    prompt_length: int
+    tokens: Tensor
+    """[examples, prompt_length + response region]"""
+    weights: Tensor
+    """What a mistake at a position costs; 0 where the diffusion model is never asked."""
+    ends: Tensor
+    """Length of the response of each example, `<|im_end|>` included."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one forward is trained on."""
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+    """[rows, length]: 0 where nothing is predicted."""
+
+
+class Pool:
+    """All training examples, encoded once and drawn from by step."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        sizes: Mapping[str, int],
+        parts: Mapping[str, Sequence[int]],
+        seed: int,
+    ) -> None:
+        """sizes: examples of each kind in the pool; parts: rows of each forward of a step, by kind."""
+        self.parts = [(kind, rows) for kind, all_rows in parts.items() for rows in all_rows]
+        self.seed = seed
+        self.mask_id = int(tokenizer.mask_token_id)
+        self.buckets = {kind: _buckets(tokenizer, kind, count, seed) for kind, count in sizes.items()}
+        largest = max(rows for _, rows in self.parts)
+        for kind, buckets in self.buckets.items():
+            self.buckets[kind] = [bucket for bucket in buckets if len(bucket.tokens) >= largest]
+        missing = sorted({kind for kind, _ in self.parts if not self.buckets.get(kind)})
+        if missing:
+            raise ValueError(f"the pool holds too few examples of {', '.join(missing)}; raise its size in the recipe")
+
+    def batches(self, step: int, causal: bool) -> list[Batch]:
+        """Return what step number `step` is trained on; their weights add up to one."""
+        chooser = random.Random(f"{self.seed}/{step}")
+        generator = torch.Generator().manual_seed(chooser.getrandbits(48))
+        batches: list[Batch] = []
+        for kind, rows in self.parts:
+            buckets = self.buckets[kind]
+            bucket = chooser.choices(buckets, [len(each.tokens) for each in buckets])[0]
+            index = torch.tensor(chooser.sample(range(len(bucket.tokens)), rows))
+            batches.append(_causal(bucket, index) if causal else self._masked(bucket, index, generator))
+        total = sum(float(batch.weights.sum()) for batch in batches)
+        return [Batch(batch.inputs, batch.targets, batch.weights / total) for batch in batches]
+
+    def _masked(self, bucket: Bucket, index: Tensor, generator: torch.Generator) -> Batch:
+        tokens, weights = bucket.tokens[index], bucket.weights[index]
+        hidden = mask_positions(weights > 0, bucket.prompt_length, bucket.ends[index], generator)
+        return Batch(tokens.masked_fill(hidden, self.mask_id), tokens, weights * hidden)
+
+
+def mask_positions(maskable: Tensor, prompt_length: int, ends: Tensor, generator: torch.Generator) -> Tensor:
+    """Choose the positions to hide: [rows, length] of bool, one of three ways for each row.
+
+    Spread: every maskable position is hidden with a chance that is itself uniform in [0.05, 1]. In order: roughly
+    what lies right of some place in the response, as confidence usually runs from left to right. By blocks: one block
+    as in the first way, the blocks before it clear, everything after it hidden. Sequences without a prompt are drills,
+    of which only results are maskable, and most of them are hidden.
+    """
+    rows, length = maskable.shape
+    ratio = 0.05 + 0.95 * torch.rand(rows, 1, generator=generator)
+    if prompt_length == 0:
+        ratio = 0.5 + 0.5 * ratio
+    hidden = torch.rand(rows, length, generator=generator) < ratio
+    if prompt_length > 0:
+        places = torch.arange(length) - prompt_length
+        frontier = torch.rand(rows, 1, generator=generator) * ends[:, None]
+        softness = _SOFTEST_FRONTIER * torch.rand(rows, 1, generator=generator)
+        in_order = places + softness * torch.randn(rows, length, generator=generator) > frontier
+        second = (torch.rand(rows, 1, generator=generator) < 0.35) & (ends[:, None] > BLOCK_LENGTH)
+        block = places.div(BLOCK_LENGTH, rounding_mode="floor").expand(rows, length)
+        by_blocks = torch.where(block == second.long(), hidden, block > second.long())
+        way = torch.rand(rows, 1, generator=generator)
+        hidden = torch.where(way < _IN_ORDER_SHARE, in_order, hidden)
+        hidden = torch.where(way > 1 - _BY_BLOCKS_SHARE, by_blocks, hidden)
+    hidden &= maskable
+    first = maskable.float().argmax(dim=1, keepdim=True)
+    return hidden.scatter(1, first, hidden.gather(1, first) | ~hidden.any(dim=1, keepdim=True))
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerFast, messages: Sequence[str]) -> list[list[int]]:
+    """Encode users' messages as the chat template renders them."""
+    chats = [[{"role": "user", "content": message}] for message in messages]
+    rendered = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+    return [list(ids) for ids in tokenizer(rendered, add_special_tokens=False)["input_ids"]]
+
+
+def _causal(bucket: Bucket, index: Tensor) -> Batch:
+    """Next-token prediction on prompt and response, cut soon after the longest response."""
+    stop = bucket.prompt_length + int(bucket.ends[index].max()) + 1
+    tokens, weights = bucket.tokens[index, :stop], bucket.weights[index, :stop].clone()
+    weights[:, : bucket.prompt_length] = _PROMPT_WEIGHT
+    return Batch(tokens[:, :-1], tokens[:, 1:], weights[:, 1:])
+
+
+def _buckets(tokenizer: PreTrainedTokenizerFast, kind: str, count: int, seed: int) -> list[Bucket]:
+    pairs = _drill_sheets(count, seed) if kind == DRILLS else _conversations(tokenizer, kind, count, seed)
+    end_id, turn_end_id = tokenizer.convert_tokens_to_ids([END, TURN_END])
+    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    rows: dict[tuple[int, int], list[tuple[list[int], list[float], int]]] = defaultdict(list)
+    encoded = tokenizer([text for _, text in pairs], add_special_tokens=False)["input_ids"]
+    for (prompt, _), answer in zip(pairs, encoded, strict=True):
+        weights = _answer_weights([words[token] for token in answer])
+        if kind == DRILLS:
+            weights = [weight if weight == _RESULT_WEIGHT else 0.0 for weight in weights]
+            rows[0, len(answer)].append((answer, weights, len(answer)))
+            continue
+        tail = GEN_LENGTH - len(answer) - 1
+        if tail < 0:
+            raise ValueError(f"{kind} has a response of {len(answer)} tokens, {GEN_LENGTH - 1} are allowed")
+        tokens = prompt + answer + [turn_end_id] + [end_id] * tail
+        weights = [0.0] * len(prompt) + weights + [1.0] + [_TAIL_WEIGHT] * tail
+        rows[len(prompt), GEN_LENGTH].append((tokens, weights, len(answer) + 1))
+    buckets: list[Bucket] = []
+    for (length, _), group in sorted(rows.items()):
+        tokens, weights, ends = zip(*group, strict=True)
+        buckets.append(Bucket(length, torch.tensor(tokens), torch.tensor(weights), torch.tensor(ends)))
+    return buckets
+
+
+def _conversations(tokenizer: PreTrainedTokenizerFast, task: str, count: int, seed: int) -> list[tuple[list[int], str]]:
+    found = documents(task, "train", count, seed)
+    prompts = prompt_ids(tokenizer, [user_message(task, each) for each in found])
+    return [(prompt, response(task, each)) for prompt, each in zip(prompts, found, strict=True)]
+
+
+def _drill_sheets(count: int, seed: int) -> list[tuple[list[int], str]]:
+    """Sheets of several facts, one a line."""
+    facts = drills(count * _DRILL_LINES, seed)
+    return [([], "\n".join(facts[index * _DRILL_LINES :][:_DRILL_LINES])) for index in range(count)]
+
+
+def _answer_weights(words: Sequence[str]) -> list[float]:
+    """Weigh the digits of results, after `=` and `####`, higher than the rest."""
+    weights: list[float] = []
+    in_result = False
+    for word in words:
+        bare = word.replace("Ġ", "")
+        in_result = bare in ("=", "####") or (in_result and (not bare or bare.isdigit()))
+        weights.append(_RESULT_WEIGHT if in_result and bare.isdigit() else 1.0)
+    return weights

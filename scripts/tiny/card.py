@@ -1,0 +1,51 @@
+"""The README.md of a tiny checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.tiny.batches import BLOCK_LENGTH, GEN_LENGTH
+from scripts.tiny.evaluation import Score
+from scripts.tiny.networks import Network, is_causal
+
+
+def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: float, scores: Sequence[Score]) -> str:
+    """Say what the checkpoint is, how it was made and how good it is."""
+    parameters = sum(weight.numel() for weight in network.parameters()) / 1e6
+    kind = "autoregressive language model" if is_causal(network) else "masked diffusion language model"
+    decoding = (
+        f"greedy, at most {GEN_LENGTH} tokens"
+        if is_causal(network)
+        else f"stepwise: gen_length {GEN_LENGTH}, block_length {BLOCK_LENGTH}, low-confidence order, greedy, no cache"
+    )
+    unfinished = "" if step == recipe["steps"] else f"**Unfinished: step {step} of {recipe['steps']}.**\n\n"
+    start = f"the weights of `{recipe['starts_from']}`" if recipe["starts_from"] else "random weights"
+    rows = "\n".join(f"| {score.task} | {score.accuracy:.1%} | {score.mean_tokens:.1f} |" for score in scores)
+    count = recipe["final_count"] if step == recipe["steps"] else recipe["quick_count"]
+    notes = f"\n\n{recipe['notes']}" if recipe["notes"] else ""
+    mixture = ", ".join(f"{sum(parts)} {name}" for name, parts in recipe["parts"].items())
+    return f"""# {recipe["name"]}
+
+{unfinished}{recipe["about"]}
+
+A {kind} of {parameters:.2f} M parameters in the files of a Hub checkpoint, for tests and for trying decoders out on a
+laptop. It knows one synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
+
+| | |
+| --- | --- |
+| Command | `python -m scripts.train_tiny --model {recipe["name"]}` |
+| Recipe | `scripts/tiny/recipes/{recipe["name"]}.yaml` |
+| Seed | {recipe["seed"]} |
+| Starts from | {start} |
+| Data | train split of the synthetic language; each step has {mixture} |
+| Steps | {step} |
+| Wall time | {seconds / 60:.0f} minutes on {recipe["threads"]} CPU thread(s), float32 |
+
+Accuracy on {count} held-out documents of each task ({decoding}; bfloat16 weights run in float32):
+
+| task | accuracy | mean response tokens |
+| --- | --- | --- |
+{rows}
+
+Held out means that the question, whatever seed draws it, is never in the train split. A code answer counts as right if
+it is the reference solution, character for character.{notes}
+"""

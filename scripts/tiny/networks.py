@@ -1,0 +1,90 @@
+"""The networks of the tiny checkpoints behind one face: what they predict, and the Hub's names for their weights."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from scripts.tiny.conversion import convert
+from ssd.modeling.config import ModelConfig
+from ssd.modeling.transformer import Transformer
+from ssd.modeling.weights import to_hub_names
+
+Network = Transformer | Qwen2ForCausalLM
+
+
+def build(hub_config: Mapping[str, Any], seed: int) -> Network:
+    """Build a freshly initialised network from the contents of its config.json."""
+    torch.manual_seed(seed)
+    if hub_config["model_type"] == "qwen2":
+        network: Network = Qwen2ForCausalLM(Qwen2Config(**hub_config))
+    else:
+        network = Transformer(ModelConfig.from_hub(hub_config))
+    _initialise(network)
+    return network
+
+
+def is_causal(network: Network) -> bool:
+    """Say whether a network is autoregressive: the logits at a position then predict the next one."""
+    return isinstance(network, Qwen2ForCausalLM)
+
+
+def logits(network: Network, tokens: Tensor) -> Tensor:
+    """Return logits [rows, length, vocabulary] of tokens [rows, length]."""
+    if isinstance(network, Qwen2ForCausalLM):
+        return network(input_ids=tokens, use_cache=False).logits
+    return network.logits(tokens)
+
+
+def hub_weights(network: Network) -> dict[str, Tensor]:
+    """Return the weights under the names that the Hub's checkpoints use; they share storage with the network."""
+    weights = network.state_dict()
+    return to_hub_names(weights, network.config) if isinstance(network, Transformer) else dict(weights)
+
+
+def start_from(network: Network, folder: Path, sample: Tensor) -> None:
+    """Give a network the weights of another tiny checkpoint: Dream those of the verifier, LLaDA those of Dream.
+
+    sample: tokens [rows, length] that the network will be trained on.
+    """
+    if not isinstance(network, Transformer):
+        raise ValueError("only the diffusion models can start from another checkpoint")
+    for name in ("model.safetensors", "config.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"no {name} in {folder}; train that checkpoint first")
+    weights = load_file(folder / "model.safetensors")
+    if network.config.family == "dream":
+        load_hub_weights(network, weights)
+        return
+    dream = Transformer(ModelConfig.from_hub(json.loads((folder / "config.json").read_text()), str(folder)))
+    load_hub_weights(dream, weights)
+    convert(dream, network, sample)
+
+
+def load_hub_weights(network: Transformer, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights under the Hub's names into a network that names them alike (Dream's are Qwen2's)."""
+    targets = hub_weights(network)
+    strange = sorted(weights.keys() ^ targets.keys())
+    if strange:
+        raise ValueError(f"{len(strange)} weights do not fit the network, such as {strange[0]}")
+    with torch.no_grad():
+        for name, target in targets.items():
+            target.copy_(weights[name])
+
+
+def _initialise(network: nn.Module) -> None:
+    """Draw small weights; what writes to the residual stream starts at zero."""
+    for name, weight in network.named_parameters():
+        if weight.ndim == 1:
+            nn.init.constant_(weight, 0.0 if name.endswith("bias") else 1.0)
+        elif name.endswith(("attention_out.weight", "down.weight", "o_proj.weight", "down_proj.weight")):
+            nn.init.zeros_(weight)
+        elif "embed" in name:
+            nn.init.normal_(weight, std=0.3)
+        else:
+            nn.init.normal_(weight, std=0.5 * weight.shape[1] ** -0.5)
