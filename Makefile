@@ -4,7 +4,7 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 ARGS ?=
-MAIN_JOB := decoder=ssd model=llada_tiny task=tiny_math runtime.limit=30
+MAIN_JOB := decoder=ssd model=llada_tiny task=tiny_math runtime.limit=20
 torch_named := $(filter-out file,$(origin TORCH))
 
 .DEFAULT_GOAL := help
