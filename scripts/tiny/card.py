@@ -11,7 +11,7 @@ from scripts.tiny.networks import Network, is_causal
 def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: float, scores: Sequence[Score]) -> str:
     """Say what the checkpoint is, how it was made and how good it is."""
     parameters = sum(weight.numel() for weight in network.parameters()) / 1e6
-    kind = "autoregressive language model" if is_causal(network) else "masked diffusion language model"
+    article, kind = ("An", "autoregressive") if is_causal(network) else ("A", "masked diffusion")
     decoding = (
         f"greedy, at most {GEN_LENGTH} tokens"
         if is_causal(network)
@@ -27,8 +27,8 @@ def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: 
 
 {unfinished}{recipe["about"]}
 
-A {kind} of {parameters:.2f} M parameters in the files of a Hub checkpoint, for tests and for trying decoders out on a
-laptop. It knows one synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
+{article} {kind} language model of {parameters:.2f} M parameters in the files of a Hub checkpoint,
+for tests and for trying decoders out on a laptop. It knows one synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
 
 | | |
 | --- | --- |

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,23 +14,26 @@ import torch
 from ssd.modeling.checkpoint import PROJECT_ROOT
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy")
-MUST_MATCH = ("python", "libraries", "device", "device_name", "threads", "attention_backend", "commit", "dirty")
+MUST_MATCH = (
+    "python", "libraries", "device", "device_name", "threads", "attention_backend", "commit", "changes", "checkpoint",
+)  # fmt: skip
+MEASURED = ("run.py", "conf", "ssd", "baselines")
+"""What a result is made by: changes elsewhere in the checkout do not matter to it."""
 
 
-def describe(device: torch.device) -> dict[str, Any]:
+def describe(device: torch.device, checkpoint: Path | None = None) -> dict[str, Any]:
     """Everything outside the configuration that a result may depend on."""
-    commit, dirty = _git()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "device": device.type,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
         "attention_backend": "sdpa without a context, explicit softmax beside a context",
-        "commit": commit,
-        "dirty": dirty,
+        **_code(),
+        "checkpoint": _fingerprint(checkpoint) if checkpoint else None,
     }
 
 
@@ -44,13 +49,47 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _git() -> tuple[str | None, bool | None]:
-    """Commit and whether tracked files differ from it; None outside a git checkout."""
-    answers = []
-    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
-        try:
-            done = subprocess.run(["git", *command], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None, None
-        answers.append(done.stdout.strip())
-    return answers[0], bool(answers[1])
+def _processor() -> str:
+    """The CPU's model name; platform.processor() is empty on most Linux systems."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _fingerprint(checkpoint: Path) -> str:
+    """What tells two checkpoints apart without reading gigabytes: config.json, and each weight file's size and ends."""
+    digest = hashlib.sha256((checkpoint / "config.json").read_bytes())
+    for file in sorted(checkpoint.glob("*.safetensors")):
+        size = file.stat().st_size
+        with file.open("rb") as weights:
+            digest.update(f"{file.name}:{size}".encode() + weights.read(2**20))
+            weights.seek(max(0, size - 2**20))
+            digest.update(weights.read())
+    return digest.hexdigest()[:16]
+
+
+def _code() -> dict[str, Any]:
+    """Commit, whether the measuring code differs from it, and a hash of how; None outside a git checkout."""
+    commit, diff, new = (
+        _git("rev-parse", "HEAD"),
+        _git("diff", "HEAD", "--", *MEASURED),
+        _git("ls-files", "--others", "--exclude-standard", "--", *MEASURED),
+    )
+    if commit is None or diff is None or new is None:
+        return {"commit": None, "dirty": None, "changes": None}
+    digest = hashlib.sha256(diff.encode())
+    for name in new.splitlines():
+        digest.update(name.encode() + (PROJECT_ROOT / name).read_bytes())
+    dirty = bool(diff or new)
+    return {"commit": commit.strip(), "dirty": dirty, "changes": digest.hexdigest()[:16] if dirty else None}
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout

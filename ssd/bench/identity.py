@@ -97,12 +97,22 @@ class Audit:
             return torch.inf, torch.inf, 0.0
         preferred = scores.token[0, found_row]
         token_margin = float(logits[found_row, preferred] - logits[found_row, found.token])
-        sure, unsure = scores.confidence[0, [row, found_row]].tolist()
         slack = LOGIT_TOLERANCE[self.model.dtype]
+        if self.settings.eos == "suppress_confidence" and self._end_is_near(logits[[row, found_row]], slack):
+            # An end token's confidence is put last, so that a near tie with one decides the whole order.
+            return token_margin, 0.0, slack
+        sure, unsure = scores.confidence[0, [row, found_row]].tolist()
         if self.settings.ranking in ("low_confidence", "maskgit_plus"):
             # d softmax / d logit = p (1 - p): near-certain confidences can only move by very little.
             slack *= 2 * (sure * (1 - sure) + unsure * (1 - unsure))
         return token_margin, abs(sure - unsure), slack + torch.finfo(self.model.dtype).eps
+
+    def _end_is_near(self, logits: Tensor, slack: float) -> bool:
+        """Whether, in any row of logits [rows, vocabulary], an end token and another are as good as equally likely."""
+        ends = list(self.special.end_ids)
+        others = logits.clone()
+        others[:, [*ends, self.special.mask_id]] = -torch.inf
+        return bool(((logits[:, ends].amax(dim=1) - others.amax(dim=1)).abs() <= slack).any())
 
     def _replay(self, prompt_ids: Sequence[int], reference: Decoded, step: int) -> tuple[Tensor, Scores, Block]:
         """Logits [block, vocabulary] and scores of the reference's state before one of its picks."""

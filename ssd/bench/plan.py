@@ -38,6 +38,7 @@ class Runtime:
             if (type(value) is not int or value < least) and not (value is None and may_be_null):
                 or_null = " or null" if may_be_null else ""
                 raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
+        require_bool("runtime.traces", self.traces)
         if self.dtype not in DTYPES:
             raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
         for name, supported in (("numerics", "native"), ("batch_size", 1), ("reference", "stepwise")):
@@ -84,24 +85,58 @@ class Plan:
 def make_plan(composed: DictConfig) -> Plan:
     """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user."""
     config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    require_bool("overwrite", config["overwrite"])
+    require_bool("decoder.lossless", config["decoder"].get("lossless"))
+    require_text("results_dir", config["results_dir"])
     settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
-    runtime.torch_device()
-    model = config["model"]
-    special = SpecialTokens(model["mask_id"], tuple(model["end_ids"]))
+    # A result depends on the device that `auto` stands for, so that is what the run id is made of.
+    config["runtime"]["device"] = str(runtime.torch_device())
+    special = _check_model(config["model"])
     described = ("name", "lossless")
     decoder = _build("decoder", {key: value for key, value in config["decoder"].items() if key not in described})
     task = _build("task", config["task"])
+    config["task"]["version"] = task.version
     documents = task.documents(runtime.limit)
     examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
     return Plan(config, settings, special, decoder, Stepwise(), runtime, task, documents, examples)
+
+
+def _check_model(model: dict[str, Any]) -> SpecialTokens:
+    """The model's special tokens, after a look at the rest of its group."""
+    require_text("model.path", model["path"])
+    if type(model["context_length"]) is not int or model["context_length"] < 1:
+        raise ValueError(f"model.context_length={model['context_length']}: expected a whole number of at least 1")
+    ids = [model["mask_id"], *(model["end_ids"] if isinstance(model["end_ids"], list) else [None])]
+    if any(type(token) is not int for token in ids):
+        raise ValueError(
+            f"model.mask_id={model['mask_id']}, model.end_ids={model['end_ids']}: expected an id and a list of ids"
+        )
+    return SpecialTokens(ids[0], tuple(ids[1:]))
+
+
+def require_bool(key: str, value: object) -> None:
+    """Refuse what YAML takes for text: `no`, `yes` and `off` are words to Hydra, and true if asked."""
+    if type(value) is not bool:
+        raise ValueError(f"{key}={value}: expected true or false")
+
+
+def require_text(key: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key}={value}: expected a path or a name")
 
 
 def _build(group: str, values: dict[str, Any]) -> Any:
     """The object whose class `_target_` names; what its constructor refuses is raised as it is."""
     from hydra.utils import get_class
 
-    kind = get_class(values["_target_"])
+    try:
+        kind = get_class(values["_target_"])
+    except (ImportError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(
+            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/"
+        ) from error
     options = {key: value for key, value in values.items() if key != "_target_"}
     return kind(**_known(kind, group, options))
 

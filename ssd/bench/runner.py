@@ -36,7 +36,11 @@ def run(plan: Plan) -> dict[str, Any]:
     """
     folder = RunFolder(plan.results_dir, plan.config)
     if folder.is_done and not plan.config["overwrite"]:
+        stored, now = folder.read("environment.json"), environment.describe(plan.runtime.torch_device())
+        changed = environment.differences(stored, {**now, "checkpoint": stored["checkpoint"]})
         print(f"{folder.path} is finished; this is its summary (overwrite=true measures it anew)")
+        if changed:
+            print(f"NOTE: it was measured under other circumstances: {'; '.join(changed)}")
         return folder.read("summary.json")
     try:
         return _measure(plan, folder)
@@ -51,9 +55,10 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     model_path = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
     tokenizer = load_tokenizer(model_path)
     prompts = render_all(plan, tokenizer, check_model(plan, read_config(model_path)))
-    if plan.config["overwrite"]:
-        folder.clear()
-    finished = folder.open(environment.describe(device))
+    circumstances = environment.describe(device, model_path)
+    overwrite = plan.config["overwrite"]
+    finished = [] if overwrite else folder.open(circumstances)
+    check_samples(folder, finished, plan, prompts)
     done = {sample["index"] for sample in finished}
     todo = [place for place, document in enumerate(plan.documents) if document.index not in done]
     if todo:
@@ -61,12 +66,15 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
         model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
         bench = Bench(plan, folder, model, tokenizer, ForwardCounter(model))
         bench.warm_up(max(prompts, key=len))
+        if overwrite:  # only now that nothing stands in the way of measuring anew
+            folder.clear()
+            folder.open(circumstances)
         with progress(len(prompts), len(done)) as advance:
             for place in todo:
                 finished.append(bench.measure(plan.documents[place], prompts[place]))
                 folder.append(finished[-1])
                 advance()
-    summary = summarise(folder.run_id, plan.config["decoder"]["lossless"], finished, clock.peak_memory_mib(device))
+    summary = summarise(folder.run_id, plan.config["decoder"]["lossless"], finished)
     folder.finish(summary)
     return summary
 
@@ -81,6 +89,19 @@ def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
         )
     limit = plan.config["model"]["context_length"]
     return replace(model, context_length=min(limit, model.context_length))
+
+
+def check_samples(
+    folder: RunFolder, finished: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]
+) -> None:
+    """Raise ValueError if stored samples were measured on other prompts than those of this run."""
+    expected = {document.index: sha256_of_ids(prompt) for document, prompt in zip(plan.documents, prompts, strict=True)}
+    for sample in finished:
+        if sample["prompt_sha256"] != expected.get(sample["index"]):
+            raise ValueError(
+                f"{folder.path}: sample {sample['index']} was measured on another prompt; did the task's file or the "
+                "tokenizer change? pass overwrite=true to measure anew, or another results_dir"
+            )
 
 
 def render_all(plan: Plan, tokenizer: PreTrainedTokenizerBase, model: ModelConfig) -> list[list[int]]:
@@ -119,6 +140,7 @@ class Bench:
         decoded, latency_s = {}, {}
         for name, decoder in sides if document.index % 2 == 0 else reversed(sides):
             decoded[name], latency_s[name] = self._decode(decoder, prompt)
+        peak_memory_mib = clock.peak_memory_mib(self.model.device)  # the audit's own forwards do not count
         audit = Audit(self.model, plan.settings, plan.special)
         divergence = audit.compare(prompt, decoded["reference"], decoded["decoder"], plan.decoder)
         if plan.runtime.traces:
@@ -133,6 +155,7 @@ class Bench:
             "identical": divergence is None,
             "same_commit_order": samples.same_order(decoded["reference"], decoded["decoder"]),
             "first_divergence": divergence.to_json() if divergence else None,
+            "peak_memory_mib": peak_memory_mib,
         }
 
     def _decode(self, decoder: Decoder, prompt: Sequence[int]) -> tuple[Decoded, float]:
@@ -152,7 +175,9 @@ class Bench:
     def _side(self, decoded: Decoded, document: Document, latency_s: float) -> dict[str, Any]:
         end_ids, task = self.plan.special.end_ids, self.plan.task
         text = response_text(self.tokenizer, decoded.response_ids, end_ids)
-        return samples.side(decoded, text, task.extract(text), task.is_correct(text, document), latency_s, end_ids)
+        return samples.side(
+            decoded, text, task.answer(text, document), task.is_correct(text, document), latency_s, end_ids
+        )
 
 
 @contextmanager

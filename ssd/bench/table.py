@@ -39,8 +39,9 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
     differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
     agreeing = f"{identity['identical']} of {summary['prompts']}; {differing}"
     table.add_row("identity", "", f"{identity['rate']:.1%}", agreeing)
+    table.add_row("  same order of picks", "", f"{identity['same_commit_order']:.1%}")
     table.add_row("accuracy", *_both(summary["accuracy"], ".1%"))
-    table.add_row("peak memory (MiB)", "", f"{summary['peak_memory_mib']:.0f}")
+    table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")
     Console(width=WIDTH).print(table)
     if summary["claims_lossless"] and identity["algorithmic"]:
         print(

@@ -30,9 +30,6 @@ class Decoded:
 class Decoder(ABC):
     """Anything that turns a prompt into a response and a trace. Decoders return; they do not print or time."""
 
-    lossless: bool
-    """Whether the response is claimed to be the one stepwise decoding gives."""
-
     @abstractmethod
     def decode(
         self,
@@ -163,9 +160,10 @@ def _event(
     """The event of one forward; positions count from the response's start, at canvas position `origin`."""
     picks = []
     for node in path:
-        for row in ranking.rows(node):
-            position = block.start - origin + row
-            picks.append(Pick(position, int(scores.token[node, row]), float(scores.confidence[node, row])))
+        rows_picked = ranking.rows(node)
+        tokens, confidences = scores.token[node, rows_picked].tolist(), scores.confidence[node, rows_picked].tolist()
+        first = block.start - origin
+        picks += [Pick(first + row, *pick) for row, *pick in zip(rows_picked, tokens, confidences, strict=True)]
     drafted = draft.drafted
     accepted = tuple(int(depth < len(path)) for depth in range(1, len(drafted) + 1))
     return Event(kind, block.index, int(ranking.step[0]), draft.nodes, rows, tuple(picks), drafted, accepted)

@@ -40,7 +40,7 @@ def resolve(path: str, revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(path, revision=revision, allow_patterns=HUB_FILES))
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConnectionError(
             f"model.path={path}, revision {revision}: not a local folder, and the Hub does not give it ({reason}); "
             f"{remedy}"

@@ -25,8 +25,6 @@ class SelfSpeculative(BlockDecoder):
     Raises ValueError naming the option, its value and what was expected.
     """
 
-    lossless = True
-
     def __init__(
         self,
         depth: int = 8,
@@ -46,12 +44,14 @@ class SelfSpeculative(BlockDecoder):
             )
         if builder not in get_args(Builder):
             raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
+        if type(alternatives) is not bool:
+            raise ValueError(f"decoder.alternatives={alternatives}: expected true or false")
         if builder == "chain" and (width not in (None, 1) or alternatives):
             raise ValueError(
                 f"decoder.width={width}, decoder.alternatives={alternatives}: a chain has one node per depth; "
                 "choose decoder.builder=kary or best_first for a wider tree"
             )
-        if not spread > 0:
+        if type(spread) not in (int, float) or not spread > 0:
             raise ValueError(f"decoder.spread={spread}: expected a number above 0")
         self.depth = depth
         self.width = WIDTHS[builder] if width is None else width

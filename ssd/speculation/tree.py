@@ -48,7 +48,7 @@ def grow(
 
     Every node offers its `width` likeliest continuations. `chain` and `kary` take nodes level by level, `best_first`
     takes the node with the highest estimated probability of being reached. Nodes reached in different orders are one
-    node, whose probability is the sum over the ways to it.
+    node, whose probability is the sum over the ways that were found before it was taken.
     """
     priority = PRIORITIES[builder]
     root = Node(frozenset(), hand.step, 0)

@@ -50,8 +50,8 @@ class Task(ABC):
         """Return the text that a base model continues."""
 
     @abstractmethod
-    def extract(self, text: str) -> str | None:
-        """Return the answer that a response gives, or None where it gives none."""
+    def answer(self, text: str, document: Document) -> str | None:
+        """Return the answer that a response to the document gives, or None where it gives none."""
 
     @abstractmethod
     def is_correct(self, text: str, document: Document) -> bool:

@@ -22,13 +22,14 @@ class WordProblems(Task):
         shots = [f"Question: {example.question}\nAnswer: {example.solution}\n\n" for example in examples]
         return "".join(shots) + f"Question: {document.question}\nAnswer:"
 
-    def extract(self, text: str) -> str | None:
+    def answer(self, text: str, document: Document) -> str | None:
         # A base model goes on with questions of its own making; lm-eval stops the generation there.
-        return extract_number(text if self.chat else text.partition("\nQuestion:")[0])
+        own = text if self.chat else text.partition("\nQuestion:")[0]
+        # Repeating the question is no answer, even where its last number happens to be the right one.
+        return extract_number(own.replace(document.question, ""))
 
     def is_correct(self, text: str, document: Document) -> bool:
-        # Repeating the question is no answer, even where its last number happens to be the right one.
-        answer = self.extract(text.replace(document.question, ""))
+        answer = self.answer(text, document)
         return answer is not None and same_number(answer, document.target)
 
 
@@ -39,5 +40,5 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> Document
     target = strict_number(answer)
     if target is None:
         raise ValueError(f"{place}: field 'answer' ends {answer[-20:]!r}; expected a last line '#### N'; correct it")
-    # The annotations served a calculator that upstream's own models called; no dLLM was trained to write them.
+    # The annotations served a calculator that upstream's own models called. lm-eval leaves them in its few-shot turns.
     return Document(index=index, question=question, target=target, solution=_CALCULATOR.sub("", answer))

@@ -17,7 +17,8 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.delenv("GIT_DIR")
     monkeypatch.setattr(environment, "PROJECT_ROOT", tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    (tmp_path / "code.py").write_text("one = 1\n")
+    (tmp_path / "ssd").mkdir()
+    (tmp_path / "ssd" / "code.py").write_text("one = 1\n")
     for command in ("init -q", "add .", "-c user.name=n -c user.email=e@x commit -qm first"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     return tmp_path
@@ -53,11 +54,31 @@ def test_what_an_older_version_did_not_record_counts_as_different():
 def test_the_commit_and_whether_sources_differ_from_it(repository):
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
     found = environment.describe(CPU)
-    assert (found["commit"], found["dirty"]) == (head.stdout.strip(), False)
-    (repository / "results.txt").write_text("untracked files are no change of the sources")
+    assert (found["commit"], found["dirty"], found["changes"]) == (head.stdout.strip(), False, None)
+    (repository / "results.txt").write_text("what is not measured with does not matter")
     assert environment.describe(CPU)["dirty"] is False
-    (repository / "code.py").write_text("one = 2\n")
-    assert environment.describe(CPU)["dirty"] is True
+    changes = []
+    for folder, text in (
+        ("ssd", "one = 2\n"),
+        ("ssd", "one = 3\n"),
+        ("baselines", "mine = 1\n"),
+        ("baselines", "mine = 2\n"),
+    ):
+        (repository / folder).mkdir(exist_ok=True)
+        (repository / folder / "code.py").write_text(text)
+        found = environment.describe(CPU)
+        assert found["dirty"] is True
+        changes.append(found["changes"])
+    assert len(set(changes)) == 4, "every edit is another one, in files that git does not know yet too"
+
+
+def test_checkpoints_are_told_apart_by_their_contents(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    first = environment.describe(CPU, tmp_path)["checkpoint"]
+    assert first == environment.describe(CPU, tmp_path)["checkpoint"]
+    (tmp_path / "model.safetensors").write_bytes(b"two")
+    assert first != environment.describe(CPU, tmp_path)["checkpoint"]
 
 
 def test_without_git_nothing_is_claimed(tmp_path, monkeypatch):

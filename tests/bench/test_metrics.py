@@ -34,6 +34,7 @@ def line(index, reference, decoder, divergence=None, same_order=True):
         "identical": divergence is None,
         "same_commit_order": same_order,
         "first_divergence": divergence,
+        "peak_memory_mib": 123.5 - index,
     }
 
 
@@ -64,7 +65,7 @@ def lines() -> list[dict]:
 
 @pytest.fixture
 def summary(lines):
-    return summarise("ssd-x", True, lines, 123.5)
+    return summarise("ssd-x", True, lines)
 
 
 def test_figures_by_hand(summary):
@@ -145,7 +146,7 @@ def test_without_verify_forwards_a_forward_is_one_step(lines):
     """Stepwise decoding measured against itself: no drafts, no acceptance, ratios of exactly one."""
     for sample in lines:
         sample |= {"decoder": copy.deepcopy(sample["reference"]), "identical": True, "first_divergence": None}
-    summary = summarise("stepwise-x", True, lines, 1.0)
+    summary = summarise("stepwise-x", True, lines)
     check_schema(summary, SCHEMA)
     assert summary["acceptance_length"] == {"mean": 1.0, "rate_by_depth": []}
     assert summary["speedup"] == {"ratio": 1.0, "low": 1.0, "high": 1.0}
@@ -154,11 +155,11 @@ def test_without_verify_forwards_a_forward_is_one_step(lines):
 
 
 def test_the_order_of_lines_changes_nothing_but_the_bootstrap(lines, summary):
-    backwards = summarise("ssd-x", True, lines[::-1], 123.5)
+    backwards = summarise("ssd-x", True, lines[::-1])
     for found in (backwards, summary):
         found["speedup"] = found["speedup"]["ratio"]
     assert backwards == summary
 
 
 def test_a_summary_of_one_prompt(lines):
-    check_schema(summarise("ssd-x", False, lines[:1], 1.0), SCHEMA)
+    check_schema(summarise("ssd-x", False, lines[:1]), SCHEMA)

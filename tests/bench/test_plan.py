@@ -143,10 +143,35 @@ def test_a_model_wins_over_a_task():
     assert composed("task=gsm8k", "model=dream_base").task.chat is False
 
 
-@pytest.mark.parametrize("decoder", names("decoder"))
-def test_what_a_decoder_claims_in_yaml_it_claims_in_code(decoder):
-    config = composed(f"decoder={decoder}")
-    assert type(make_plan(config).decoder).lossless is config.decoder.lossless
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("overwrite=no", r"^overwrite=no: expected true or false$"),
+        ("runtime.traces=maybe", r"^runtime\.traces=maybe: expected true or false$"),
+        ("decoder.lossless=no", r"^decoder\.lossless=no: expected true or false$"),
+        ("~decoder.lossless", r"^decoder\.lossless=None: expected true or false$"),
+        ("decoder.alternatives=no", r"^decoder\.alternatives=no: expected true or false$"),
+        ("decoder.spread=abc", r"^decoder\.spread=abc: expected a number above 0$"),
+        (
+            "decoder._target_=ssd.nothing.Mine",
+            r"^decoder\._target_=ssd\.nothing\.Mine: no such class .*; mend conf/decoder/$",
+        ),
+        ("results_dir=null", r"^results_dir=None: expected a path"),
+        ("model.path=null", r"^model\.path=None: expected a path"),
+        ("model.context_length=abc", r"^model\.context_length=abc: expected a whole number"),
+        ("model.end_ids=null", r"^model\.mask_id=1, model\.end_ids=None: expected an id and a list of ids$"),
+        ("model.end_ids=[]", r"^model\.end_ids=\[\]: expected at least one id"),
+    ],
+)
+def test_words_that_would_be_taken_for_something_else(word, message):
+    with pytest.raises(ValueError, match=message):
+        make_plan(composed(word))
+
+
+def test_a_run_records_the_version_of_its_task_and_the_device_that_auto_stands_for():
+    config = make_plan(composed("runtime.device=auto")).config
+    assert config["task"]["version"] == 1
+    assert config["runtime"]["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: str(file.relative_to(CONF)))

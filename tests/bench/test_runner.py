@@ -98,8 +98,29 @@ def test_a_finished_run_is_returned_without_measuring(short_run, tmp_path, monke
         assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() == before
         with pytest.raises(AssertionError, match="must not load"):
             short_run("llada", "overwrite=true")
-    assert not (only_folder(tmp_path) / "samples.jsonl").exists()
-    assert short_run("llada")["run_id"] == first["run_id"]
+    assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() == before, "a failed new start loses nothing"
+    assert short_run("llada") == first
+    assert short_run("llada", "overwrite=true")["run_id"] == first["run_id"]
+    assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() != before
+
+
+def test_a_finished_run_says_what_has_changed_since(short_run, tmp_path, capsys):
+    short_run("llada")
+    file = only_folder(tmp_path) / "environment.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"device_name": "abacus"}))
+    short_run("llada")
+    assert "NOTE: it was measured under other circumstances: device_name: abacus → " in capsys.readouterr().out
+
+
+def test_samples_of_other_prompts_are_not_resumed(short_run, tmp_path):
+    short_run("llada")
+    folder = only_folder(tmp_path)
+    (folder / "done.json").unlink()
+    lines = lines_of(folder)
+    lines[1]["prompt_sha256"] = "0" * 64
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match="sample 1 was measured on another prompt"):
+        short_run("llada")
 
 
 def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, monkeypatch):

@@ -28,7 +28,8 @@ ENVIRONMENT = {
     "threads": 1,
     "attention_backend": "sdpa",
     "commit": "c0ffee",
-    "dirty": False,
+    "changes": None,
+    "checkpoint": "c0ffee",
     "platform": "Linux",
 }
 SAMPLES = [{"index": 0, "text": "ä\u2028\n"}, {"index": 1, "text": "b"}, {"index": 2, "text": "c"}]
@@ -124,7 +125,7 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_names_it(folder, damage):
 
 @pytest.mark.parametrize(
     "change",
-    [{"device": "cuda"}, {"threads": 8}, {"commit": "beef"}, {"dirty": True}, {"libraries": {"torch": "2.14.0"}}],
+    [{"device": "cuda"}, {"threads": 8}, {"commit": "beef"}, {"changes": "1234"}, {"libraries": {"torch": "2.14.0"}}],
     ids=str,
 )
 def test_samples_of_other_circumstances_are_not_mixed(folder, change):

@@ -8,6 +8,7 @@ import datasets
 import pytest
 
 from ssd.tasks.gsm8k import GSM8K
+from ssd.tasks.task import Document
 
 GOOD = json.dumps({"question": "How many?", "answer": "2*9=<<2*9=18>>18\n#### 18"})
 DataFile = Callable[[str], Path]
@@ -65,8 +66,10 @@ def test_prompts_are_the_words_of_lm_eval(real: GSM8K) -> None:
 
 def test_base_models_are_cut_at_the_next_question() -> None:
     text = " 9 + 9 = 18\n\nQuestion: And 5 more?\nAnswer: #### 23"
-    assert GSM8K(chat=False).extract(text) == "18"
-    assert GSM8K(chat=True).extract(text) == "23"
+    document = Document(index=0, question="What is 9 + 9?", target="18", solution="#### 18")
+    assert GSM8K(chat=False).answer(text, document) == "18"
+    assert GSM8K(chat=True).answer(text, document) == "23"
+    assert GSM8K(chat=True).answer("What is 9 + 9?", document) is None
 
 
 def test_without_the_hub_both_remedies_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
