@@ -28,7 +28,8 @@ def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: 
 {unfinished}{recipe["about"]}
 
 {article} {kind} language model of {parameters:.2f} M parameters in the files of a Hub checkpoint,
-for tests and for trying decoders out on a laptop. It knows one synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
+for tests and for trying decoders out on a laptop. It knows one
+synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
 
 | | |
 | --- | --- |
