@@ -25,6 +25,8 @@ def main(config: DictConfig) -> None:
         failures.append("; ".join([str(error), *getattr(error, "__notes__", [])]))
         print(f"error: {failures[-1]}", file=sys.stderr)
         return
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same line resumes where it stopped")
     print_summary(summary, summary["run_id"])
     print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rich.table import Table
 from baselines.stepwise import Stepwise
 from ssd.bench.clock import timed
 from ssd.bench.plan import DTYPES
-from ssd.decoding.canvas import Canvas
+from ssd.decoding.canvas import Canvas, check_prompt
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
@@ -55,13 +56,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=sorted(DTYPES))
-    parser.add_argument("--nodes", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--nodes", type=node_counts, default=[1, 2, 4, 8, 16, 32], help="states per forward, as 1,2,4")
     parser.add_argument("--prompt", type=int, default=64, help="prompt tokens")
     parser.add_argument("--gen-length", type=int, default=64)
     parser.add_argument("--block-length", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--threads", type=int)
     return parser.parse_args(arguments)
+
+
+def node_counts(text: str) -> list[int]:
+    """Numbers of nodes from a list with commas."""
+    counts = [int(word) for word in text.split(",")]
+    if min(counts) < 1:
+        raise ValueError(f"{text}: expected numbers of at least 1")
+    return counts
 
 
 def model_presets() -> list[Path]:
@@ -72,12 +81,14 @@ def forward_table(
     model: MaskedDiffusionModel, settings: GenerationSettings, special: SpecialTokens, options: argparse.Namespace
 ) -> Table:
     """Median milliseconds per verify forward over the first block; node counts are measured in turn, round by round."""
-    canvas = Canvas([special.end_ids[0]] * options.prompt, settings, special)
+    prompt = [special.end_ids[0]] * options.prompt
+    check_prompt(prompt, settings, special, model.config)
+    canvas = Canvas(prompt, settings, special)
     block = next(canvas.blocks(settings, model.config.logits_shift))
     window = block.window
     context = None if window.is_whole else model.refresh(canvas.tokens, block.refresh)[1]
     states = canvas.tokens[window.start : window.stop]
-    seconds: dict[int, list[float]] = {nodes: [] for nodes in options.nodes}
+    seconds: dict[int, list[float]] = {nodes: [] for nodes in sorted({1, *options.nodes})}
     for repeat in range(options.repeats + 3):
         for nodes, measured in seconds.items():
             batch = states.repeat(nodes, 1)
@@ -87,7 +98,7 @@ def forward_table(
     table = Table(title=f"cache {settings.cache}: window of {window.size} positions", title_justify="left")
     for name in ("nodes", "ms per forward", "ratio to one node", "rows per s"):
         table.add_column(name, justify="right")
-    one = statistics.median(seconds[options.nodes[0]]) / options.nodes[0]
+    one = statistics.median(seconds[1])
     for nodes, measured in seconds.items():
         median = statistics.median(measured)
         table.add_row(str(nodes), f"{median * 1e3:.2f}", f"{median / one:.2f}", f"{nodes * window.size / median:,.0f}")
@@ -129,4 +140,7 @@ class Watched(MaskedDiffusionModel):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

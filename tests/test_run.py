@@ -144,7 +144,7 @@ def test_a_choice_that_does_not_exist_lists_those_that_do(start, word, available
 def test_a_grid_runs_every_combination(start, tmp_path):
     status, _, errors = finished(start("-m", "decoder.depth=1,2", *SHORT))
     assert status == 0, errors
-    folders = list((tmp_path / "results").iterdir())
+    folders = [path for path in (tmp_path / "results").iterdir() if path.is_dir()]
     assert len(folders) == 2
     depths, forwards = [], []
     for folder in sorted(folders, key=lambda folder: (folder / "config.yaml").read_text()):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +16,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.tasks.task import Document, Task
 
+Built = TypeVar("Built")
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 
 
@@ -87,6 +89,8 @@ def make_plan(composed: DictConfig) -> Plan:
     config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     require_bool("overwrite", config["overwrite"])
     require_bool("decoder.lossless", config["decoder"].get("lossless"))
+    for group in ("decoder", "model", "task"):
+        require_text(f"{group}.name", config[group].get("name"))
     require_text("results_dir", config["results_dir"])
     settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
@@ -94,11 +98,15 @@ def make_plan(composed: DictConfig) -> Plan:
     config["runtime"]["device"] = str(runtime.torch_device())
     special = _check_model(config["model"])
     described = ("name", "lossless")
-    decoder = _build("decoder", {key: value for key, value in config["decoder"].items() if key not in described})
-    task = _build("task", config["task"])
-    config["task"]["version"] = task.version
+    decoder = _build(
+        "decoder", Decoder, {key: value for key, value in config["decoder"].items() if key not in described}
+    )
+    task = _build("task", Task, config["task"])
     documents = task.documents(runtime.limit)
     examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
+    # What is asked is part of the run's identity, not just the name of the file that it stands in.
+    asked = repr([(document.question, document.target) for document in (*examples, *documents)])
+    config["task"] |= {"version": task.version, "sha256": hashlib.sha256(asked.encode()).hexdigest()}
     return Plan(config, settings, special, decoder, Stepwise(), runtime, task, documents, examples)
 
 
@@ -126,10 +134,11 @@ def require_text(key: str, value: object) -> None:
         raise ValueError(f"{key}={value}: expected a path or a name")
 
 
-def _build(group: str, values: dict[str, Any]) -> Any:
+def _build(group: str, base: type[Built], values: dict[str, Any]) -> Built:
     """The object whose class `_target_` names; what its constructor refuses is raised as it is."""
     from hydra.utils import get_class
 
+    require_text(f"{group}._target_", values.get("_target_"))
     try:
         kind = get_class(values["_target_"])
     except (ImportError, ValueError) as error:
@@ -137,6 +146,8 @@ def _build(group: str, values: dict[str, Any]) -> Any:
         raise ValueError(
             f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/"
         ) from error
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")
     options = {key: value for key, value in values.items() if key != "_target_"}
     return kind(**_known(kind, group, options))
 

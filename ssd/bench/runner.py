@@ -44,8 +44,11 @@ def run(plan: Plan) -> dict[str, Any]:
         return folder.read("summary.json")
     try:
         return _measure(plan, folder)
-    except BaseException as error:
-        error.add_note(f"traceback: {folder.fail(error)}")
+    except BlockingIOError:  # the folder is another process's, and so is what it holds
+        raise
+    except Exception as error:
+        if folder.path.is_dir():
+            error.add_note(f"traceback: {folder.fail(error)}")
         raise
 
 
@@ -57,25 +60,26 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     prompts = render_all(plan, tokenizer, check_model(plan, read_config(model_path)))
     circumstances = environment.describe(device, model_path)
     overwrite = plan.config["overwrite"]
-    finished = [] if overwrite else folder.open(circumstances)
-    check_samples(folder, finished, plan, prompts)
-    done = {sample["index"] for sample in finished}
-    todo = [place for place, document in enumerate(plan.documents) if document.index not in done]
-    if todo:
-        clock.reset_peak_memory(device)
-        model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
-        bench = Bench(plan, folder, model, tokenizer, ForwardCounter(model))
-        bench.warm_up(max(prompts, key=len))
-        if overwrite:  # only now that nothing stands in the way of measuring anew
-            folder.clear()
-            folder.open(circumstances)
-        with progress(len(prompts), len(done)) as advance:
-            for place in todo:
-                finished.append(bench.measure(plan.documents[place], prompts[place]))
-                folder.append(finished[-1])
-                advance()
-    summary = summarise(folder.run_id, plan.config["decoder"]["lossless"], finished)
-    folder.finish(summary)
+    with folder.lock():
+        finished = [] if overwrite else folder.open(circumstances)
+        check_samples(folder, finished, plan, prompts)
+        done = {sample["index"] for sample in finished}
+        todo = [place for place, document in enumerate(plan.documents) if document.index not in done]
+        if todo:
+            clock.reset_peak_memory(device)
+            model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
+            bench = Bench(plan, folder, model, tokenizer, ForwardCounter(model))
+            bench.warm_up(max(prompts, key=len))
+            if overwrite:  # only now that nothing stands in the way of measuring anew
+                folder.clear()
+                folder.open(circumstances)
+            with progress(len(prompts), len(done)) as advance:
+                for place in todo:
+                    finished.append(bench.measure(plan.documents[place], prompts[place]))
+                    folder.append(finished[-1])
+                    advance()
+        summary = summarise(folder.run_id, plan.config["decoder"]["lossless"], finished)
+        folder.finish(summary)
     return summary
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,20 @@ class RunFolder:
     @property
     def is_done(self) -> bool:
         return (self.path / "done.json").is_file()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from measuring the same run meanwhile; BlockingIOError if one does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        held = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(f"{self.path}: another process is measuring this run; wait for it") from error
+            yield
+        finally:
+            os.close(held)
 
     def clear(self) -> None:
         """Forget everything measured so far."""

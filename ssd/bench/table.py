@@ -48,6 +48,11 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
             f"WARNING: this decoder claims to be lossless, but {identity['algorithmic']} responses differ "
             "algorithmically; see first_divergence in samples.jsonl"
         )
+    elif summary["claims_lossless"] and identity["same_commit_order"] < identity["rate"]:
+        print(
+            "WARNING: this decoder claims to be lossless, and equal responses were committed in another order than "
+            "stepwise decoding's; measure more prompts before you believe it"
+        )
 
 
 def _both(pair: dict[str, float], form: str) -> tuple[str, str]:

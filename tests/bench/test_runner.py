@@ -1,13 +1,17 @@
 """Whole runs in this process, over the first problems of tiny_math with random models."""
 
+import fcntl
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from baselines.stepwise import Stepwise
 from ssd.bench import runner
+from ssd.bench.plan import make_plan
+from ssd.bench.store import run_id
 from ssd.decoding.decoder import BlockDecoder
 from tests.bench.conftest import composed
 from tests.bench.test_metrics import KINDS, SCHEMA, check_schema
@@ -254,7 +258,29 @@ def test_what_does_not_fit_the_checkpoint_is_refused_before_weights_are_loaded(
     monkeypatch.setattr(runner, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         short_run("llada", *words)
-    assert not (only_folder(tmp_path) / "samples.jsonl").exists()
+    assert not list(tmp_path.iterdir()), "a run that could not start leaves nothing behind"
+
+
+def test_two_processes_do_not_measure_the_same_run(short_run, tmp_path):
+    short_run("llada")
+    folder = only_folder(tmp_path)
+    (folder / "done.json").unlink()
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(BlockingIOError, match="another process is measuring this run"):
+        short_run("llada")
+    assert not (folder / "error.json").exists()
+    os.close(held)
+    short_run("llada")
+
+
+def test_other_documents_are_another_run(tmp_path):
+    file = tmp_path / "questions.jsonl"
+    ids = []
+    for number in (1, 2):
+        file.write_text(json.dumps({"question": f"What is {number}?", "answer": f"#### {number}"}) + "\n")
+        ids.append(run_id(make_plan(composed("task=gsm8k", f"task.path={file}")).config))
+    assert ids[0] != ids[1]
 
 
 def test_samples_of_another_machine_are_not_resumed(short_run, tmp_path):
