@@ -68,15 +68,20 @@ def load_model(
     dtype=None keeps the stored one. Raises ValueError naming weights that are missing or unexpected, or the first one
     of a wrong shape.
     """
+    from safetensors import SafetensorError
+
     config = read_config(folder)
     with torch.device("meta"):
         transformer = Transformer(config)
     ours = {theirs: name for name, theirs in hub_names(config).items()}
     expected = {theirs: transformer.get_parameter(name).shape for theirs, name in ours.items()}
-    stored = _stored_in(folder)
-    _check_names(folder, set(expected), set(stored))
-    for file in sorted(set(stored.values())):
-        _fill(transformer, file, [key for key in stored if stored[key] == file], ours, expected, device, dtype)
+    try:
+        stored = _stored_in(folder)
+        _check_names(folder, set(expected), set(stored))
+        for file in sorted(set(stored.values())):
+            _fill(transformer, file, [key for key in stored if stored[key] == file], ours, expected, device, dtype)
+    except SafetensorError as error:
+        raise ValueError(f"{folder}: a weight file is damaged ({error}); was it downloaded in full?") from error
     return MaskedDiffusionModel(transformer)
 
 

@@ -125,6 +125,15 @@ def test_index_and_shard_disagree(transformer: Transformer, tmp_path: Path) -> N
         load_model(folder)
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_file_cut_short(transformer: Transformer, tmp_path: Path, shards: int) -> None:
+    folder = write_checkpoint(tmp_path, transformer, shards)
+    file = sorted(folder.glob("*.safetensors"))[-1]
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"a weight file is damaged \(.*\); was it downloaded in full\?$"):
+        load_model(folder)
+
+
 def test_no_weights(transformer: Transformer, tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path, transformer)
     (folder / "model.safetensors").unlink()
