@@ -33,7 +33,7 @@ def main(config: DictConfig) -> None:
     except KeyboardInterrupt:
         sys.exit("interrupted; the same line resumes where it stopped")
     runs.append(Run(plan.config, summary))
-    print_summary(summary, summary["run_id"])
+    print_summary(summary, summary["run_id"], plan.runtime.pass_at)
     print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
 
 

@@ -66,7 +66,8 @@ def test_a_run_prints_its_table_and_says_where_its_results_are(start, tmp_path):
     assert f"results/{folder.name}" in output.splitlines()[-1]
     rows = {cells[1].strip(): cells[2:4] for line in output.splitlines() if len(cells := line.split("│")) == 6}
     assert float(rows["speedup (wall clock)"][1]) == pytest.approx(summary["speedup"]["ratio"], abs=0.01)
-    assert [float(cell) for cell in rows["NFE per prompt"]] == [16.0, pytest.approx(summary["nfe"]["decoder"], abs=0.1)]
+    nfe = [float(cell) for cell in rows["NFE per response"]]
+    assert nfe == [16.0, pytest.approx(summary["nfe"]["decoder"], abs=0.1)]
     assert rows["identity"][1].strip() == "100.0%"
     warnings = [line for line in output.splitlines() if line.startswith("WARNING")]
     assert all("have no end token" in line for line in warnings), "16 random tokens rarely end"

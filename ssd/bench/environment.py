@@ -13,7 +13,9 @@ import torch
 
 from ssd.modeling.checkpoint import PROJECT_ROOT
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy")
+LIBRARIES = (
+    "torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy", "lm_eval", "math-verify",
+)  # fmt: skip
 MUST_MATCH = (
     "python", "libraries", "device", "device_name", "threads", "attention_backend", "commit", "changes", "checkpoint",
 )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from ssd.bench.accuracy import accuracy_difference, lengths
+from ssd.bench.accuracy import accuracy_difference, lengths, pass_at
 from ssd.bench.samples import sum_columns, total_nfe
 from ssd.bench.statistics import ratio_of_sums
 from ssd.decoding.trace import KINDS
@@ -19,7 +20,9 @@ SIDES: tuple[Literal["reference", "decoder"], ...] = ("reference", "decoder")
 def summarise(
     config: Mapping[str, Any], run_id: str, reference: str, caveat: str | None, samples: Sequence[Sample]
 ) -> dict[str, Any]:
-    """summary.json: means per prompt unless a name says otherwise; ratios are of sums, reference over decoder.
+    """summary.json: means per response unless a name says otherwise; ratios are of sums, reference over decoder.
+
+    A prompt has `runtime.repeats` responses. Intervals are over prompts, since responses to one prompt are alike.
 
     reference: what the decoder was compared with; caveat: why its claim to be lossless does not hold in this mode.
     """
@@ -33,6 +36,7 @@ def summarise(
     def per_sum(upper: Callable[[dict[str, Any]], float], lower: Callable[[dict[str, Any]], float]) -> dict[str, float]:
         return {side: total(side, upper) / total(side, lower) for side in SIDES}
 
+    prompts = by_prompt(samples)
     latencies = {side: [sample[side]["latency_s"] for sample in samples] for side in SIDES}
     nfe = per_prompt(total_nfe)
     by_kind = {
@@ -41,12 +45,15 @@ def summarise(
     return {
         "run_id": run_id,
         "status": "done",
-        "prompts": len(samples),
+        "prompts": len(prompts),
+        "responses": len(samples),
         **{group: config[group]["name"] for group in ("decoder", "model", "task")},
         "compared_with": reference,
         "claims_lossless": config["decoder"]["lossless"] and caveat is None,
         "caveat": caveat,
-        "speedup": ratio_of_sums(latencies["reference"], latencies["decoder"]),
+        "speedup": ratio_of_sums(
+            *([sum(sample[side]["latency_s"] for sample in prompt) for prompt in prompts] for side in SIDES)
+        ),
         "nfe": {**nfe, "ratio": nfe["reference"] / nfe["decoder"], "by_kind": by_kind},
         "node_evaluations": per_prompt(lambda part: part["node_evaluations"]),
         "token_rows": per_prompt(lambda part: part["token_rows"]),
@@ -61,13 +68,28 @@ def summarise(
         "reference_latency_s": _percentiles(latencies["reference"]),
         "identity": _identity(samples),
         "accuracy": per_prompt(lambda part: part["correct"]),
-        "accuracy_difference": accuracy_difference(
-            *([bool(sample[side]["correct"]) for sample in samples] for side in SIDES)
-        ),
+        "accuracy_difference": accuracy_difference(*(_correct(prompts, side) for side in SIDES)),
+        "pass_at": {
+            str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
+            for k in range(1, config["runtime"]["repeats"] + 1)
+        },
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
         "peak_memory_mib": max(sample["peak_memory_mib"] for sample in samples),
         "predicted_speedup": None,
     }
+
+
+def by_prompt(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """The lines of every prompt, in the order of their repeats."""
+    prompts: defaultdict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        prompts[sample["index"]].append(sample)
+    return [sorted(prompts[index], key=lambda sample: sample["repeat"]) for index in sorted(prompts)]
+
+
+def _correct(prompts: Sequence[Sequence[Sample]], side: str) -> list[list[bool]]:
+    """Which responses of every prompt are right."""
+    return [[bool(sample[side]["correct"]) for sample in prompt] for prompt in prompts]
 
 
 def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -35,14 +35,24 @@ class Runtime:
     threads: int | None
     warmup: int
     traces: bool
+    repeats: int
+    pass_at: list[int]
 
     def __post_init__(self) -> None:
-        for name, least, may_be_null in (("limit", 1, True), ("threads", 1, True), ("warmup", 0, False)):
+        whole = (("limit", 1, True), ("threads", 1, True), ("warmup", 0, False), ("repeats", 1, False))
+        for name, least, may_be_null in whole:
             value = getattr(self, name)
             if (type(value) is not int or value < least) and not (value is None and may_be_null):
                 or_null = " or null" if may_be_null else ""
                 raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
         require_bool("runtime.traces", self.traces)
+        if not isinstance(self.pass_at, list) or not all(
+            type(k) is int and 1 <= k <= self.repeats for k in self.pass_at
+        ):
+            raise ValueError(
+                f"runtime.pass_at={self.pass_at}: expected a list of whole numbers from 1 to runtime.repeats="
+                f"{self.repeats}, as pass_at=[1,5]"
+            )
         if self.dtype not in DTYPES:
             raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
         for name, supported in (("numerics", "native"), ("batch_size", 1), ("reference", "stepwise")):
@@ -98,6 +108,11 @@ def make_plan(composed: DictConfig) -> Plan:
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
     # A result depends on the device that `auto` stands for, so that is what the run id is made of.
     config["runtime"]["device"] = str(runtime.torch_device())
+    if runtime.repeats > 1 and not settings.is_random:
+        raise ValueError(
+            f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
+            "generation.temperature=0.8 or so, or runtime.repeats=1"
+        )
     special = _check_model(config["model"])
     decoder = build_decoder(config["decoder"])
     task = _build("task", Task, config["task"])

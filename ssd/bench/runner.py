@@ -1,27 +1,25 @@
-"""One run: every prompt through reference and decoder, interleaved, compared, timed and stored as it finishes."""
+"""One run: everything is checked, then every prompt is measured and stored as it finishes, or was before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ssd.bench import clock, environment, samples
-from ssd.bench.identity import Audit
+from ssd.bench import clock, environment
+from ssd.bench.measurement import Bench
 from ssd.bench.metrics import summarise
 from ssd.bench.plan import DTYPES, Plan
 from ssd.bench.probes import ForwardCounter, ForwardTimer
+from ssd.bench.progress import progress
 from ssd.bench.store import RunFolder
 from ssd.decoding.canvas import check_prompt
-from ssd.decoding.decoder import Decoded, Decoder
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.tasks.prompts import render, response_text, sha256_of_ids
-from ssd.tasks.task import Document, Verdict
+from ssd.tasks.prompts import render, sha256_of_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -70,8 +68,9 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     with folder.lock():
         finished = [] if overwrite else folder.open(circumstances)
         check_samples(folder, finished, plan, prompts)
-        done = {sample["index"] for sample in finished}
-        todo = [place for place, document in enumerate(plan.documents) if document.index not in done]
+        done = {(sample["index"], sample["repeat"]) for sample in finished}
+        places = product(range(len(prompts)), range(plan.runtime.repeats))
+        todo = [(place, repeat) for place, repeat in places if (plan.documents[place].index, repeat) not in done]
         if todo:
             clock.reset_peak_memory(device)
             model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
@@ -82,9 +81,9 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
             if overwrite:  # only now that nothing stands in the way of measuring anew
                 folder.clear()
                 folder.open(circumstances)
-            with progress(len(prompts), len(done)) as advance:
-                for place in todo:
-                    finished.append(bench.measure(plan.documents[place], prompts[place]))
+            with progress(len(done) + len(todo), len(done)) as advance:
+                for place, repeat in todo:
+                    finished.append(bench.measure(plan.documents[place], prompts[place], repeat))
                     folder.append(finished[-1])
                     advance()
         summary = summarise(
@@ -130,106 +129,3 @@ def render_all(plan: Plan, tokenizer: PreTrainedTokenizerBase, model: ModelConfi
             raise ValueError(f"{plan.task.name}, document {document.index}: {error}") from error
         prompts.append(prompt)
     return prompts
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The loaded side of a run."""
-
-    plan: Plan
-    folder: RunFolder
-    model: MaskedDiffusionModel
-    tokenizer: PreTrainedTokenizerBase
-    counter: ForwardCounter
-    verifier_timer: ForwardTimer | None
-
-    def warm_up(self, longest_prompt: Sequence[int]) -> None:
-        """Run both sides on the longest prompt, so that no first-time cost falls into a measurement."""
-        for _ in range(self.plan.runtime.warmup):
-            for decoder in (self.plan.reference, self.plan.decoder):
-                self._decode(decoder, longest_prompt)
-
-    def measure(self, document: Document, prompt: list[int]) -> dict[str, Any]:
-        """One line of samples.jsonl. The side that goes first alternates, so that neither profits from the order."""
-        plan = self.plan
-        sides = [("reference", plan.reference), ("decoder", plan.decoder)]
-        decoded, latency_s, verifier_s = {}, {}, {}
-        if self.verifier_timer:
-            self.verifier_timer.take()  # what the warm-up and the last prompt's audit took belongs to no prompt
-        for name, decoder in sides if document.index % 2 == 0 else reversed(sides):
-            decoded[name], latency_s[name] = self._decode(decoder, prompt)
-            verifier_s[name] = self.verifier_timer.take() if self.verifier_timer else 0.0
-        peak_memory_mib = clock.peak_memory_mib(self.model.device)  # the audit's own forwards do not count
-        audit = Audit(self.model, plan.settings, plan.special, plan.reference.commit)
-        divergence = audit.compare(prompt, decoded["reference"], decoded["decoder"], plan.decoder)
-        if plan.runtime.traces:
-            traces = {name: samples.trace_to_json(side.trace) for name, side in decoded.items()}
-            self.folder.write_trace(document.index, traces)
-        texts = {
-            name: response_text(self.tokenizer, side.response_ids, plan.special.end_ids)
-            for name, side in decoded.items()
-        }
-        verdicts = self._verdicts(document, texts)
-        return {
-            "index": document.index,
-            "prompt_ids": prompt,
-            "prompt_sha256": sha256_of_ids(prompt),
-            "target": document.target,
-            **{
-                name: samples.side(
-                    side, texts[name], verdicts[name], latency_s[name], verifier_s[name], plan.special.end_ids
-                )
-                for name, side in decoded.items()
-            },
-            "identical": divergence is None,
-            "same_commit_order": samples.same_order(decoded["reference"], decoded["decoder"]),
-            "first_divergence": divergence.to_json() if divergence else None,
-            "peak_memory_mib": peak_memory_mib,
-        }
-
-    def _decode(self, decoder: Decoder, prompt: Sequence[int]) -> tuple[Decoded, float]:
-        """A timed response whose trace agrees with the forwards that the model itself has counted."""
-        plan, before = self.plan, self.counter.forwards
-        decoded, latency_s = clock.timed(
-            lambda: decoder.decode(self.model, prompt, plan.settings, plan.special), self.model.device
-        )
-        counted = self.counter.forwards - before
-        if counted != decoded.trace.nfe:
-            raise RuntimeError(
-                f"{type(decoder).__name__} reports {decoded.trace.nfe} forwards, the model counted {counted}; "
-                "every forward must leave one event in the trace"
-            )
-        return decoded, latency_s
-
-    def _verdicts(self, document: Document, texts: dict[str, str]) -> dict[str, Verdict]:
-        """Each side's verdict, all from one call; equal texts are judged once."""
-        distinct = list(dict.fromkeys(texts.values()))
-        judged = self.plan.task.judge([(text, document) for text in distinct])
-        verdicts = dict(zip(distinct, judged, strict=True))
-        return {name: verdicts[text] for name, text in texts.items()}
-
-
-@contextmanager
-def progress(total: int, done: int) -> Iterator[Any]:
-    """A progress bar with the time that remains, on standard error; yields what advances it by one prompt."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("prompts"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("prompts", total=total, completed=done)
-        yield lambda: bar.advance(task)

@@ -18,12 +18,18 @@ import yaml
 from ssd.bench.environment import differences
 
 # What a result does not depend on.
-NOT_HASHED = ("results_dir", "overwrite", "tracker")
+NOT_HASHED = ("results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at")
 
 
 def run_id(config: Mapping[str, Any]) -> str:
     """A readable prefix and a hash of the result-relevant part of a resolved configuration."""
-    relevant = {key: value for key, value in config.items() if key not in NOT_HASHED}
+    relevant = {
+        group: {key: value for key, value in values.items() if f"{group}.{key}" not in NOT_HASHED}
+        if isinstance(values, Mapping)
+        else values
+        for group, values in config.items()
+        if group not in NOT_HASHED
+    }
     digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
     return "-".join((config["decoder"]["name"], config["model"]["name"], config["task"]["name"], digest[:10]))
 
@@ -87,9 +93,9 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def write_trace(self, index: int, trace: Mapping[str, Any]) -> None:
+    def write_trace(self, index: int, repeat: int, trace: Mapping[str, Any]) -> None:
         (self.path / "traces").mkdir(exist_ok=True)
-        write_json(self.path / "traces" / f"{index:06d}.json", trace)
+        write_json(self.path / "traces" / f"{index:06d}-{repeat}.json", trace)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary, and last of all the mark that the run is done."""

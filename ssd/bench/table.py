@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,8 +14,11 @@ DEPTHS = 8
 """How many depths the acceptance rates are printed for."""
 
 
-def print_summary(summary: dict[str, Any], title: str) -> None:
-    """Print reference and decoder side by side, and a warning where a claim to be lossless does not hold."""
+def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -> None:
+    """Print reference and decoder side by side, and a warning where a claim to be lossless does not hold.
+
+    pass_at: the k whose pass@k is printed where prompts have several responses.
+    """
     if summary["compared_with"] != "stepwise decoding":
         print(f"reference: {summary['compared_with']}")
     table = Table(title=title, title_justify="left")
@@ -24,14 +28,14 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
     acceptance, identity = summary["acceptance_length"], summary["identity"]
     interval = f"95 %: {speedup['low']:.2f} to {speedup['high']:.2f}"
     table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", interval)
-    table.add_row("NFE per prompt", *_both(nfe, ".1f"), f"{nfe['ratio']:.2f} times fewer")
+    table.add_row("NFE per response", *_both(nfe, ".1f"), f"{nfe['ratio']:.2f} times fewer")
     for kind, count in nfe["by_kind"].items():
         if count:
             table.add_row(f"  {kind}", "", f"{count:.1f}")
     table.add_row("ms per forward", *_both(summary["ms_per_forward"], ".2f"))
-    table.add_row("node evaluations per prompt", *_both(summary["node_evaluations"], ".1f"))
+    table.add_row("node evaluations per response", *_both(summary["node_evaluations"], ".1f"))
     table.add_row(
-        "token rows per prompt", *_both(rows, ".0f"), f"{rows['decoder'] / rows['reference']:.2f} times as many"
+        "token rows per response", *_both(rows, ".0f"), f"{rows['decoder'] / rows['reference']:.2f} times as many"
     )
     table.add_row("tokens per forward", *_both(summary["tokens_per_forward"], ".2f"))
     rates = " ".join(f"{rate:.2f}" for rate in acceptance["rate_by_depth"][:DEPTHS])
@@ -40,19 +44,22 @@ def print_summary(summary: dict[str, Any], title: str) -> None:
         table.add_row("acceptance length", "", f"{acceptance['mean']:.2f}")
         table.add_row("  rate by depth", "", "", rates)
     table.add_row("tokens per s", *_both(summary["tokens_per_s"], ".1f"))
-    table.add_row("useful tokens per prompt", *_both(summary["tokens_useful"], ".1f"))
+    table.add_row("useful tokens per response", *_both(summary["tokens_useful"], ".1f"))
     if summary["nfe"]["by_kind"]["verifier"]:
-        table.add_row("verifier (s per prompt)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")
+        table.add_row("verifier (s per response)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")
     for rank, latency_s in summary["latency_s"].items():
         table.add_row(f"latency {rank} (s)", f"{summary['reference_latency_s'][rank]:.3f}", f"{latency_s:.3f}")
     differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
-    agreeing = f"{identity['identical']} of {summary['prompts']}; {differing}"
+    agreeing = f"{identity['identical']} of {summary['responses']}; {differing}"
     table.add_row("identity", "", f"{identity['rate']:.1%}", agreeing)
     table.add_row("  same order of picks", "", f"{identity['same_commit_order']:.1%}")
     change, length = summary["accuracy_difference"], summary["length"]
     interval = f"{change['difference']:+.1%}; 95 %: {change['low']:+.1%} to {change['high']:+.1%}"
     table.add_row("accuracy", *_both(summary["accuracy"], ".1%"), interval)
     table.add_row("  right on one side only", *_both_counts(change), f"McNemar's exact p {change['mcnemar_p']:.3g}")
+    if summary["responses"] > summary["prompts"]:
+        for k in pass_at:
+            table.add_row(f"  pass@{k}", *_both(summary["pass_at"][str(k)], ".1%"))
     for name, share in (("without an end", "cut_off"), ("empty", "empty")):
         table.add_row(f"responses {name}", *(f"{length[side][share]:.1%}" for side in ("reference", "decoder")))
     table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")

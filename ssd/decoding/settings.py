@@ -100,6 +100,11 @@ class GenerationSettings:
         return self.gen_length // self.block_length
 
     @property
+    def is_random(self) -> bool:
+        """Whether the seed has a part in the response."""
+        return self.temperature > 0 or self.ranking in ("random", "origin")
+
+    @property
     def steps_per_block(self) -> int:
         return self.block_length if self.steps is None else self.steps // self.blocks
 

@@ -8,7 +8,12 @@ import pytest
 from ssd.bench.metrics import summarise
 
 KINDS = ("refresh", "decode", "verify", "verifier")
-CONFIG = {"decoder": {"name": "ssd", "lossless": True}, "model": {"name": "llada"}, "task": {"name": "gsm8k"}}
+CONFIG = {
+    "decoder": {"name": "ssd", "lossless": True},
+    "model": {"name": "llada"},
+    "task": {"name": "gsm8k"},
+    "runtime": {"repeats": 1},
+}
 STEPWISE = "stepwise decoding"
 
 
@@ -29,9 +34,10 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
     }
 
 
-def line(index, reference, decoder, divergence=None, same_order=True):
+def line(index, reference, decoder, divergence=None, same_order=True, repeat=0):
     return {
         "index": index,
+        "repeat": repeat,
         "reference": reference,
         "decoder": decoder,
         "identical": divergence is None,
@@ -117,6 +123,8 @@ SCHEMA = {
     "run_id": str,
     "status": str,
     "prompts": int,
+    "responses": int,
+    "pass_at": {"1": PAIR},
     "compared_with": str,
     "claims_lossless": bool,
     "caveat": (str, type(None)),
@@ -163,11 +171,27 @@ def test_without_verify_forwards_a_forward_is_one_step(lines):
     assert summary["identity"]["rate"] == 1.0
 
 
-def test_the_order_of_lines_changes_nothing_but_the_bootstrap(lines, summary):
-    backwards = summarise(CONFIG, "ssd-x", STEPWISE, None, lines[::-1])
-    for found in (backwards, summary):
-        found["speedup"] = found["speedup"]["ratio"]
-    assert backwards == summary
+def test_the_order_of_lines_changes_nothing(lines, summary):
+    assert summarise(CONFIG, "ssd-x", STEPWISE, None, lines[::-1]) == summary
+
+
+def test_several_responses_per_prompt(lines):
+    """Prompt 0 has the first two lines, prompt 1 twice the third: means are over four responses, pairs are two."""
+    four = [
+        *(lines[place] | {"index": 0, "repeat": place} for place in (0, 1)),
+        *(lines[2] | {"index": 1, "repeat": repeat} for repeat in (0, 1)),
+    ]
+    summary = summarise(CONFIG | {"runtime": {"repeats": 2}}, "ssd-x", STEPWISE, None, four)
+    assert (summary["prompts"], summary["responses"]) == (2, 4)
+    assert summary["accuracy"] == {"reference": 3 / 4, "decoder": 2 / 4}
+    assert summary["pass_at"] == {
+        "1": {"reference": 3 / 4, "decoder": 2 / 4},
+        "2": {"reference": 1.0, "decoder": 1 / 2},
+    }
+    assert summary["speedup"]["ratio"] == 10 / 6
+    assert (summary["speedup"]["low"], summary["speedup"]["high"]) == (4 / 4, 6 / 2), "prompts are drawn, not responses"
+    assert summary["accuracy_difference"]["difference"] == pytest.approx(-1 / 4)
+    assert (summary["accuracy_difference"]["low"], summary["accuracy_difference"]["high"]) == (-1.0, 0.5)
 
 
 def test_a_summary_of_one_prompt(lines):

@@ -35,6 +35,8 @@ SIDE = {
 }
 LINE = {
     "index": int,
+    "repeat": int,
+    "seed": int,
     "prompt_ids": list,
     "prompt_sha256": str,
     "target": str,
@@ -145,7 +147,7 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
     monkeypatch.setattr(
         runner.Bench,
         "measure",
-        lambda self, document, prompt: measured.append(document.index) or measure(self, document, prompt),
+        lambda self, document, *rest: measured.append(document.index) or measure(self, document, *rest),
     )
     resumed = short_run("dream", "runtime.warmup=0")
     assert measured == [1, 2]
@@ -159,6 +161,58 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
     for name in ("nfe", "token_rows", "tokens_per_forward", "acceptance_length", "identity", "accuracy"):
         assert resumed[name] == whole[name]
     assert (folder / "done.json").is_file()
+
+
+def test_several_responses_per_prompt_are_resumed_and_have_seeds_of_their_own(short_run, tmp_path, capsys):
+    words = (
+        "generation.temperature=1",
+        "runtime.repeats=3",
+        "runtime.limit=2",
+        "runtime.warmup=0",
+        "generation.seed=5",
+    )
+    whole = short_run("llada", *words, "runtime.pass_at=[1,3]")
+    assert (whole["prompts"], whole["responses"], list(whole["pass_at"])) == (2, 6, ["1", "2", "3"])
+    assert whole["identity"]["identical"] == 6, "lossless at every seed"
+    folder = only_folder(tmp_path)
+    expected = lines_of(folder)
+    assert [(line["index"], line["repeat"], line["seed"]) for line in expected] == [
+        (index, repeat, 5 + repeat) for index in (0, 1) for repeat in (0, 1, 2)
+    ]
+    assert len({tuple(line["decoder"]["response_ids"]) for line in expected}) == 6
+    print_summary(whole, "title", [1, 3])
+    printed = capsys.readouterr().out
+    assert "pass@3" in printed
+    assert "pass@2" not in printed
+
+    (folder / "done.json").unlink()
+    content = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "samples.jsonl").write_bytes(b"".join(content[:4]) + content[4][:9])
+    short_run("llada", *words, "runtime.pass_at=[2]")  # which k are printed is no part of the run's id
+    assert only_folder(tmp_path) == folder
+    found = lines_of(folder)
+    assert found[:4] == expected[:4]
+    for again, line in zip(found, expected, strict=True):
+        assert again["decoder"]["response_ids"] == line["decoder"]["response_ids"]
+    alone = short_run("llada", "generation.temperature=1", "runtime.limit=2", "runtime.warmup=0", "generation.seed=6")
+    seventh = lines_of(tmp_path / alone["run_id"])
+    assert [line["decoder"]["response_ids"] for line in seventh] == [
+        line["decoder"]["response_ids"] for line in expected if line["repeat"] == 1
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["runtime.repeats=2"], "every response to a prompt would be the same; pass generation.temperature"),
+        (["runtime.repeats=0"], "runtime.repeats=0: expected a whole number of at least 1"),
+        (["runtime.pass_at=[1,2]"], r"runtime.pass_at=\[1, 2\]: expected a list of whole numbers from 1 to"),
+        (["runtime.pass_at=1"], "runtime.pass_at=1: expected a list"),
+    ],
+)
+def test_repeats_that_make_no_sense_are_refused(words, message, short_run):
+    with pytest.raises(ValueError, match=message):
+        short_run("llada", *words)
 
 
 def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monkeypatch):
@@ -207,7 +261,7 @@ def test_traces_hold_every_forward_of_both_sides(short_run, tmp_path):
     short_run("dream", "runtime.traces=true")
     folder = only_folder(tmp_path)
     for line in lines_of(folder):
-        traces = json.loads((folder / "traces" / f"{line['index']:06d}.json").read_text())
+        traces = json.loads((folder / "traces" / f"{line['index']:06d}-0.json").read_text())
         for side in ("reference", "decoder"):
             assert len(traces[side]) == sum(line[side]["nfe"].values())
             response = [None] * 16
@@ -234,7 +288,7 @@ def test_a_wrong_decoder_is_exposed_by_a_run(family, planted, short_run, tmp_pat
         line["first_divergence"] and line["first_divergence"]["class"] for line in lines_of(only_folder(tmp_path))
     ]
     assert classes.count("algorithmic") == summary["identity"]["algorithmic"]
-    print_summary(summary, "planted")
+    print_summary(summary, "planted", [1])
     assert "WARNING: this decoder claims to be lossless" in capsys.readouterr().out
 
 
@@ -325,7 +379,7 @@ def test_a_summary_says_what_it_compares_and_what_is_lossy(words, compared_with,
     assert summary["claims_lossless"] is (caveat is None)
     assert caveat is None or summary["caveat"].startswith(caveat)
     capsys.readouterr()
-    print_summary(summary, "title")
+    print_summary(summary, "title", [1])
     printed = capsys.readouterr().out
     assert (f"reference: {summary['compared_with']}" in printed) == (compared_with != "stepwise decoding")
     assert (f"WARNING: not lossless in this mode: {summary['caveat']}" in printed) == (caveat is not None)

@@ -57,7 +57,14 @@ def test_the_id_is_readable_and_does_not_depend_on_the_order_of_keys():
 
 
 @pytest.mark.parametrize(
-    "change", [{"results_dir": "/elsewhere"}, {"overwrite": True}, {"tracker": {"name": "wandb", "project": "p"}}]
+    "change",
+    [
+        {"results_dir": "/elsewhere"},
+        {"overwrite": True},
+        {"tracker": {"name": "wandb", "project": "p"}},
+        {"task": CONFIG["task"] | {"workers": 8}},
+        {"runtime": CONFIG["runtime"] | {"pass_at": [1, 5]}},
+    ],
 )
 def test_the_id_ignores_what_no_result_depends_on(change):
     assert run_id(CONFIG | change) == run_id(CONFIG)
@@ -202,7 +209,7 @@ def test_a_failure_before_anything_was_opened_is_kept_too(tmp_path):
 
 
 def test_clearing_forgets_everything(folder):
-    folder.write_trace(0, {"reference": []})
+    folder.write_trace(0, 0, {"reference": []})
     folder.finish({"prompts": 3})
     folder.clear()
     assert not folder.path.exists()
@@ -213,5 +220,5 @@ def test_clearing_forgets_everything(folder):
 
 
 def test_traces_lie_one_file_per_prompt(folder):
-    folder.write_trace(12, {"reference": [1], "decoder": [2]})
-    assert folder.read("traces/000012.json") == {"reference": [1], "decoder": [2]}
+    folder.write_trace(12, 3, {"reference": [1], "decoder": [2]})
+    assert folder.read("traces/000012-3.json") == {"reference": [1], "decoder": [2]}

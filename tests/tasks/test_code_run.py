@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ssd.bench import runner
+from ssd.bench import measurement, runner
 from ssd.bench.plan import make_plan
+from ssd.bench.runner import run
 from ssd.tasks.code_task import NO_PROGRAM, CodeTask
 from ssd.tasks.sandbox import sandbox
 from ssd.tasks.sandbox.errors import SandboxError
@@ -42,7 +43,7 @@ def test_a_run_of_a_random_model(
 
     monkeypatch.setattr(CodeTask, "judge", watch)
     plan = make_plan(composed(*words))
-    summary = runner.run(plan)
+    summary = run(plan)
     assert summary["accuracy"] == {**summary["accuracy"], "reference": 0.0, "decoder": 0.0}
     lines = lines_of(tmp_path)
     for line in lines:
@@ -61,13 +62,13 @@ def test_both_sides_are_judged_in_one_call_where_they_differ(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = iter(["one", "another"] * 3)
-    monkeypatch.setattr(runner, "response_text", lambda *arguments: next(texts))
+    monkeypatch.setattr(measurement, "response_text", lambda *arguments: next(texts))
     judged: list[int] = []
     judge = CodeTask.judge
     monkeypatch.setattr(
         CodeTask, "judge", lambda self, responses: judged.append(len(responses)) or judge(self, responses)
     )
-    runner.run(make_plan(composed(*words)))
+    run(make_plan(composed(*words)))
     assert judged == [2, 2, 2]
     assert {line["decoder"]["reason"] for line in lines_of(tmp_path)} == {NO_PROGRAM}
 
@@ -78,7 +79,7 @@ def test_without_isolation_no_weights_are_loaded(
     monkeypatch.setattr(sandbox, "acceptable", lambda allow_unsafe: [])
     monkeypatch.setattr(runner, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
     with pytest.raises(SandboxError, match=r"cannot be isolated .*task\.allow_unsafe_code=true"):
-        runner.run(make_plan(composed(*words)))
+        run(make_plan(composed(*words)))
     assert not list(tmp_path.iterdir()), "a run that could not start leaves nothing behind"
 
 
@@ -86,6 +87,6 @@ def test_without_isolation_no_weights_are_loaded(
 @pytest.mark.parametrize("task", ["tiny_humaneval", "tiny_mbpp"])
 def test_the_shipped_checkpoint_solves_them(task: str, tmp_path: Path) -> None:
     words = ["model=llada_tiny", f"task={task}", "decoder=stepwise", "generation.gen_length=32", "runtime.warmup=0"]
-    summary = runner.run(make_plan(composed(*words, "runtime.limit=3", "runtime.threads=1", f"results_dir={tmp_path}")))
+    summary = run(make_plan(composed(*words, "runtime.limit=3", "runtime.threads=1", f"results_dir={tmp_path}")))
     assert summary["accuracy"]["reference"] == 1.0
     assert {line["decoder"]["reason"] for line in lines_of(tmp_path)} == {"passed"}
