@@ -82,7 +82,7 @@ class APD(Decoder):
             raise FileNotFoundError(f"decoder.verifier={self.path}: no config.json there; expected a model's folder")
         return [folder] if folder else []
 
-    def load(self, model: MaskedDiffusionModel, folder: Path) -> None:
+    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:
         self.use(load_verifier(self.path, folder, model.device, model.dtype))
 
     def use(self, verifier: Verifier) -> None:

@@ -50,6 +50,14 @@ class FreeDave(BlockDecoder):
         self.commit = None if threshold is None else Threshold(threshold)
 
     @property
+    def most_nodes(self) -> int:
+        return self.draft_steps
+
+    @property
+    def most_steps(self) -> int | None:
+        return None if self.eager else self.draft_steps
+
+    @property
     def reference(self) -> FastDLLM | None:
         """FreeDave++ stands to threshold decoding as FreeDave stands to stepwise decoding."""
         return None if self.commit is None else FastDLLM("threshold", self.commit.threshold)
@@ -76,7 +84,7 @@ class FreeDave(BlockDecoder):
         depth = self.draft_steps - 1
         if not depth:
             return Draft.of_state(hand.state, hand.step)
-        return grow(Forecast(engine, hand, depth, spread=1.0), hand, "chain", depth, 1, self.draft_steps, False)
+        return grow(Forecast(engine, hand, depth), hand, "chain", depth, 1, self.draft_steps, False)
 
     def accept(self, engine: Engine, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
         """From the last accepted draft on, the furthest that agrees with its target, until none does."""

@@ -7,6 +7,8 @@ from typing import get_args
 from baselines.fast_dllm import FastDLLM
 from ssd.decoding.commit import CommitName
 from ssd.speculation.decoder import SelfSpeculative
+from ssd.speculation.options import Depth
+from ssd.speculation.round_costs import Costs
 from ssd.speculation.tree import Builder
 
 
@@ -22,16 +24,16 @@ class ParallelSelfSpeculative(SelfSpeculative):
         rule: CommitName = "threshold",
         threshold: float = 0.9,
         factor: float = 1.0,
-        depth: int = 8,
+        depth: Depth = 8,
         width: int | None = None,
         budget: int | None = None,
         builder: Builder = "chain",
         alternatives: bool = False,
-        spread: float = 0.5,
+        costs: Costs | None = None,
     ) -> None:
         if builder not in get_args(Builder):
             raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
-        super().__init__(depth, width, budget, builder, alternatives, spread)
+        super().__init__(depth, width, budget, builder, alternatives, costs=costs)
         self._reference = FastDLLM(rule, threshold, factor)
         self.commit = self._reference.commit
 

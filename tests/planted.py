@@ -1,8 +1,13 @@
 """Decoders that are wrong on purpose: each claims to be lossless, none is, and the audit must say so."""
 
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+
 import torch
 
+from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
+from ssd.decoding.canvas import block_at
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
@@ -62,23 +67,77 @@ class IgnoresOrder(SelfSpeculative):
 class StaleContext(SelfSpeculative):
     """Off by one block: opens each block on the canvas as it was before the previous block was decoded."""
 
+    blocks_missed: int | None = 1
+
     def _decode_block(self, engine, block, trace, step):
-        late = _LateEngine(engine.model, engine.canvas, engine.rule, engine.runner_up)
-        return super()._decode_block(late, block, trace, step)
+        missing = block.start - engine.canvas.prompt_length
+        if self.blocks_missed is not None:
+            missing = min(missing, self.blocks_missed * (block.stop - block.start))
+        return super()._decode_block(_LateEngine(**vars(engine), missing=missing), block, trace, step)
 
 
+class NeverRefreshes(StaleContext):
+    """Keeps the cache that the first block was opened with: to all later blocks the whole response is still masked."""
+
+    blocks_missed = None
+
+
+@dataclass(frozen=True)
 class _LateEngine(Engine):
+    """Opens a block as if the `missing` positions before it were masked still."""
+
+    missing: int
+
     def open(self, draft, block):
         fresh = self.canvas.tokens.clone()
-        if block.index:
-            length = block.stop - block.start
-            self.canvas.tokens[block.start - length : block.start] = self.canvas.special.mask_id
+        self.canvas.tokens[block.start - self.missing : block.start] = self.canvas.special.mask_id
         opened = super().open(draft, block)
         self.canvas.tokens.copy_(fresh)
         return opened
 
 
-WRONG = (BelievesAll, BelievesOneMore, ChecksFirstOnly, IgnoresOrder, StaleContext)
+class EndsBlocksEarly(SelfSpeculative):
+    """Off by one position: every block but the last ends one position early, and the next one begins there."""
+
+    def _decode_block(self, engine, block, trace, step):
+        settings, canvas = engine.rule.settings, engine.canvas
+        start = block.start - (block.index > 0)
+        stop = block.stop - (block.stop < canvas.length)
+        shift = engine.model.config.logits_shift
+        moved = replace(settings, block_length=stop - start, gen_length=stop - start, steps=None)
+        return super()._decode_block(engine, block_at(block.index, start, canvas.length, moved, shift), trace, step)
+
+
+class RightTokensInAnotherOrder(SelfSpeculative):
+    """Gives stepwise decoding's very response, but commits the tokens of a block from left to right."""
+
+    def decode(self, model, prompt_ids, settings, special):
+        right = super().decode(model, prompt_ids, settings, special)
+        events = []
+        for _, block in groupby(right.trace.events, key=lambda event: event.block):
+            block = list(block)
+            picks = iter(sorted(pick for event in block for pick in event.picks))
+            events += [event._replace(picks=tuple(islice(picks, len(event.picks)))) for event in block]
+        return replace(right, trace=replace(right.trace, events=events))
+
+
+class DraftsBeyondTheBlock(FreeDave):
+    """With eager=True: decides tokens of the next blocks before their cache is refreshed, and does not say so."""
+
+    def caveat(self, settings):
+        return None
+
+
+WRONG = (
+    BelievesAll,
+    BelievesOneMore,
+    ChecksFirstOnly,
+    IgnoresOrder,
+    StaleContext,
+    NeverRefreshes,
+    EndsBlocksEarly,
+)
+"""Wrong in every cache mode."""
 
 
 class HidesAForward(Stepwise):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import torch
 
+from baselines.stepwise import Stepwise
+from ssd.bench.divergence import Divergence, Opinion, Side, Tie, first_difference, first_parting, same_steps
+from ssd.bench.exact import ExactModel
 from ssd.bench.probes import OneByOne
 from ssd.bench.replay import Replay, forward_of, replay
 from ssd.bench.ties import Ties
@@ -20,38 +22,6 @@ from ssd.modeling.dllm import MaskedDiffusionModel
 # How far a logit may move when only the arithmetic's order changes: another number of rows, another kernel.
 LOGIT_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.5}
 
-Verdict = Literal["identical", "numeric", "algorithmic"]
-Tie = Literal["pick", "confidence", "nucleus", "count"]
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """Where a response first leaves the reference's, and by how little.
-
-    index: first differing response position; step: ordinal of the first differing pick (0 where the traces do not
-    tell); forward: the decoder's forward that led to it. Margins at that point, from a one-row replay: token_margin in
-    logits (the reference's token over the decoder's, at the decoder's position), position_margin in confidence (the
-    reference's position over the decoder's). near_tie: what else rounding could have tipped there: the two `pick`s, the
-    `confidence` of one of them, its `nucleus`, or the `count` of picks in a step of this block; None: nothing.
-    """
-
-    index: int
-    step: int
-    forward: int
-    token_margin: float | None
-    position_margin: float | None
-    tolerance: float
-    near_tie: Tie | None
-    verdict: Verdict
-
-    def to_json(self) -> dict[str, Any]:
-        line = asdict(self)
-        for name in ("token_margin", "position_margin"):
-            if line[name] == torch.inf:  # outside the block or the nucleus; JSON knows no infinity
-                line[name] = None
-        line["class"] = line.pop("verdict")
-        return line
-
 
 @dataclass(frozen=True)
 class Audit:
@@ -62,62 +32,82 @@ class Audit:
     special: SpecialTokens
     commit: CommitRule | None = None
     """By which the reference commits, if not by the schedule."""
+    exact: ExactModel | None = None
+    """Where float64's opinion comes from; None: it is not asked for."""
+    batched: bool = False
+    """Whether responses shared their forwards, so that the reference's own were rounded otherwise than alone."""
 
     def compare(
         self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
     ) -> Divergence | None:
-        """None if the responses are equal; else where, how narrowly and why they part.
-
-        `numeric` takes both: a tie within the dtype's tolerance, and the decoder giving the reference's response when
-        its nodes are evaluated one by one. Everything else is `algorithmic`.
-        """
+        """None if the responses are equal; else where, how narrowly and why they part."""
         index = first_difference(reference.response_ids, decoded.response_ids)
-        if index is None:
+        return None if index is None else self._explain(index, prompt_ids, reference, decoded, decoder)
+
+    def compare_order(
+        self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
+    ) -> Divergence | None:
+        """Of equal responses: None if both were committed alike, step by step; else where and why the orders part."""
+        if same_steps(reference.trace, decoded.trace):
             return None
+        return self._explain(None, prompt_ids, reference, decoded, decoder)
+
+    def _explain(
+        self, index: int | None, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
+    ) -> Divergence:
         tolerance = LOGIT_TOLERANCE[self.model.dtype]
+        one_by_one = self._agrees_one_by_one(prompt_ids, reference, decoder)
         parting = first_parting(reference.trace, decoded.trace)
         if parting is None:
-            return Divergence(index, 0, len(decoded.trace.events) - 1, None, None, tolerance, None, "algorithmic")
+            last = len(decoded.trace.events) - 1
+            return Divergence(index, 0, last, None, None, None, None, tolerance, None, one_by_one, None)
         step, expected, found = parting
+        at = self._replay(self.model, prompt_ids, reference.trace, step)
         forward = forward_of(decoded.trace.events, step)
-        token_margin, position_margin, tie = self._margins(prompt_ids, reference.trace, step, expected, found)
-        numeric = tie is not None and self._agrees_one_by_one(prompt_ids, reference, decoder)
-        verdict: Verdict = "numeric" if numeric else "algorithmic"
-        return Divergence(index, step, forward, token_margin, position_margin, tolerance, tie, verdict)
+        rows = [pick.position + len(prompt_ids) - at.block.start for pick in (expected, found)]
+        if not 0 <= rows[1] < at.block.stop - at.block.start:
+            margins, tie, opinion = (torch.inf, torch.inf), None, None
+        else:
+            preferred = int(at.scores.token[0, rows[1]])
+            margins = _margins(at, rows, preferred, found.token)
+            tie = self._near_tie(at, rows, margins, expected.token, prompt_ids, reference.trace, step)
+            opinion = self._opinion(prompt_ids, reference.trace, step, expected, found, rows, preferred)
+        token_margin, position_margin = (abs(margin) for margin in margins)
+        return Divergence(
+            index, step, forward, expected, found, token_margin, position_margin, tolerance, tie, one_by_one, opinion
+        )
 
     def _agrees_one_by_one(self, prompt_ids: Sequence[int], reference: Decoded, decoder: Decoder) -> bool:
+        if self.batched:
+            by = decoder.reference or Stepwise()
+            reference = by.decode(self.model, prompt_ids, self.settings, self.special)
         again = decoder.decode(OneByOne(self.model), prompt_ids, self.settings, self.special)
-        return again.response_ids == reference.response_ids
+        return again.response_ids == reference.response_ids and same_steps(reference.trace, again.trace)
 
-    def _margins(
-        self, prompt_ids: Sequence[int], trace: Trace, step: int, expected: Pick, found: Pick
-    ) -> tuple[float, float, Tie | None]:
-        """Token and position margin in the state before the divergent step, and the near tie that explains it."""
-        at = self._replay(prompt_ids, trace, step)
-        row, found_row = (pick.position + len(prompt_ids) - at.block.start for pick in (expected, found))
-        if not 0 <= found_row < at.block.stop - at.block.start:
-            return torch.inf, torch.inf, None
-        preferred = at.scores.token[0, found_row]
-        token_margin = float((at.perturbed[found_row, preferred] - at.perturbed[found_row, found.token]).abs())
-        sure, unsure = at.scores.confidence[0, [row, found_row]].tolist()
+    def _near_tie(
+        self,
+        at: Replay,
+        rows: list[int],
+        margins: tuple[float, float],
+        token: int,
+        prompt_ids: Sequence[int],
+        trace: Trace,
+        step: int,
+    ) -> Tie | None:
+        """The near tie that explains a parting at these rows (the reference's, the decoder's) of a replayed state.
+
+        token: the reference's at its row, which in a batch need not be the one that the state alone gives.
+        """
         ties = self._ties(at)
-        if token_margin <= ties.slack and abs(sure - unsure) <= self._position_slack(ties, sure, unsure):
-            return token_margin, abs(sure - unsure), "pick"
-        tie: Tie | None = None
-        if token_margin <= ties.slack and ties.of_tokens([row, found_row]):
-            tie = "confidence"
-        elif ties.of_nuclei([row, found_row]):
-            tie = "nucleus"
-        elif self.commit is not None and self._count_is_near(prompt_ids, trace, step):
-            tie = "count"
-        return token_margin, abs(sure - unsure), tie
-
-    def _position_slack(self, ties: Ties, sure: float, unsure: float) -> float:
-        slack = ties.confidence_slack
-        if self.settings.ranking in ("low_confidence", "maskgit_plus"):
-            # d softmax / d logit = p (1 - p): near-certain confidences can only move by very little.
-            slack *= 2 * (sure * (1 - sure) + unsure * (1 - unsure))
-        return slack + torch.finfo(self.model.dtype).eps
+        shortfall = float(at.perturbed[rows[0]].max() - at.perturbed[rows[0], token])
+        token_is_near = max(abs(margins[0]), shortfall) <= ties.slack
+        if token_is_near and abs(margins[1]) <= ties.position_slack(rows, torch.finfo(self.model.dtype).eps):
+            return "pick"
+        if token_is_near and ties.of_tokens(rows):
+            return "confidence"
+        if ties.of_nuclei(rows):
+            return "nucleus"
+        return "count" if self.commit is not None and self._count_is_near(prompt_ids, trace, step) else None
 
     def _count_is_near(self, prompt_ids: Sequence[int], trace: Trace, step: int) -> bool:
         """Whether, in this block up to this step, any step might have committed more picks or fewer.
@@ -128,39 +118,44 @@ class Audit:
         for event in trace.events:
             if start > step:
                 break
-            if event.block == block and self._ties(self._replay(prompt_ids, trace, start)).of_counts():
+            if event.block == block and self._ties(self._replay(self.model, prompt_ids, trace, start)).of_counts():
                 return True
             start += len(event.picks)
         return False
 
-    def _replay(self, prompt_ids: Sequence[int], trace: Trace, step: int) -> Replay:
-        return replay(self.model, self.settings, self.special, self.commit, prompt_ids, trace, step)
+    def _opinion(
+        self,
+        prompt_ids: Sequence[int],
+        trace: Trace,
+        step: int,
+        expected: Pick,
+        found: Pick,
+        rows: list[int],
+        preferred: int,
+    ) -> Opinion | None:
+        """Float64's, of the same state; `preferred` is the token that the model's own dtype puts at `found`'s place."""
+        exact = self.exact.model if self.exact else None
+        if exact is None:
+            return None
+        at = self._replay(exact, prompt_ids, trace, step)
+        holders = {
+            (True, True): "both",
+            (True, False): "reference",
+            (False, True): "decoder",
+            (False, False): "neither",
+        }
+        side: Side = holders[expected[:2] in at.picks, found[:2] in at.picks]
+        return Opinion(*_margins(at, rows, preferred, found.token), side)
+
+    def _replay(self, model: MaskedDiffusionModel, prompt_ids: Sequence[int], trace: Trace, step: int) -> Replay:
+        return replay(model, self.settings, self.special, self.commit, prompt_ids, trace, step)
 
     def _ties(self, at: Replay) -> Ties:
         return Ties(self.settings, self.special, self.commit, at, LOGIT_TOLERANCE[self.model.dtype])
 
 
-def first_difference(expected: Sequence[object], found: Sequence[object]) -> int | None:
-    """The first index at which two sequences differ, their common length if one is a prefix, None if equal."""
-    for index, (left, right) in enumerate(zip(expected, found, strict=False)):
-        if left != right:
-            return index
-    return None if len(expected) == len(found) else min(len(expected), len(found))
-
-
-def first_parting(reference: Trace, decoded: Trace) -> tuple[int, Pick, Pick] | None:
-    """Where the commitments part: the ordinal of the pick, the reference's pick and the decoder's instead of it.
-
-    The picks of one step of the reference are a set: their order within the step is no difference.
-    """
-    start = 0
-    for event in reference.events:
-        found = decoded.picks[start : start + len(event.picks)]
-        missing = [pick for pick in event.picks if pick[:2] not in [other[:2] for other in found]]
-        extra = [pick for pick in found if pick[:2] not in [other[:2] for other in event.picks]]
-        if missing and extra:
-            return start + found.index(extra[0]), missing[0], extra[0]
-        if missing:
-            return None
-        start += len(event.picks)
-    return None
+def _margins(at: Replay, rows: list[int], preferred: int, token: int) -> tuple[float, float]:
+    """Signed token margin (logits) and position margin (confidence) of two rows, the reference's and the decoder's."""
+    logits = at.perturbed[rows[1]]
+    sure, unsure = at.scores.confidence[0, rows].tolist()
+    return float(logits[preferred] - logits[token]), sure - unsure

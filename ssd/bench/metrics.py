@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ssd.bench.accuracy import accuracy_difference, lengths, pass_at
+from ssd.bench.hops import hops
 from ssd.bench.samples import sum_columns, total_nfe
 from ssd.bench.statistics import ratio_of_sums
 from ssd.decoding.trace import KINDS
@@ -52,15 +53,19 @@ def summarise(
         "claims_lossless": config["decoder"]["lossless"] and caveat is None,
         "caveat": caveat,
         "speedup": ratio_of_sums(
-            *([sum(sample[side]["latency_s"] for sample in prompt) for prompt in prompts] for side in SIDES)
+            *([sum(sample[side]["time_s"] for sample in prompt) for prompt in prompts] for side in SIDES)
         ),
         "nfe": {**nfe, "ratio": nfe["reference"] / nfe["decoder"], "by_kind": by_kind},
         "node_evaluations": per_prompt(lambda part: part["node_evaluations"]),
         "token_rows": per_prompt(lambda part: part["token_rows"]),
         "tokens_per_forward": per_sum(lambda part: part["tokens_total"], total_nfe),
-        "ms_per_forward": per_sum(lambda part: (part["latency_s"] - part["verifier_s"]) * 1e3, total_nfe),
+        "responses_per_forward": per_sum(total_nfe, lambda part: part["forwards"]),
+        "ms_per_forward": per_sum(
+            lambda part: (part["time_s"] - part["verifier_s"]) * 1e3, lambda part: part["forwards"]
+        ),
         "acceptance_length": _acceptance([sample["decoder"] for sample in samples]),
-        "tokens_per_s": per_sum(lambda part: part["tokens_total"], lambda part: part["latency_s"]),
+        "oracle_tokens_per_forward": _oracle(samples),
+        "tokens_per_s": per_sum(lambda part: part["tokens_total"], lambda part: part["time_s"]),
         "verifier_s": per_prompt(lambda part: part["verifier_s"]),
         "tokens_total": per_prompt(lambda part: part["tokens_total"]),
         "tokens_useful": per_prompt(lambda part: part["tokens_useful"]),
@@ -73,6 +78,7 @@ def summarise(
             str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
             for k in range(1, config["runtime"]["repeats"] + 1)
         },
+        "hops": hops(prompts),
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
         "peak_memory_mib": max(sample["peak_memory_mib"] for sample in samples),
         "predicted_speedup": None,
@@ -100,12 +106,22 @@ def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"mean": float(np.mean(lengths)) if lengths else 1.0, "rate_by_depth": rates}
 
 
+def _oracle(samples: Sequence[Sample]) -> float | None:
+    """Tokens per forward if every draft had been right; None for a decoder without drafts."""
+    if any(sample["oracle_nfe"] is None for sample in samples):
+        return None
+    return sum(sample["decoder"]["tokens_total"] for sample in samples) / sum(
+        sample["oracle_nfe"] for sample in samples
+    )
+
+
 def _percentiles(latencies: Sequence[float]) -> dict[str, float]:
     return {f"p{rank}": float(np.percentile(latencies, rank)) for rank in (50, 90, 99)}
 
 
 def _identity(samples: Sequence[Sample]) -> dict[str, Any]:
     divergences = [sample["first_divergence"] for sample in samples if not sample["identical"]]
+    orders = [sample["order_divergence"]["class"] for sample in samples if sample["order_divergence"]]
     numeric = sum(divergence["class"] == "numeric" for divergence in divergences)
     identical = len(samples) - len(divergences)
     return {
@@ -114,4 +130,5 @@ def _identity(samples: Sequence[Sample]) -> dict[str, Any]:
         "numeric": numeric,
         "algorithmic": len(divergences) - numeric,
         "same_commit_order": sum(sample["same_commit_order"] for sample in samples) / len(samples),
+        "other_order": {name: orders.count(name) for name in ("numeric", "algorithmic")},
     }

@@ -14,12 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from baselines.stepwise import Stepwise
 from ssd.bench.environment import fingerprint
+from ssd.bench.numerics import NUMERICS, Numerics
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.tasks.task import Document, Task
 
 Built = TypeVar("Built")
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
+
+REFERENCES = ("stepwise", "chain")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Runtime:
     limit: int | None
     device: str
     dtype: str
-    numerics: str
+    numerics: Numerics
     batch_size: int
     reference: str
     threads: int | None
@@ -39,7 +42,13 @@ class Runtime:
     pass_at: list[int]
 
     def __post_init__(self) -> None:
-        whole = (("limit", 1, True), ("threads", 1, True), ("warmup", 0, False), ("repeats", 1, False))
+        whole = (
+            ("limit", 1, True),
+            ("threads", 1, True),
+            ("warmup", 0, False),
+            ("repeats", 1, False),
+            ("batch_size", 1, False),
+        )
         for name, least, may_be_null in whole:
             value = getattr(self, name)
             if (type(value) is not int or value < least) and not (value is None and may_be_null):
@@ -55,9 +64,15 @@ class Runtime:
             )
         if self.dtype not in DTYPES:
             raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
-        for name, supported in (("numerics", "native"), ("batch_size", 1), ("reference", "stepwise")):
-            if getattr(self, name) != supported:
-                raise ValueError(f"runtime.{name}={getattr(self, name)}: only {supported} is supported so far")
+        if self.numerics not in NUMERICS:
+            raise ValueError(f"runtime.numerics={self.numerics}: expected one of {', '.join(NUMERICS)}")
+        if self.numerics == "locked" and self.batch_size > 1:
+            raise ValueError(
+                f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards that several responses "
+                "share have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
+            )
+        if self.reference not in REFERENCES:
+            raise ValueError(f"runtime.reference={self.reference}: expected one of {', '.join(REFERENCES)}")
 
     def torch_device(self) -> torch.device:
         """The device; `auto` takes CUDA where there is one."""
@@ -112,6 +127,11 @@ def make_plan(composed: DictConfig) -> Plan:
         raise ValueError(
             f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
             "generation.temperature=0.8 or so, or runtime.repeats=1"
+        )
+    if runtime.reference == "chain" and settings.cache == "none":
+        raise ValueError(
+            "runtime.reference=chain: with generation.cache=none there is no hop from no cache to a cache; pass "
+            "generation.cache=dual (or prefix), or runtime.reference=stepwise"
         )
     special = _check_model(config["model"])
     decoder = build_decoder(config["decoder"])

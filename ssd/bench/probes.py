@@ -17,9 +17,10 @@ class OneByOne(MaskedDiffusionModel):
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
         self.transformer, self.config = model.transformer, model.config
+        self._model = model
 
     def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
-        alone = [MaskedDiffusionModel.window(self, state[None], window, context) for state in states]
+        alone = [self._model.window(state[None], window, context) for state in states]
         return torch.cat(alone)
 
 
@@ -28,10 +29,16 @@ class Recorder(MaskedDiffusionModel):
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
         self.transformer, self.config = model.transformer, model.config
+        self._model = model
         self.logits = torch.empty(0)
 
-    def _predict(self, hidden: Tensor, start: int, window: Window) -> Tensor:
-        logits = super()._predict(hidden, start, window)
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
+        logits, context = self._model.refresh(canvas, window)
+        self.logits = logits.to(torch.float64, copy=True)
+        return logits, context
+
+    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
+        logits = self._model.window(states, window, context)
         self.logits = logits.to(torch.float64, copy=True)
         return logits
 

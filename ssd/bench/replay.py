@@ -25,7 +25,8 @@ class Replay:
     """A state of the reference, before the forward that led to one of its picks, evaluated again in one row.
 
     logits, perturbed: float64 [block, vocabulary], plain and as tokens are chosen by them, with the noise that sampling
-    adds and -inf for tokens that cannot be; scores: [1, block]; masked: bool [1, block].
+    adds and -inf for tokens that cannot be; scores: [1, block]; masked: bool [1, block];
+    picks: (position in the response, token) of all that the stepping rule commits there.
     """
 
     logits: Tensor
@@ -33,6 +34,7 @@ class Replay:
     scores: Scores
     masked: Tensor
     block: Block
+    picks: frozenset[tuple[int, int]]
 
 
 @torch.inference_mode()
@@ -67,7 +69,10 @@ def replay(
     missing = block.stop - block.start - recorder.logits.shape[1]
     perturbed = engine.rule.perturbed(recorder.logits, scores.step, block, block.start + missing)
     logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.logits, perturbed))
-    return Replay(logits, perturbed, scores, draft.states == special.mask_id, block)
+    rows = engine.rank(scores, draft, block).rows(0)
+    positions = [row + block.start - origin for row in rows]
+    picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
+    return Replay(logits, perturbed, scores, draft.states == special.mask_id, block, picks)
 
 
 def forward_of(events: Sequence[Event], pick: int) -> int:

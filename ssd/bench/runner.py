@@ -12,10 +12,12 @@ import torch
 from ssd.bench import clock, environment
 from ssd.bench.measurement import Bench
 from ssd.bench.metrics import summarise
+from ssd.bench.numerics import with_numerics
 from ssd.bench.plan import DTYPES, Plan
 from ssd.bench.probes import ForwardCounter, ForwardTimer
 from ssd.bench.progress import progress
 from ssd.bench.store import RunFolder
+from ssd.bench.timing import Question, Stopwatch
 from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
@@ -24,6 +26,8 @@ from ssd.tasks.prompts import render, sha256_of_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+BATCHES = 8
+"""How many batches' worth of prompts one side decodes before the other side takes its turn."""
 DEFAULT_THREADS = torch.get_num_threads()
 
 
@@ -69,28 +73,46 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
         finished = [] if overwrite else folder.open(circumstances)
         check_samples(folder, finished, plan, prompts)
         done = {(sample["index"], sample["repeat"]) for sample in finished}
-        places = product(range(len(prompts)), range(plan.runtime.repeats))
-        todo = [(place, repeat) for place, repeat in places if (plan.documents[place].index, repeat) not in done]
+        questions = product(zip(plan.documents, prompts, strict=True), range(plan.runtime.repeats))
+        todo = [Question(*pair, repeat) for pair, repeat in questions if (pair[0].index, repeat) not in done]
         if todo:
             clock.reset_peak_memory(device)
             model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
-            plan.decoder.load(model, model_path)
+            model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
+            if finished:
+                plan.decoder.recall(folder.kept())
+            plan.decoder.load(model, model_path, plan.settings)
+            if plan.decoder.verifier and plan.runtime.batch_size > 1:
+                raise ValueError(
+                    f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
+                    f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
+                )
             timer = ForwardTimer(plan.decoder.verifier, device) if plan.decoder.verifier else None
-            bench = Bench(plan, folder, model, tokenizer, ForwardCounter(model.transformer), timer)
-            bench.warm_up(max(prompts, key=len))
+            stopwatch = Stopwatch(plan, model, ForwardCounter(model.transformer), timer)
+            stopwatch.warm_up(max(prompts, key=len))
+            bench = Bench(plan, folder, model, tokenizer, stopwatch)
             if overwrite:  # only now that nothing stands in the way of measuring anew
                 folder.clear()
                 folder.open(circumstances)
+            if plan.decoder.measured():
+                folder.keep(plan.decoder.measured())
             with progress(len(done) + len(todo), len(done)) as advance:
-                for place, repeat in todo:
-                    finished.append(bench.measure(plan.documents[place], prompts[place], repeat))
-                    folder.append(finished[-1])
-                    advance()
+                for group in groups(todo, plan.runtime.batch_size):
+                    for line in bench.measure(group):
+                        folder.append(line)
+                        finished.append(line)
+                        advance()
         summary = summarise(
             plan.config, folder.run_id, str(plan.reference), plan.decoder.caveat(plan.settings), finished
         )
         folder.finish(summary)
     return summary
+
+
+def groups(questions: Sequence[Question], batch_size: int) -> list[Sequence[Question]]:
+    """What is measured and stored together: one question, or so many that a batch is mostly full while they last."""
+    size = 1 if batch_size == 1 else BATCHES * batch_size
+    return [questions[start : start + size] for start in range(0, len(questions), size)]
 
 
 def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import zip_longest
 from typing import Any
 
-from ssd.decoding.decoder import Decoded
+from ssd.bench.timing import Timed
 from ssd.decoding.trace import Trace
 from ssd.tasks.task import Verdict
 
 
-def side(
-    decoded: Decoded,
-    text: str,
-    verdict: Verdict,
-    latency_s: float,
-    verifier_s: float,
-    end_ids: Collection[int],
-) -> dict[str, Any]:
-    """One side's fields. Tokens are counted from ids and never include the prompt.
-
-    latency_s holds verifier_s, the part of it that a verifier's forwards took.
-    """
-    trace, ids = decoded.trace, decoded.response_ids
+def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int]) -> dict[str, Any]:
+    """One side's fields. Tokens are counted from ids and never include the prompt."""
+    trace, ids = timed.decoded.trace, timed.decoded.response_ids
     drafted, accepted = by_depth(trace)
     return {
         "response_ids": ids,
@@ -31,8 +21,10 @@ def side(
         "answer": verdict.answer,
         "correct": verdict.correct,
         "reason": verdict.reason,
-        "latency_s": latency_s,
-        "verifier_s": verifier_s,
+        "latency_s": timed.latency_s,
+        "time_s": timed.time_s,
+        "verifier_s": timed.verifier_s,
+        "forwards": timed.forwards,
         "nfe": trace.nfe_by_kind,
         "node_evaluations": trace.node_evaluations,
         "token_rows": trace.token_rows,
@@ -62,12 +54,3 @@ def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
 def total_nfe(part: dict[str, Any]) -> int:
     """Forwards of the dLLM in one side's fields; a verifier's are counted apart."""
     return sum(count for kind, count in part["nfe"].items() if kind != "verifier")
-
-
-def same_order(reference: Decoded, decoded: Decoded) -> bool:
-    """Whether both sides committed the same tokens at the same positions in the same order."""
-    return _order(reference.trace) == _order(decoded.trace)
-
-
-def _order(trace: Trace) -> Sequence[tuple[int, int]]:
-    return [(pick.position, pick.token) for pick in trace.picks]

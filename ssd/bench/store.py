@@ -93,6 +93,14 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def keep(self, measured: dict[str, Any]) -> None:
+        """Keep what the decoder measured before it began, so that a resumed run goes on with the same figures."""
+        write_json(self.path / "measured.json", measured)
+
+    def kept(self) -> dict[str, Any]:
+        """What `keep` was given, or nothing."""
+        return self.read("measured.json") if (self.path / "measured.json").is_file() else {}
+
     def write_trace(self, index: int, repeat: int, trace: Mapping[str, Any]) -> None:
         (self.path / "traces").mkdir(exist_ok=True)
         write_json(self.path / "traces" / f"{index:06d}-{repeat}.json", trace)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 WIDTH = 100
 MOST_CUT_OFF = 0.1
+HOP_NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 DEPTHS = 8
 """How many depths the acceptance rates are printed for."""
 
@@ -32,12 +33,19 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     for kind, count in nfe["by_kind"].items():
         if count:
             table.add_row(f"  {kind}", "", f"{count:.1f}")
+    if max(summary["responses_per_forward"].values()) > 1:
+        table.add_row("responses per forward", *_both(summary["responses_per_forward"], ".2f"))
     table.add_row("ms per forward", *_both(summary["ms_per_forward"], ".2f"))
     table.add_row("node evaluations per response", *_both(summary["node_evaluations"], ".1f"))
     table.add_row(
         "token rows per response", *_both(rows, ".0f"), f"{rows['decoder'] / rows['reference']:.2f} times as many"
     )
-    table.add_row("tokens per forward", *_both(summary["tokens_per_forward"], ".2f"))
+    oracle = summary["oracle_tokens_per_forward"]
+    table.add_row(
+        "tokens per forward",
+        *_both(summary["tokens_per_forward"], ".2f"),
+        "" if oracle is None else f"{oracle:.2f} if every draft were right",
+    )
     rates = " ".join(f"{rate:.2f}" for rate in acceptance["rate_by_depth"][:DEPTHS])
     rates += " ..." if len(acceptance["rate_by_depth"]) > DEPTHS else ""
     if rates:
@@ -52,7 +60,13 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
     agreeing = f"{identity['identical']} of {summary['responses']}; {differing}"
     table.add_row("identity", "", f"{identity['rate']:.1%}", agreeing)
-    table.add_row("  same order of picks", "", f"{identity['same_commit_order']:.1%}")
+    order = identity["other_order"]
+    table.add_row(
+        "  same order of picks",
+        "",
+        f"{identity['same_commit_order']:.1%}",
+        f"otherwise only in order: {order['numeric']} numeric, {order['algorithmic']} algorithmic",
+    )
     change, length = summary["accuracy_difference"], summary["length"]
     interval = f"{change['difference']:+.1%}; 95 %: {change['low']:+.1%} to {change['high']:+.1%}"
     table.add_row("accuracy", *_both(summary["accuracy"], ".1%"), interval)
@@ -60,6 +74,14 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     if summary["responses"] > summary["prompts"]:
         for k in pass_at:
             table.add_row(f"  pass@{k}", *_both(summary["pass_at"][str(k)], ".1%"))
+    for hop in summary["hops"] or []:
+        accuracy, gain = hop["accuracy"], hop["speedup"]
+        table.add_row(
+            f"hop: {HOP_NAMES[hop['from']]} → {HOP_NAMES[hop['to']]}",
+            f"{accuracy['from']:.1%}",
+            f"{accuracy['to']:.1%}",
+            f"identity {hop['identity']:.1%}, {gain['ratio']:.2f} times as fast",
+        )
     for name, share in (("without an end", "cut_off"), ("empty", "empty")):
         table.add_row(f"responses {name}", *(f"{length[side][share]:.1%}" for side in ("reference", "decoder")))
     table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")
@@ -76,12 +98,12 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     if summary["claims_lossless"] and identity["algorithmic"]:
         print(
             f"WARNING: this decoder claims to be lossless, but {identity['algorithmic']} responses differ "
-            "algorithmically; see first_divergence in samples.jsonl"
+            "algorithmically; scripts/audit.py RUN tells where"
         )
-    elif summary["claims_lossless"] and identity["same_commit_order"] < identity["rate"]:
+    elif summary["claims_lossless"] and order["algorithmic"]:
         print(
-            "WARNING: this decoder claims to be lossless, and equal responses were committed in another order than "
-            "stepwise decoding's; measure more prompts before you believe it"
+            f"WARNING: this decoder claims to be lossless, but {order['algorithmic']} equal responses were committed "
+            "in another order than the reference's; measure more prompts before you believe it"
         )
 
 

@@ -30,6 +30,14 @@ class Ties:
             return self.slack
         return self.slack / (self.settings.temperature or 1)
 
+    def position_slack(self, rows: Sequence[int], epsilon: float) -> float:
+        """How far the confidences of two rows may move against each other; epsilon: of the dtype they come from."""
+        slack = self.confidence_slack
+        if self.settings.ranking in ("low_confidence", "maskgit_plus"):
+            # d softmax / d logit = p (1 - p): near-certain confidences can only move by very little.
+            slack *= 2 * sum(sure * (1 - sure) for sure in self.at.scores.confidence[0, rows].tolist())
+        return slack + epsilon
+
     def of_tokens(self, rows: Sequence[int]) -> bool:
         """Whether one of the rows might as well commit a token of quite another confidence.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,11 @@ class Decoder(ABC):
         """Decode one response of settings.gen_length tokens. Raises ValueError for a prompt that does not fit."""
 
     @property
+    def most_nodes(self) -> int:
+        """The most states that a window forward of this decoder ever evaluates at once."""
+        return 1
+
+    @property
     def reference(self) -> BlockDecoder | None:
         """What this decoder is compared with; None: stepwise decoding."""
         return None
@@ -65,8 +71,20 @@ class Decoder(ABC):
         """The files, beside the model's, that the decoder's results depend on."""
         return []
 
-    def load(self, model: MaskedDiffusionModel, folder: Path) -> None:  # noqa: B027
+    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:  # noqa: B027
         """Load what the decoder needs beside the model, which came from `folder`; called once, before decoding."""
+
+    @property
+    def most_steps(self) -> int | None:
+        """Steps of the reference that one forward can make if every draft is right; None: this decoder drafts none."""
+        return None
+
+    def measured(self) -> dict[str, Any]:
+        """What `load` measured and decoding depends on, as plain data to be stored with the run."""
+        return {}
+
+    def recall(self, measured: dict[str, Any]) -> None:  # noqa: B027
+        """Take what the run measured when it began, in place of measuring anew; called before `load`."""
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -24,8 +26,8 @@ class Scorer:
     def __init__(self, settings: GenerationSettings, special: SpecialTokens, noise: CounterNoise) -> None:
         self.settings = settings
         self._noise = noise
-        self._ends = list(special.end_ids)
-        self._never = [special.mask_id, *(special.end_ids[:1] if settings.eos == "suppress_logits" else ())]
+        self._ends = special.end_ids
+        self._never = (special.mask_id, *(special.end_ids[:1] if settings.eos == "suppress_logits" else ()))
         self._sampled = settings.temperature > 0
 
     @torch.inference_mode()
@@ -44,7 +46,7 @@ class Scorer:
         runner_up: also fetch the second-best token, which only drafts use;
         judged: int64 [nodes, rows] on the logits' device, tokens to fetch the probability of in the runner-up's place.
         """
-        logits[..., self._never] = -torch.inf
+        logits.index_fill_(-1, _ids(self._never, logits.device), -torch.inf)
         kept = Kept(logits, first_position) if self._sampled else None
         return self._score(logits, step, first_step, first_position, runner_up, kept, judged)
 
@@ -60,7 +62,7 @@ class Scorer:
 
     def perturbed(self, logits: Tensor, step: Tensor, first_step: int, first_position: int) -> Tensor:
         """float64 [nodes, rows, vocabulary]: logits + T · noise, -inf where no token is; the largest is the token's."""
-        possible = logits.index_fill(-1, torch.tensor(self._never, device=logits.device), -torch.inf)
+        possible = logits.index_fill(-1, _ids(self._never, logits.device), -torch.inf)
         perturbed = logits.double().masked_fill(self._shape(possible).isneginf(), -torch.inf)
         if not self._sampled:
             return perturbed
@@ -86,14 +88,14 @@ class Scorer:
         basis = logits if settings.ranking in LLADA_RANKINGS else shaped
         if settings.eos == "suppress_confidence":
             fill = basis.index_fill if self._sampled else basis.index_fill_
-            basis = fill(-1, torch.tensor(self._ends, device=basis.device), -torch.inf)
+            basis = fill(-1, _ids(self._ends, basis.device), -torch.inf)
         dtype = torch.float64 if settings.confidence_dtype == "float64" else logits.dtype
         probabilities = basis.softmax(dim=-1, dtype=dtype)
         probability = _of(probabilities, token)
         confidence = self._confidence(probabilities, probability)
         if settings.eos == "suppress_confidence":
             # Where a nucleus held end tokens alone, nothing is left of it, and its softmax is no number.
-            is_end = torch.isin(token, token.new_tensor(self._ends))
+            is_end = torch.isin(token, _ids(self._ends, token.device))
             confidence = torch.where(is_end, _LAST, confidence.double())
             probability = torch.where(is_end, 0.0, probability)
         if other is None:
@@ -127,6 +129,12 @@ class Scorer:
 
     def _wide(self, logits: Tensor) -> torch.dtype:
         return torch.float64 if self.settings.confidence_dtype == "float64" else logits.dtype
+
+
+@cache
+def _ids(tokens: tuple[int, ...], device: torch.device) -> Tensor:
+    """The same few ids on the device, brought there once."""
+    return torch.tensor(tokens, device=device)
 
 
 def keep_top_p(logits: Tensor, top_p: float) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.context import Context, SlidingContext, Window
-from ssd.modeling.transformer import Transformer
+from ssd.modeling.transformer import Part, Transformer
 
 
 class MaskedDiffusionModel:
@@ -37,7 +37,7 @@ class MaskedDiffusionModel:
         if canvas.shape[0] != window.length:
             raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
         context = Context(window)
-        hidden = self.transformer(canvas[None].to(self.device, non_blocking=True), keep=context)
+        hidden = self._hidden(Part(self._moved(canvas[None]), keep=context))
         return self._predict(hidden, 0, window), context
 
     @torch.inference_mode()
@@ -48,7 +48,7 @@ class MaskedDiffusionModel:
         """
         _check_states(states, window)
         _check_context(context, window)
-        hidden = self.transformer(states.to(self.device, non_blocking=True), start=window.start, context=context)
+        hidden = self._hidden(Part(self._moved(states), window.start, context))
         return self._predict(hidden, window.start, window)
 
     @torch.inference_mode()
@@ -66,13 +66,14 @@ class MaskedDiffusionModel:
         _check_states(state[None], window)
         _check_context(context, window)
         tokens = torch.cat((state, state.new_full((window.rows,), self.config.mask_id)))
-        hidden = self.transformer(
-            tokens[None].to(self.device, non_blocking=True),
-            start=window.start,
-            context=context,
+        part = Part(
+            self._moved(tokens[None]),
+            window.start,
+            context,
             positions=window.shadow_positions(self.device),
             visible=window.shadow_visibility(self.device),
-        )[0]
+        )
+        hidden = self._hidden(part)[0]
         pair = torch.stack((hidden[window.row_slice], hidden[window.size :]))
         return self._predict(pair, window.first_row, window)
 
@@ -87,13 +88,16 @@ class MaskedDiffusionModel:
             raise ValueError(f"{window}: expected a canvas cut off at the window's stop, length == stop")
         _check_states(tokens[None], window)
         context.move(window)
-        hidden = self.transformer(
-            tokens[None].to(self.device, non_blocking=True),
-            start=window.start,
-            context=context if window.start else None,
-            keep=context,
-        )
+        part = Part(self._moved(tokens[None]), window.start, context if window.start else None, keep=context)
+        hidden = self._hidden(part)
         return self._predict(hidden, window.start, window)
+
+    def _hidden(self, part: Part) -> Tensor:
+        """Hidden states [nodes, window, hidden_size] of one window: a forward of its own."""
+        return self.transformer([part])[0]
+
+    def _moved(self, tokens: Tensor) -> Tensor:
+        return tokens.to(self.device, non_blocking=True)
 
     def _predict(self, hidden: Tensor, start: int, window: Window) -> Tensor:
         """Logits of the window's rows from hidden states [nodes, length, hidden_size] that begin at `start`."""
@@ -103,7 +107,11 @@ class MaskedDiffusionModel:
                 f"the prediction for position {window.first_row} is made at {window.first_row - 1}, "
                 f"outside the positions from {start} on that this forward recomputes"
             )
-        return self.transformer.predict(hidden[:, first : first + window.rows])
+        return self._logits(hidden[:, first : first + window.rows])
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Logits [nodes, rows, vocabulary] of hidden states [nodes, rows, hidden_size]."""
+        return self.transformer.predict(hidden)
 
 
 def _check_states(states: Tensor, window: Window) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +12,23 @@ from torch import Tensor, nn
 from ssd.modeling.attention import Rotary, attend, widest
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.context import Context, SlidingContext
+
+
+@dataclass(frozen=True)
+class Part:
+    """One window of a forward: tokens [nodes, window] at the positions from `start` on.
+
+    context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
+    positions [window], visible [window, window]: for a window that is no plain run of positions (see `Rotary.rotate`
+    and `attend`).
+    """
+
+    tokens: Tensor
+    start: int = 0
+    context: Context | SlidingContext | None = None
+    keep: Context | SlidingContext | None = None
+    positions: Tensor | None = None
+    visible: Tensor | None = None
 
 
 class RMSNorm(nn.Module):
@@ -42,31 +62,28 @@ class Layer(nn.Module):
         self.up = nn.Linear(size, config.mlp_size, bias=False)
         self.down = nn.Linear(config.mlp_size, size, bias=False)
 
-    def forward(
-        self,
-        hidden: Tensor,
-        rotary: Rotary,
-        start: int,
-        frozen: tuple[Tensor, Tensor] | None = None,
-        keep: Context | SlidingContext | None = None,
-        positions: Tensor | None = None,
-        visible: Tensor | None = None,
-    ) -> Tensor:
-        """hidden: [nodes, window, hidden_size] of the positions from `start` on; the same shape comes back.
+    def forward(self, hidden: Tensor, rotary: Rotary, parts: Sequence[Part], index: int) -> Tensor:
+        """hidden: [rows, hidden_size], the rows of all parts one after the other; the same shape comes back.
 
-        positions, visible: see `Rotary.rotate` and `attend`.
+        Matrices are applied to all rows at once; each part attends to its own. index: of this layer.
         """
         normed = self.attention_norm(hidden)
-        split = (*hidden.shape[:2], -1, self.head_size)
-        query = rotary.rotate(self.query(normed).view(split).transpose(1, 2), start, positions)
-        key = rotary.rotate(self.key(normed).view(split).transpose(1, 2), start, positions)
-        value = self.value(normed).view(split).transpose(1, 2)
-        if keep is not None:
-            keep.freeze(key, value)
-        mixed = attend(query, key, value, frozen, visible)
-        hidden = hidden + self.attention_out(mixed.transpose(1, 2).flatten(2))
+        sizes = [part.tokens.numel() for part in parts]
+        projected = (project(normed).split(sizes) for project in (self.query, self.key, self.value))
+        mixed = [self._mix(part, rotary, index, *of_part) for part, *of_part in zip(parts, *projected, strict=True)]
+        hidden = hidden + self.attention_out(mixed[0] if len(mixed) == 1 else torch.cat(mixed))
         normed = self.mlp_norm(hidden)
         return hidden + self.down(F.silu(self.gate(normed)) * self.up(normed))
+
+    def _mix(self, part: Part, rotary: Rotary, index: int, *projected: Tensor) -> Tensor:
+        """Attention of one part's rows, from queries, keys and values [rows, heads · head_size]; as many come back."""
+        split = (*part.tokens.shape, -1, self.head_size)
+        query, key, value = (vectors.view(split).transpose(1, 2) for vectors in projected)
+        query, key = (rotary.rotate(vectors, part.start, part.positions) for vectors in (query, key))
+        if part.keep is not None:
+            part.keep.freeze(key, value)
+        frozen = part.context.layers[index] if part.context is not None else None
+        return attend(query, key, value, frozen, part.visible).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class Transformer(nn.Module):
@@ -81,25 +98,14 @@ class Transformer(nn.Module):
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size, bias=False)
         self.rotary = Rotary(config.head_size, config.rope_theta, config.rope_full_precision)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        start: int = 0,
-        context: Context | SlidingContext | None = None,
-        keep: Context | SlidingContext | None = None,
-        positions: Tensor | None = None,
-        visible: Tensor | None = None,
-    ) -> Tensor:
-        """Hidden states [nodes, window, hidden_size] of tokens [nodes, window] that begin at position `start`.
-
-        context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
-        positions [window], visible [window, window]: for a window that is no plain run of positions from `start` on.
-        """
-        hidden = self.embedding(tokens)
+    def forward(self, parts: Sequence[Part]) -> list[Tensor]:
+        """Hidden states [nodes, window, hidden_size] of every part, whose windows and contexts are its own."""
+        tokens = [part.tokens.flatten() for part in parts]
+        hidden = self.embedding(tokens[0] if len(tokens) == 1 else torch.cat(tokens))
         for index, layer in enumerate(self.layers):
-            frozen = context.layers[index] if context is not None else None
-            hidden = layer(hidden, self.rotary, start, frozen, keep, positions, visible)
-        return hidden
+            hidden = layer(hidden, self.rotary, parts, index)
+        each = hidden.split([part.tokens.numel() for part in parts])
+        return [rows.view(*part.tokens.shape, -1) for part, rows in zip(parts, each, strict=True)]
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Logits [..., vocabulary] of hidden states [..., hidden_size]; the caller picks the rows."""
@@ -107,7 +113,7 @@ class Transformer(nn.Module):
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Logits [batch, length, vocabulary] of whole canvases, aligned to the position they predict."""
-        outputs = self.predict(self(tokens))
+        outputs = self.predict(self([Part(tokens)])[0])
         if not self.config.logits_shift:
             return outputs
         return torch.cat((outputs[:, :1], outputs[:, :-1]), dim=1)

@@ -38,7 +38,7 @@ class Recorder(BlockDecoder):
         self.stands: list[Stand] = []
 
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        forecast = Forecast(engine, hand, self.depth, spread=1.0)
+        forecast = Forecast(engine, hand, self.depth)
         self.stands.append(Stand(hand.block.index, hand.state.tolist(), hand.step, forecast))
         return super().draft(engine, hand)
 

@@ -2,88 +2,120 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
+from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
-from ssd.speculation import tree
+from ssd.decoding.settings import GenerationSettings
+from ssd.modeling.cost import NodeCosts
+from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.forecast import Forecast
-from ssd.speculation.graph import MAKE_ONE, DraftGraph, find_graph
+from ssd.speculation.graph import DraftGraph, find_graph
+from ssd.speculation.lesson import Lesson
+from ssd.speculation.options import Builder, Depth, check_options
 from ssd.speculation.overlay import lay
+from ssd.speculation.payoff import Payoff
+from ssd.speculation.round_costs import Costs, costs_from, find_costs, measure_costs
+from ssd.speculation.tree import expand, to_draft
 from ssd.speculation.walk import walk
 
-Builder = Literal[tree.Builder, "spiffy"]
 WIDTHS: dict[Builder, int] = {"chain": 1, "kary": 2, "best_first": 4, "spiffy": 1}
+MOST_NODES = 32
 
 
 class SelfSpeculative(BlockDecoder):
     """Lossless: the response and its order of commitment are those of stepwise decoding.
 
-    depth: steps drafted ahead; width: continuations per node (None: 1 for a chain, 2 for kary, 4 for best_first);
-    budget: nodes per verify forward, the state in hand included (None: depth + 1, for kary depth · width + 1, for
-    spiffy all nodes of the graph);
-    builder: see `grow`, and `lay` for spiffy; alternatives: draft second-best tokens too;
-    spread: how far certainties shift from one step to the next (best_first's estimate only);
-    graph: the file of spiffy's draft graph, which alone says what is drafted.
+    depth: steps drafted ahead, or `auto`: every round drafts as many nodes as pay;
+    width: continuations per node (None: 1 for a chain, 2 for kary, 4 for best_first);
+    budget: nodes per verify forward, the state in hand included, with depth `auto` at most (None: depth + 1, for kary
+    depth · width + 1, for spiffy all nodes of the graph, for depth `auto` 32);
+    builder: see `expand`, and `lay` for spiffy; alternatives: draft second-best tokens too;
+    graph: the file of spiffy's draft graph, which alone says what is drafted;
+    costs: what depth `auto` reckons a forward to cost (None: measured by `load`).
     Raises ValueError naming the option, its value and what was expected.
     """
 
     def __init__(
         self,
-        depth: int = 8,
+        depth: Depth = 8,
         width: int | None = None,
         budget: int | None = None,
         builder: Builder = "chain",
         alternatives: bool = False,
-        spread: float = 0.5,
         graph: str | None = None,
+        costs: Costs | None = None,
     ) -> None:
-        if type(depth) is not int or depth < 1:
-            raise ValueError(f"decoder.depth={depth}: expected a whole number of at least 1")
-        if width is not None and (type(width) is not int or width < 1):
-            raise ValueError(f"decoder.width={width}: expected null or a whole number of at least 1")
-        if budget is not None and (type(budget) is not int or budget < 2):
-            raise ValueError(
-                f"decoder.budget={budget}: expected null or at least 2 nodes (the state in hand and a draft)"
-            )
-        if builder not in get_args(Builder):
-            raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
-        if type(alternatives) is not bool:
-            raise ValueError(f"decoder.alternatives={alternatives}: expected true or false")
-        if builder in ("chain", "spiffy") and (width not in (None, 1) or alternatives):
-            reason = "a chain has one node per depth" if builder == "chain" else "spiffy drafts what its graph says"
-            raise ValueError(
-                f"decoder.width={width}, decoder.alternatives={alternatives}: {reason}; "
-                "choose decoder.builder=kary or best_first for a wider tree"
-            )
-        if type(spread) not in (int, float) or not spread > 0:
-            raise ValueError(f"decoder.spread={spread}: expected a number above 0")
-        if builder == "spiffy" and not (isinstance(graph, str) and graph):
-            raise ValueError(f"decoder.graph={graph}: decoder.builder=spiffy needs a draft graph; {MAKE_ONE}")
-        if builder != "spiffy" and graph is not None:
-            raise ValueError(f"decoder.graph={graph}: expected null, for decoder.builder={builder} reads no graph")
-        self._graph_file = None if graph is None else find_graph(graph)
-        self._graph = None if self._graph_file is None else DraftGraph.read(self._graph_file)
-        self.depth = depth
-        self.width = WIDTHS[builder] if width is None else width
-        drafts = len(self._graph.nodes) if self._graph else depth * (self.width if builder == "kary" else 1)
-        self.budget = budget or drafts + 1
+        check_options(depth, width, budget, builder, alternatives, graph)
+        self.is_auto = depth == "auto"
+        if costs is not None and not self.is_auto:
+            raise ValueError(f"decoder.costs={costs}: expected null, for only decoder.depth=auto asks what nodes cost")
+        self._files = [find_graph(graph)] if graph else [find_costs(costs)] if isinstance(costs, str) else []
+        self._graph = DraftGraph.read(self._files[0]) if graph else None
         self.builder: Builder = builder
+        self.width = WIDTHS[builder] if width is None else width
         self.runner_up = self._graph.runner_up if self._graph else alternatives
-        self.spread = spread
+        self.depth, self.budget = self._limits(depth, budget)
+        self._given = None if costs is None else costs_from(costs)
+        self._measured: NodeCosts | None = None
+        self._payoff = Payoff(self._given, self.budget) if self._given else None
+        self._estimates = self.is_auto or alternatives or builder == "best_first"
+        self._lessons: WeakKeyDictionary[Canvas, Lesson] = WeakKeyDictionary()
+
+    def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
+        """Steps drafted ahead and nodes per forward, at most."""
+        if depth == "auto":
+            budget = budget or MOST_NODES
+            return budget - 1, budget
+        drafts = len(self._graph.nodes) if self._graph else depth * (self.width if self.builder == "kary" else 1)
+        return depth, budget or drafts + 1
+
+    @property
+    def most_nodes(self) -> int:
+        return self.budget
 
     def files(self) -> list[Path]:
-        return [self._graph_file] if self._graph_file else []
+        return self._files
+
+    @property
+    def most_steps(self) -> int:
+        return min(self.depth + 1, self.budget)
+
+    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:
+        if self.is_auto and self._given is None:
+            self._measured = self._measured or measure_costs(model, settings, self.budget, self.commit, self.runner_up)
+            self._payoff = Payoff(self._measured, self.budget)
+
+    def measured(self) -> dict[str, Any]:
+        return {"costs": self._measured.pairs} if self._measured else {}
+
+    def recall(self, measured: dict[str, Any]) -> None:
+        if "costs" in measured:
+            self._measured = NodeCosts.of_pairs(measured["costs"])
 
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        forecast = Forecast(engine, hand, self.depth, self.spread)
+        lesson = self._lessons.setdefault(engine.canvas, Lesson())
+        forecast = Forecast(engine, hand, self.depth, lesson.estimate if self._estimates else None, lesson.fresh)
         if self._graph:
             return lay(self._graph, forecast, hand, self.depth, self.budget)
-        return tree.grow(forecast, hand, self.builder, self.depth, self.width, self.budget, self.runner_up)
+        lesson.forecast = forecast
+        taken = expand(forecast, hand, self.builder, self.depth, self.width, self.runner_up)
+        if not self.is_auto:
+            return to_draft([node for node, _ in islice(taken, self.budget)], hand)
+        if self._payoff is None:
+            raise RuntimeError("decoder.depth=auto does not know yet what nodes cost: call load, or give decoder.costs")
+        return to_draft(self._payoff.choose(taken, lesson.steps, lesson.spent), hand)
 
     def accept(self, engine: Engine, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
-        return walk(draft, next_states, next_steps)
+        path = walk(draft, next_states, next_steps)
+        if self._estimates:
+            lesson = self._lessons.setdefault(engine.canvas, Lesson())
+            lesson.take(draft, path, next_states, self._payoff)
+        return path

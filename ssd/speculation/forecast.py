@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Set
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.engine import Engine
-
-# Rows ranked lower than this many places behind the expected pick are given no chance of being picked next.
-HORIZON = 16
-
-
-class Fill(NamedTuple):
-    """One drafted pick: a block row and the token it would hold."""
-
-    row: int
-    token: int
-
-
-class Candidate(NamedTuple):
-    """One way a step could go: its picks, the step that follows it, and the estimated probability of going so."""
-
-    fills: tuple[Fill, ...]
-    next_step: int
-    probability: float
-
-
-class Due(NamedTuple):
-    """A foreseen step: where it stands among those foreseen, how many picks it makes, and the step that follows it."""
-
-    at: int
-    count: int
-    next_step: int
+from ssd.speculation.candidate import Candidate, Choice, Due, Fill
+from ssd.speculation.estimate import HORIZON, Estimate, Values, features_of
 
 
 class Forecast:
     """Rankings of the coming steps, as the stepping rule would make them if the logits in hand never changed.
 
     One batched call of the rule covers all steps; a hypothetical state then only leaves out the rows it has filled.
+    estimate: says how likely the candidates are; without, the first in the ranking is certain.
+    fresh: the rows that have been filled since the logits in hand were computed.
     """
 
-    def __init__(self, engine: Engine, hand: BlockState, depth: int, spread: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        hand: BlockState,
+        depth: int,
+        estimate: Estimate | None = None,
+        fresh: Iterable[int] = (),
+    ) -> None:
         rule = engine.rule
         self.first_step = hand.step
         self.masks = hand.masks
@@ -59,16 +46,18 @@ class Forecast:
         steps = torch.arange(hand.step, min(hand.step + reach, last))
         scores = rule.foresee(hand.scores, steps, hand.block, engine.runner_up)
         ranking = rule.rank(scores, hand.masked.expand(len(steps), -1), hand.block)
-        self._orders: list[list[int]] = ranking.order[:, : self.masks].tolist()
+        # Without noise every step has the same scores and, by confidence, the same order: they are listed once.
+        alike = not sampled and not rule.order_is_certain
+        self._orders: list[list[int]] = _by_step(ranking.order[:, : self.masks], alike)
         self._passing: list[int] = ranking.passing.tolist()
         self._minimum: list[int] = ranking.minimum.tolist()
-        self._token: list[list[int]] = scores.token.tolist()
-        self._probability: list[list[float]] = scores.probability.tolist()
-        self._other_token: list[list[int]] = scores.other_token.tolist()
-        self._other_probability: list[list[float]] = scores.other_probability.tolist()
-        self._ahead: list[list[float]] | None = None
-        if not rule.order_is_certain:
-            self._ahead = (rule.certainty(scores) / spread).tolist()
+        self._token: list[list[int]] = _by_step(scores.token, alike)
+        self._probability: list[list[float]] = _by_step(scores.probability, alike)
+        self._other_token: list[list[int]] = _by_step(scores.other_token, alike)
+        self._other_probability: list[list[float]] = _by_step(scores.other_probability, alike)
+        self.fresh = frozenset(fresh)
+        self._estimate = None if rule.order_is_certain else estimate
+        self._certainty: list[list[float]] = _by_step(rule.certainty(scores), alike) if self._estimate else []
 
     @cached_property
     def rows(self) -> list[int]:
@@ -83,8 +72,9 @@ class Forecast:
     def due(self, filled: Container[int], step: int) -> Due | None:
         """The first step from `step` on in which a state with these rows filled makes picks; None: too far to see."""
         for at in range(step - self.first_step, len(self._orders)):
-            passing = sum(row not in filled for row in self._orders[at][: self._passing[at]])
-            count = max(self._minimum[at], passing)
+            count, passing = self._minimum[at], self._passing[at]
+            if passing:
+                count = max(count, sum(row not in filled for row in self._orders[at][:passing]))
             if count:
                 return Due(at, count, self.first_step + at + (count if self._counts_decided else 1))
         return None
@@ -93,34 +83,68 @@ class Forecast:
         """A row's likeliest token in a foreseen step, and the runner-up (where asked for)."""
         return self._token[at][row], self._other_token[at][row]
 
-    def candidates(self, filled: frozenset[Fill], step: int, width: int, alternatives: bool) -> list[Candidate]:
-        """The `width` likeliest ways to go on from a hypothetical state, likeliest first.
+    def candidates(
+        self, filled: Set[Fill], last: Set[int], step: int, width: int, alternatives: bool, reorder: bool = False
+    ) -> list[Candidate]:
+        """The `width` first ways to go on from a hypothetical state, whose last step picked the rows `last`.
 
-        They differ in the last row of the step's set of picks, and with `alternatives` also in its token.
+        They differ in the last row of the step's set of picks, and with `alternatives` also in its token. They come in
+        the order of the ranking, with `alternatives` or `reorder` in that of their probabilities.
         A step that would finish the block yields nothing: its state needs no forward.
         """
         rows = {fill.row for fill in filled}
-        due = self.due(rows, step)
-        if due is None or due.count >= self.masks - len(rows):
+        choice = self._choice(rows, step)
+        if choice is None or choice.due.count >= self.masks - len(rows):
             return []
-        at, count, next_step = due
-        order = self._orders[at]
-        ahead = list(islice((row for row in order if row not in rows), count + HORIZON))
-        sure, choices = ahead[: count - 1], ahead[count - 1 :]
-        odds = self._odds(choices, at)
-        base = tuple(Fill(row, self._token[at][row]) for row in sure)
-        found = []
-        for row, odd in list(zip(choices, odds, strict=True))[:width]:
-            found.append((Fill(row, self._token[at][row]), odd * self._probability[at][row]))
-            if alternatives:
-                found.append((Fill(row, self._other_token[at][row]), odd * self._other_probability[at][row]))
+        at, next_step = choice.due.at, choice.due.next_step
+        odds, tokens, probability = self._odds(choice, rows, last), self._token[at], self._probability[at]
+        found = [(odd * probability[row], row, tokens[row]) for row, odd in zip(choice.rows, odds, strict=True)]
+        if not (alternatives or reorder):
+            found = found[:width]
         if alternatives:
-            found.sort(key=lambda pair: -pair[1])
-        return [Candidate((*base, fill), next_step, probability) for fill, probability in found[:width]]
+            tokens, probability = self._other_token[at], self._other_probability[at]
+            found += [(odd * probability[row], row, tokens[row]) for row, odd in zip(choice.rows, odds, strict=True)]
+        if alternatives or reorder:
+            found.sort(key=itemgetter(0), reverse=True)
+        base = tuple(Fill(row, self._token[at][row]) for row in choice.sure)
+        return [Candidate((*base, Fill(row, token)), next_step, reached) for reached, row, token in found[:width]]
 
-    def _odds(self, rows: list[int], at: int) -> list[float]:
-        """Estimated probability of each row to be the one picked: softmax of its certainty over the spread."""
-        if self._ahead is None:
-            return [1.0] + [0.0] * (len(rows) - 1)
-        values = torch.tensor([self._ahead[at][row] for row in rows], dtype=torch.float64)
-        return values.softmax(dim=0).tolist()
+    def learn(self, picks: Iterable[Set[int]], steps: Iterable[int]) -> None:
+        """Tell the estimate which rows each of the coming steps has truly picked."""
+        if self._estimate is None:
+            return
+        filled, last = set[int](), self.fresh
+        for picked, step in zip(picks, steps, strict=True):
+            choice = self._choice(filled, step)
+            if choice is None:
+                return
+            final = picked.difference(choice.sure)
+            if len(final) == 1 and final.issubset(choice.rows):
+                features = self._features(choice, filled, last)
+                self._estimate.learn(features, choice.rows.index(*final))
+            filled |= picked
+            last = picked
+
+    def _choice(self, filled: Set[int], step: int) -> Choice | None:
+        due = self.due(filled, step)
+        if due is None:
+            return None
+        sure = due.count - 1
+        near = self._orders[due.at][: len(filled) + sure + HORIZON]  # holds that many that are not filled
+        ahead = [row for row in near if row not in filled][: sure + HORIZON]
+        return Choice(due, ahead[:sure], ahead[sure:])
+
+    def _odds(self, choice: Choice, filled: Set[int], last: Set[int]) -> list[float]:
+        """Estimated probability of each row to be the one picked."""
+        if self._estimate is None:
+            return [1.0] + [0.0] * (len(choice.rows) - 1)
+        return self._estimate.odds(self._features(choice, filled, last))
+
+    def _features(self, choice: Choice, filled: Set[int], last: Set[int]) -> list[Values]:
+        at = choice.due.at
+        return features_of(choice.rows, self._certainty[at], at + 1, last, filled | self.fresh)
+
+
+def _by_step(values: Tensor, alike: bool) -> list[list[Any]]:
+    """The rows of values [steps, rows]; if they are all `alike`, one list for all of them."""
+    return values[:1].tolist() * len(values) if alike else values.tolist()

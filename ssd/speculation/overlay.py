@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
-from ssd.speculation.forecast import Fill, Forecast
+from ssd.speculation.candidate import Fill
+from ssd.speculation.forecast import Forecast
 from ssd.speculation.graph import DraftGraph, Steps
 from ssd.speculation.tree import Node, to_draft
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import torch
 
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
-from ssd.speculation.forecast import Fill, Forecast
+from ssd.speculation.candidate import Fill
+from ssd.speculation.forecast import Forecast
 
 Builder = Literal["chain", "kary", "best_first"]
 
@@ -41,34 +43,55 @@ PRIORITIES: dict[Builder, Callable[[Node, float, int], Priority]] = {
 }
 
 
+class Taken(NamedTuple):
+    """A node of the tree, and the estimated probability of being reached."""
+
+    node: Node
+    reached: float
+
+
 def grow(
     forecast: Forecast, hand: BlockState, builder: Builder, depth: int, width: int, budget: int, alternatives: bool
 ) -> Draft:
-    """A draft of at most `budget` nodes (the state in hand included), up to `depth` steps ahead.
+    """A draft of at most `budget` nodes (the state in hand included), up to `depth` steps ahead: see `expand`."""
+    taken = expand(forecast, hand, builder, depth, width, alternatives)
+    return to_draft([node for node, _ in islice(taken, budget)], hand)
 
-    Every node offers its `width` likeliest continuations. `chain` and `kary` take nodes level by level, `best_first`
+
+def expand(
+    forecast: Forecast, hand: BlockState, builder: Builder, depth: int, width: int, alternatives: bool
+) -> Iterator[Taken]:
+    """The nodes of a tree one by one, every node after one of its parents, the state in hand first.
+
+    Every node offers its `width` first continuations. `chain` and `kary` take nodes level by level, `best_first`
     takes the node with the highest estimated probability of being reached. Nodes reached in different orders are one
-    node, whose probability is the sum over the ways that were found before it was taken.
+    node, whose probability is the sum over the ways that were found before it was taken; the likeliest of them says
+    which picks came last.
     """
-    priority = PRIORITIES[builder]
+    priority, reorder = PRIORITIES[builder], builder == "best_first"
     root = Node(frozenset(), hand.step, 0)
     reached: dict[Node, float] = {root: 1.0}
-    nodes: dict[Node, None] = {}
+    likeliest: dict[Node, tuple[float, frozenset[int]]] = {root: (1.0, forecast.fresh)}
+    taken: set[Node] = set()
     frontier: list[tuple[Priority, Node]] = [(priority(root, 1.0, 0), root)]
-    while frontier and len(nodes) < budget:
+    while frontier:
         _, node = heappop(frontier)
-        if node in nodes:
+        if node in taken:
             continue
-        nodes[node] = None
+        taken.add(node)
+        yield Taken(node, reached[node])
         if node.depth == depth:
             continue
-        for candidate in forecast.candidates(node.filled, node.step, width, alternatives):
+        last = likeliest[node][1]
+        for candidate in forecast.candidates(node.filled, last, node.step, width, alternatives, reorder):
             child = Node(node.filled.union(candidate.fills), candidate.next_step, node.depth + 1)
-            if child in nodes:
+            if child in taken:
                 continue
-            reached[child] = reached.get(child, 0.0) + reached[node] * candidate.probability
+            way = reached[node] * candidate.probability
+            reached[child] = reached.get(child, 0.0) + way
+            if child not in likeliest or way > likeliest[child][0]:
+                likeliest[child] = way, frozenset(fill.row for fill in candidate.fills)
             heappush(frontier, (priority(child, reached[child], len(reached)), child))
-    return to_draft(list(nodes), hand)
 
 
 def to_draft(nodes: list[Node], hand: BlockState) -> Draft:

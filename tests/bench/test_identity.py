@@ -10,7 +10,8 @@ import torch
 from baselines.fast_dllm import FastDLLM
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
-from ssd.bench.identity import LOGIT_TOLERANCE, Audit, first_difference, first_parting
+from ssd.bench.divergence import first_difference, first_parting
+from ssd.bench.identity import LOGIT_TOLERANCE, Audit
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Pick, Trace
@@ -18,7 +19,7 @@ from ssd.modeling.context import Window
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
 from tests.models import FAMILIES
-from tests.planted import WRONG, BelievesAll
+from tests.planted import WRONG, BelievesAll, DraftsBeyondTheBlock, NeverRefreshes
 from tests.restless import restless_model
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
@@ -41,6 +42,11 @@ def audit(model, generation, prompt, decoder, decoding_model=None, special=SPECI
     reference = by.decode(model, prompt, generation, special)
     decoded = decoder.decode(decoding_model or model, prompt, generation, special)
     return reference, decoded, Audit(model, generation, special, by.commit).compare(prompt, reference, decoded, decoder)
+
+
+def shape_of(planted: type) -> dict[str, int]:
+    """Three blocks where the second one would not show the mistake for what it is."""
+    return {"gen_length": 12, "block_length": 4} if planted is NeverRefreshes else {}
 
 
 class Noisy(MaskedDiffusionModel):
@@ -74,7 +80,7 @@ def test_planted_wrong_decoders_are_graded_algorithmic(family, planted, dtype, t
         model = restless_model(family, seed, dtype)
         for cache in CACHES:
             for prompt in prompts(2):
-                generation = settings(cache, temperature=temperature)
+                generation = settings(cache, **shape_of(planted), temperature=temperature)
                 reference, decoded, divergence = audit(model, generation, prompt, planted(depth=4))
                 assert (divergence is None) == (reference.response_ids == decoded.response_ids)
                 if divergence is not None:
@@ -89,10 +95,25 @@ def test_the_same_mistakes_over_a_threshold_are_graded_algorithmic(family, plant
     caught = 0
     decoder = type(planted.__name__, (planted, ParallelSelfSpeculative), {})(threshold=0.7, depth=4)
     for seed, cache in enumerate(CACHES):
-        model, generation = restless_model(family, seed), settings(cache, temperature=temperature)
+        model = restless_model(family, seed)
+        generation = settings(cache, **shape_of(planted), temperature=temperature)
         for prompt in prompts(2):
             reference, decoded, divergence = audit(model, generation, prompt, decoder)
             assert (divergence is None) == (reference.response_ids == decoded.response_ids)
+            if divergence is not None:
+                assert divergence.verdict == "algorithmic"
+                caught += 1
+    assert caught
+
+
+@pytest.mark.parametrize("cache", CACHES[1:])
+def test_drafts_beyond_the_block_are_graded_algorithmic(family, cache):
+    """Not without a cache, where the next block's tokens are what they would be after a refresh."""
+    caught = 0
+    for seed in range(2):
+        for prompt in prompts(2):
+            model = restless_model(family, seed)
+            _, _, divergence = audit(model, settings(cache), prompt, DraftsBeyondTheBlock(draft_steps=5, eager=True))
             if divergence is not None:
                 assert divergence.verdict == "algorithmic"
                 caught += 1

@@ -22,6 +22,8 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
         "response_ids": [7] * total,
         "correct": correct,
         "latency_s": latency_s,
+        "time_s": latency_s,
+        "forwards": float(sum(nfe[:3])),
         "verifier_s": verifier_s,
         "nfe": dict(zip(KINDS, nfe, strict=True)),
         "node_evaluations": sum(nfe[:3]) + sum(drafted),
@@ -43,6 +45,8 @@ def line(index, reference, decoder, divergence=None, same_order=True, repeat=0):
         "identical": divergence is None,
         "same_commit_order": same_order,
         "first_divergence": divergence,
+        "order_divergence": None,
+        "oracle_nfe": 4,
         "peak_memory_mib": 123.5 - index,
     }
 
@@ -93,6 +97,7 @@ def test_figures_by_hand(summary):
     assert summary["token_rows"] == {"reference": 500 / 3, "decoder": 660 / 3}
     assert summary["node_evaluations"] == {"reference": 40 / 3, "decoder": (20 + 8 + 7) / 3}
     assert summary["tokens_per_forward"] == {"reference": 40 / 40, "decoder": 40 / 20}
+    assert summary["oracle_tokens_per_forward"] == 40 / 12
     assert summary["tokens_per_s"] == {"reference": 40 / 8, "decoder": 40 / 4}
     assert summary["ms_per_forward"] == {"reference": 8000 / 40, "decoder": (4000 - 750) / 20}
     assert summary["verifier_s"] == {"reference": 0.0, "decoder": 0.75 / 3}
@@ -108,6 +113,7 @@ def test_figures_by_hand(summary):
         "numeric": 1,
         "algorithmic": 1,
         "same_commit_order": 1 / 3,
+        "other_order": {"numeric": 0, "algorithmic": 0},
     }
     assert summary["accuracy"] == {"reference": 2 / 3, "decoder": 2 / 3}
     assert summary["latency_s"]["p50"] == 1.0

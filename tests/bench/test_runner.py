@@ -26,6 +26,8 @@ SIDE = {
     "correct": bool,
     "reason": (str, type(None)),
     "latency_s": float,
+    "time_s": float,
+    "forwards": float,
     "verifier_s": float,
     "nfe": dict.fromkeys(KINDS, int),
     "token_rows": int,
@@ -66,6 +68,7 @@ def test_a_run_leaves_everything_that_a_reader_needs(family, cache, short_run, t
         "numeric": 0,
         "algorithmic": 0,
         "same_commit_order": 1.0,
+        "other_order": {"numeric": 0, "algorithmic": 0},
     }
     assert summary["nfe"]["reference"] == 16
     assert summary["nfe"]["decoder"] < 16
@@ -147,7 +150,7 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
     monkeypatch.setattr(
         runner.Bench,
         "measure",
-        lambda self, document, *rest: measured.append(document.index) or measure(self, document, *rest),
+        lambda self, group: measured.extend(question.document.index for question in group) or measure(self, group),
     )
     resumed = short_run("dream", "runtime.warmup=0")
     assert measured == [1, 2]

@@ -1,11 +1,11 @@
 """What a sample line says of one side, against a trace written by hand."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from ssd.bench import samples
+from ssd.bench.timing import Timed
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.tasks.task import Verdict
@@ -30,7 +30,8 @@ def decoded() -> Decoded:
 
 
 def side(decoded: Decoded, end_ids=(0, 4)) -> dict:
-    return samples.side(decoded, "text", Verdict("42", True, "passed"), 0.25, 0.125, end_ids)
+    timed = Timed(decoded, latency_s=0.25, time_s=0.2, verifier_s=0.125, forwards=1.5)
+    return samples.side(timed, "text", Verdict("42", True, "passed"), end_ids)
 
 
 def test_every_figure_by_hand(decoded):
@@ -42,7 +43,9 @@ def test_every_figure_by_hand(decoded):
         "correct": True,
         "reason": "passed",
         "latency_s": 0.25,
+        "time_s": 0.2,
         "verifier_s": 0.125,
+        "forwards": 1.5,
         "nfe": {"refresh": 2, "decode": 1, "verify": 2, "verifier": 1},
         "node_evaluations": 1 + 4 + 1 + 2 + 1,
         "token_rows": 20 + 4 * 3 + 20 + 2 * 3 + 3,
@@ -84,15 +87,3 @@ def test_traces_are_plain_data(decoded):
         "accepted": [1, 0],
         "revoked": [],
     }
-
-
-def test_order_is_that_of_commitment_however_it_is_spread_over_forwards(decoded):
-    events = decoded.trace.events
-    one_pick_each = [
-        Event("decode", 0, place, 1, 3, (pick._replace(confidence=0.9),))
-        for place, pick in enumerate(decoded.trace.picks)
-    ]
-    assert samples.same_order(decoded, replace(decoded, trace=Trace(one_pick_each)))
-    swapped = [events[1], events[0], *events[2:]]
-    assert not samples.same_order(decoded, replace(decoded, trace=Trace(swapped)))
-    assert not samples.same_order(decoded, replace(decoded, trace=Trace(one_pick_each[:-1])))

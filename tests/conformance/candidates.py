@@ -28,8 +28,18 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "decoder.threshold=0.3",
         "decoder.threshold=0.3 decoder.rule=exact_match decoder.draft_steps=8",
     ),
-    "psd": ("decoder.threshold=0.3", "decoder.rule=factor decoder.builder=best_first"),
-    "ssd": ("decoder.builder=best_first", "decoder.builder=kary decoder.alternatives=true"),
+    "psd": (
+        "decoder.threshold=0.3",
+        "decoder.rule=factor decoder.builder=best_first",
+        "decoder.threshold=0.3 decoder.depth=auto decoder.builder=best_first",
+    ),
+    "ssd": (
+        "decoder.builder=best_first",
+        "decoder.builder=best_first decoder.budget=17 decoder.alternatives=true",
+        "decoder.builder=kary decoder.alternatives=true",
+        "decoder.depth=auto decoder.budget=9",
+        "decoder.depth=auto decoder.builder=best_first decoder.costs=[[1,1.0],[8,1.2],[9,2.0]]",
+    ),
     "wino": ("decoder.threshold=0.3 decoder.threshold_back=0.5",),
 }
 
@@ -87,7 +97,7 @@ def candidate(line: str, family: Family) -> Candidate:
         composed = compose("config", overrides=[f"model={TINY[family]}", *line.split()])
     values = OmegaConf.to_container(composed, resolve=True)["decoder"]
     decoder = build_decoder(values)
-    decoder.load(model_of(family), PROJECT_ROOT / "checkpoints" / TINY[family])
+    decoder.load(model_of(family), PROJECT_ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32))
     return Candidate(decoder, values["lossless"])
 
 

@@ -11,6 +11,7 @@ from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Trace
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.transformer import Part
 from tests.conformance.candidates import SPECIAL, Candidate
 
 
@@ -88,14 +89,14 @@ def watched(model: MaskedDiffusionModel, prompt: Sequence[int]):
     seen: list[tuple[int, int]] = []
     expected = torch.tensor(prompt)
 
-    def look(_: torch.nn.Module, positional: tuple, named: dict) -> None:
-        tokens = positional[0]
-        start = named.get("start", positional[1] if len(positional) > 1 else 0)
+    def look(_: torch.nn.Module, inputs: tuple[Sequence[Part]]) -> None:
+        ((part,),) = inputs
+        tokens, start = part.tokens, part.start
         seen.append(tuple(tokens.shape))
         inside = tokens[:, : max(0, len(prompt) - start)]
         assert torch.equal(inside, expected[start : start + inside.shape[1]].expand_as(inside)), "the prompt changed"
 
-    hook = model.transformer.register_forward_pre_hook(look, with_kwargs=True)
+    hook = model.transformer.register_forward_pre_hook(look)
     try:
         yield seen
     finally:

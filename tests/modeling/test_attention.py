@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ssd.modeling.attention import Rotary, attend
+from ssd.modeling.attention import Rotary, attend_at_once, attend_in_parts
 from ssd.modeling.config import Family
 from tests.modeling.windows import random_canvas
 from tests.models import random_model, random_transformer
@@ -65,21 +65,31 @@ def test_training_works_after_inference(family: Family) -> None:
     assert transformer.embedding.weight.grad is not None
 
 
-def test_attention_by_hand() -> None:
-    """Two query heads per key head, two nodes, three context positions, against a loop over the definition."""
+@pytest.mark.parametrize("context", [0, 1, 3, 70])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("beside_context", [attend_in_parts, attend_at_once])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 2e-2)], ids=str
+)
+def test_attention_by_hand(dtype, tolerance, beside_context, masked: bool, context: int) -> None:
+    """Two query heads per key head, two nodes, a context, against a loop over the definition in float64."""
     generator = torch.Generator().manual_seed(0)
-    nodes, groups, repeats, window, context, size = 2, 3, 2, 4, 3, 8
-    query = torch.randn(nodes, groups * repeats, window, size, generator=generator, dtype=torch.float64)
-    key, value = torch.randn(2, nodes, groups, window, size, generator=generator, dtype=torch.float64)
-    frozen_key, frozen_value = torch.randn(2, groups, context, size, generator=generator, dtype=torch.float64)
-    mixed = attend(query, key, value, (frozen_key, frozen_value))
+    nodes, groups, repeats, window, size = 2, 3, 2, 4, 8
+    query = torch.randn(nodes, groups * repeats, window, size, generator=generator, dtype=torch.float64).to(dtype)
+    key, value = torch.randn(2, nodes, groups, window, size, generator=generator, dtype=torch.float64).to(dtype)
+    frozen_key, frozen_value = torch.randn(2, groups, context, size, generator=generator, dtype=torch.float64).to(dtype)
+    visible = (torch.rand(window, window, generator=generator) < 0.5) | torch.eye(window, dtype=torch.bool)
+    mixed = beside_context(query, key, value, frozen_key, frozen_value, visible if masked else None)
+    assert mixed.dtype == dtype
     for node in range(nodes):
         for head in range(groups * repeats):
             group = head // repeats
-            keys = torch.cat((frozen_key[group], key[node, group]))
-            values = torch.cat((frozen_value[group], value[node, group]))
-            weights = (query[node, head] @ keys.T / math.sqrt(size)).softmax(-1)
-            assert (mixed[node, head] - weights @ values).abs().max() < 1e-12
+            keys = torch.cat((frozen_key[group], key[node, group])).double()
+            values = torch.cat((frozen_value[group], value[node, group])).double()
+            scores = query[node, head].double() @ keys.T / math.sqrt(size)
+            if masked:
+                scores[:, context:] = scores[:, context:].masked_fill(~visible, -torch.inf)
+            assert (mixed[node, head] - scores.softmax(-1) @ values).abs().max() < tolerance
 
 
 def test_models_of_one_seed_are_equal(family: Family) -> None:

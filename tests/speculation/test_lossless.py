@@ -20,8 +20,10 @@ SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
 def decoders(draw):
     builder = draw(st.sampled_from(["chain", "kary", "best_first", "spiffy"]))
     grown = builder in ("kary", "best_first")
+    auto = builder in ("chain", "best_first") and draw(st.booleans())
     return SelfSpeculative(
-        depth=draw(st.integers(1, 9)),
+        depth="auto" if auto else draw(st.integers(1, 9)),
+        costs=[[1, 1.0], [17, draw(st.sampled_from([1.0, 1.5, 4.0, 40.0]))]] if auto else None,
         width=draw(st.integers(1, 4)) if grown else 1,
         budget=draw(st.one_of(st.none(), st.integers(2, 17))),
         builder=builder,
@@ -112,13 +114,17 @@ def test_a_model_that_never_changes_its_mind_accepts_every_draft(builder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depth": 0}, "decoder.depth=0: expected a whole number of at least 1"),
+        ({"depth": 0}, "decoder.depth=0: expected auto or a whole number of at least 1"),
         ({"depth": 2.5}, "decoder.depth=2.5"),
         ({"width": 0, "builder": "kary"}, "decoder.width=0"),
         ({"budget": 1}, "decoder.budget=1: expected null or at least 2 nodes"),
         ({"builder": "bush"}, "decoder.builder='bush': expected one of chain, kary, best_first"),
         ({"width": 2}, "decoder.width=2, .*a chain has one node per depth"),
-        ({"spread": 0}, "decoder.spread=0: expected a number above 0"),
+        ({"depth": "auto", "builder": "kary"}, "decoder.depth=auto: decoder.builder=kary does not draft its likeliest"),
+        ({"costs": [[1, 1.0], [2, 1.1]]}, "decoder.costs=.*: expected null, for only decoder.depth=auto"),
+        ({"depth": "auto", "costs": [[1, 1.0]]}, "decoder.costs=.*: expected 1 and at least one more"),
+        ({"depth": "auto", "costs": [[1, 1.0], [2, 0]]}, "decoder.costs=.*: expected a positive number for each"),
+        ({"depth": "auto", "costs": 3}, "decoder.costs=3: .*; expected null, a JSON file, or pairs"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):

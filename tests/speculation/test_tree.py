@@ -12,6 +12,7 @@ from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.speculation.estimate import Estimate
 from ssd.speculation.forecast import Forecast
 from ssd.speculation.tree import grow
 from ssd.speculation.walk import walk
@@ -34,7 +35,7 @@ def hand_in_block(seed=0, block_length=12, **values) -> tuple[Engine, BlockState
 
 def draft_of(hand_and_engine, builder, depth, width, budget, alternatives=False) -> Draft:
     engine, hand = hand_and_engine
-    return grow(Forecast(engine, hand, depth, 1.0), hand, builder, depth, width, budget, alternatives)
+    return grow(Forecast(engine, hand, depth, Estimate()), hand, builder, depth, width, budget, alternatives)
 
 
 def test_a_chain_adds_the_ranked_picks_one_by_one():

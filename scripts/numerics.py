@@ -1,0 +1,126 @@
+"""Does a state's result depend on what is evaluated beside it, and what do the modes of runtime.numerics change?
+
+python scripts/numerics.py [--model llada_tiny] [--dtypes float32,bfloat16] [--prompts 200] [--nodes 9] [WORDS]
+
+WORDS are those of run.py, such as generation.gen_length=64 or runtime.device=cuda.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+
+from baselines.stepwise import Stepwise
+from ssd.bench.clock import timed
+from ssd.bench.independence import Independence, building_blocks, window_forwards
+from ssd.bench.numerics import NUMERICS, with_numerics
+from ssd.bench.plan import DTYPES, Plan, make_plan
+from ssd.bench.runner import check_model, render_all
+from ssd.decoding.decoder import Decoder
+from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation.decoder import SelfSpeculative
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    plan = planned(options)
+    if plan.runtime.threads:
+        torch.set_num_threads(plan.runtime.threads)
+    device = plan.runtime.torch_device()
+    folder = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
+    prompts = render_all(plan, load_tokenizer(folder), check_model(plan, read_config(folder)))
+    print(
+        f"{options.model}, {device}, {torch.get_num_threads()} threads, {len(prompts)} prompts, {options.nodes} nodes"
+    )
+    print("\nIs a state's result independent of: the others' contents, its place among them, their number")
+    for dtype in options.dtypes:
+        model = load_model(folder, device, DTYPES[dtype])
+        locked = with_numerics(model, "locked", *decoders(options.nodes).values())
+        rows = [
+            *building_blocks(model, prompts[0], plan.settings, options.nodes),
+            *(("native " + name, found) for name, found in window_forwards(model, prompts[0], plan, options.nodes)),
+            *(("locked " + name, found) for name, found in window_forwards(locked, prompts[0], plan, options.nodes)),
+        ]
+        for name, found in rows:
+            print(f"{dtype:<9} {name:<32} {line_of(found)}", flush=True)
+    print("\ndtype     numerics  decoder     identical  s per prompt  relative to native")
+    for dtype in options.dtypes:
+        native_s: dict[str, float] = {}
+        for numerics in NUMERICS:
+            sides = decoders(options.nodes)
+            model = with_numerics(load_model(folder, device, DTYPES[dtype]), numerics, *sides.values())
+            for name, identical, seconds in measure(model, sides, prompts, plan):
+                price = seconds / native_s.setdefault(name, seconds)
+                print(f"{dtype:<9} {numerics:<9} {name:<11} {identical:>9} {seconds:>13.3f} {price:>19.2f}", flush=True)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's options. Raises ValueError naming the option and what was expected."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="what run.py would be given, such as generation.gen_length=64")
+    parser.add_argument("--model", default="llada_tiny", help="a file of conf/model")
+    parser.add_argument("--dtypes", default="float32,bfloat16", help="with commas")
+    parser.add_argument("--prompts", type=int, default=200, help="of tiny_math, or of task=NAME")
+    parser.add_argument("--nodes", type=int, default=9, help="per forward, the state in hand included")
+    options = parser.parse_intermixed_args(arguments)
+    options.dtypes = options.dtypes.split(",")
+    for dtype in options.dtypes:
+        if dtype not in DTYPES:
+            raise ValueError(f"--dtypes {dtype}: expected some of {', '.join(DTYPES)}")
+    if options.nodes < 2:
+        raise ValueError(f"--nodes {options.nodes}: expected at least 2, the state in hand and a draft")
+    return options
+
+
+def planned(options: argparse.Namespace) -> Plan:
+    """The plan of run.py for these words."""
+    words = [f"model={options.model}", "task=tiny_math", f"runtime.limit={options.prompts}", *options.words]
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        return make_plan(compose("config", overrides=words))
+
+
+def decoders(nodes: int) -> dict[str, Decoder]:
+    """The reference and two decoders that evaluate so many nodes."""
+    return {
+        "stepwise": Stepwise(),
+        "chain": SelfSpeculative(depth=nodes - 1),
+        "best_first": SelfSpeculative(depth=nodes - 1, budget=nodes, builder="best_first"),
+    }
+
+
+def measure(
+    model: MaskedDiffusionModel, sides: dict[str, Decoder], prompts: Sequence[Sequence[int]], plan: Plan
+) -> Iterator[tuple[str, str, float]]:
+    """Per decoder: its name, how many responses are the reference's, seconds per prompt. One prompt warms up."""
+    same, spent_s = dict.fromkeys(sides, 0), dict.fromkeys(sides, 0.0)
+    for place, prompt in enumerate([max(prompts, key=len), *prompts]):
+        responses = {}
+        for name, decoder in sides.items():
+            decoded, latency_s = timed(
+                lambda decoder=decoder, prompt=prompt: decoder.decode(model, prompt, plan.settings, plan.special),
+                model.device,
+            )
+            responses[name] = decoded.response_ids
+            if place:
+                spent_s[name] += latency_s
+                same[name] += responses[name] == responses["stepwise"]
+    for name in sides:
+        yield name, f"{same[name]}/{len(prompts)}", spent_s[name] / len(prompts)
+
+
+def line_of(found: Independence) -> str:
+    """Three words of yes and no."""
+    return "  ".join("yes" if holds else "NO " for holds in found)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, FloatingPointError, HydraException) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,60 @@
+"""A float64 copy of a model, where memory allows one: what the weights say when rounding has no part in it."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import cached_property
+
+import torch
+
+from ssd.bench import clock
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.transformer import Transformer
+
+BYTES_PER_WEIGHT = 8
+MOST_OF_FREE_MEMORY = 0.75
+"""The share of free memory that the copy may take: its forwards, and the decoders', need some too."""
+
+
+class ExactModel:
+    """Makes the copy when it is first asked for, once, on the model's own device.
+
+    peak_before_mib: peak memory (MiB) before the copy was made, infinite until then; decoders have no part in the rest.
+    """
+
+    def __init__(self, model: MaskedDiffusionModel) -> None:
+        self._model = model
+        self.peak_before_mib = math.inf
+
+    @cached_property
+    def model(self) -> MaskedDiffusionModel | None:
+        """The weights as they are, all arithmetic in float64; None if memory does not suffice."""
+        if self._model.dtype == torch.float64:
+            return self._model
+        if bytes_needed(self._model) > MOST_OF_FREE_MEMORY * free_bytes(self._model.device):
+            return None
+        self.peak_before_mib = clock.peak_memory_mib(self._model.device)
+        with torch.device("meta"):
+            transformer = Transformer(self._model.config)
+        weights = {name: weight.double() for name, weight in self._model.transformer.state_dict().items()}
+        transformer.load_state_dict(weights, assign=True)
+        return MaskedDiffusionModel(transformer)
+
+
+def bytes_needed(model: MaskedDiffusionModel) -> int:
+    """Bytes that a float64 copy of the weights takes."""
+    return BYTES_PER_WEIGHT * sum(weight.numel() for weight in model.transformer.parameters())
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes that can still be allocated: on a CUDA device what torch holds in reserve counts, on a host no file cache.
+
+    0 where the system does not tell.
+    """
+    if device.type == "cuda":
+        reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + reserved
+    if "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return 0
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,115 @@
+"""Responses of reference and decoder, and the time they took: interleaved one by one, or in batches that take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+from ssd.bench import clock
+from ssd.bench.plan import Plan
+from ssd.bench.probes import ForwardCounter, ForwardTimer
+from ssd.bench.shared import SharedForwards
+from ssd.decoding.decoder import Decoded, Decoder
+from ssd.decoding.settings import GenerationSettings
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.tasks.task import Document
+
+
+class Question(NamedTuple):
+    """What one line of samples.jsonl is about: a document, its prompt, and which of its responses."""
+
+    document: Document
+    prompt: list[int]
+    repeat: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A response and what it took.
+
+    latency_s: from its start to its end, of which verifier_s went into a verifier's forwards; time_s: its share of the
+    wall clock, which is all of the latency unless others were decoded beside it; forwards: its share of the model's.
+    """
+
+    decoded: Decoded
+    latency_s: float
+    time_s: float
+    verifier_s: float
+    forwards: float
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Decodes by every side of a plan."""
+
+    plan: Plan
+    model: MaskedDiffusionModel
+    counter: ForwardCounter
+    verifier_timer: ForwardTimer | None
+
+    def warm_up(self, longest_prompt: list[int]) -> None:
+        """Run all sides on the longest prompt, so that no first-time cost falls into a measurement."""
+        for _ in range(self.plan.runtime.warmup):
+            for decoder, settings in self.sides(0).values():
+                self._alone(decoder, settings, longest_prompt)
+
+    def sides(self, repeat: int) -> dict[str, tuple[Decoder, GenerationSettings]]:
+        """Who decodes a response, with its settings: reference, decoder, and in a chain the uncached reference."""
+        plan = self.plan
+        settings = replace(plan.settings, seed=plan.settings.seed + repeat)
+        sides = {"reference": (plan.reference, settings), "decoder": (plan.decoder, settings)}
+        if plan.runtime.reference == "chain":
+            sides["uncached"] = (plan.reference, replace(settings, cache="none"))
+        return sides
+
+    def decode(self, questions: Sequence[Question]) -> list[dict[str, Timed]]:
+        """Every question's responses by side. The side that goes first alternates, so that none profits from it."""
+        if self.plan.runtime.batch_size == 1:
+            return [self._one(question) for question in questions]
+        batches = {name: self._batch(name, questions) for name in self._order(questions[0])}
+        return [{name: batch[place] for name, batch in batches.items()} for place in range(len(questions))]
+
+    def _one(self, question: Question) -> dict[str, Timed]:
+        sides = self.sides(question.repeat)
+        if self.verifier_timer:
+            self.verifier_timer.take()  # what the warm-up and the last prompt's audit took belongs to no prompt
+        return {name: self._alone(*sides[name], question.prompt) for name in self._order(question)}
+
+    def _order(self, question: Question) -> list[str]:
+        names = list(self.sides(question.repeat))
+        return names if (question.document.index + question.repeat) % 2 == 0 else names[::-1]
+
+    def _alone(self, decoder: Decoder, settings: GenerationSettings, prompt: Sequence[int]) -> Timed:
+        before = self.counter.forwards
+        decoded, latency_s = clock.timed(
+            lambda: decoder.decode(self.model, prompt, settings, self.plan.special), self.model.device
+        )
+        counted = self.counter.forwards - before
+        _check_count(decoder, decoded.trace.nfe, counted)
+        verifier_s = self.verifier_timer.take() if self.verifier_timer else 0.0
+        return Timed(decoded, latency_s, latency_s, verifier_s, float(counted))
+
+    def _batch(self, name: str, questions: Sequence[Question]) -> list[Timed]:
+        """One side's responses to all questions, `runtime.batch_size` of them at a time."""
+        before, jobs = self.counter.forwards, []
+        for question in questions:
+            decoder, settings = self.sides(question.repeat)[name]
+            # Each thread has a decoder of its own, though not of what the decoder has loaded.
+            decode = partial(copy(decoder).decode, prompt_ids=question.prompt, settings=settings)
+            jobs.append(partial(decode, special=self.plan.special))
+        shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
+        shared = round(sum(share.forwards for share in shares))
+        _check_count(decoder, shared, self.counter.forwards - before)
+        return [Timed(share.result, share.latency_s, share.time_s, 0.0, share.forwards) for share in shares]
+
+
+def _check_count(decoder: Decoder, reported: int, counted: int) -> None:
+    """Raise RuntimeError unless what is reported agrees with the forwards that the model itself has counted."""
+    if counted != reported:
+        raise RuntimeError(
+            f"{type(decoder).__name__} reports {reported} forwards, the model counted {counted}; "
+            "every forward must leave one event in the trace"
+        )

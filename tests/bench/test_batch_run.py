@@ -1,0 +1,68 @@
+"""Runs that decode several prompts at once: the same lines as one by one, and seconds that add up."""
+
+import json
+
+import pytest
+
+from ssd.bench import runner
+from ssd.bench.table import print_summary
+
+
+def lines_of(root, run_id):
+    return [json.loads(line) for line in (root / run_id / "samples.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("cache", ["prefix", "dual"])
+def test_a_batch_changes_no_response_and_no_trace(family, cache, short_run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "BATCHES", 1)
+    words = ("runtime.limit=7", f"generation.cache={cache}", "generation.stop=eos_block")
+    alone = short_run(family, *words)
+    batch = short_run(family, *words, "runtime.batch_size=3")
+    expected, found = lines_of(tmp_path, alone["run_id"]), lines_of(tmp_path, batch["run_id"])
+    assert [line["index"] for line in found] == list(range(7))
+    for line, other in zip(found, expected, strict=True):
+        for side in ("reference", "decoder"):
+            measured = ("latency_s", "time_s", "forwards")
+            assert {k: v for k, v in line[side].items() if k not in measured} == {
+                k: v for k, v in other[side].items() if k not in measured
+            }
+            assert line[side]["time_s"] > 0
+    assert batch["run_id"] != alone["run_id"]
+    for name in ("nfe", "token_rows", "tokens_per_forward", "acceptance_length", "identity", "accuracy", "length"):
+        assert batch[name] == alone[name]
+    # Two groups of three prompts in step with each other, and one prompt alone.
+    assert batch["responses_per_forward"]["reference"] == pytest.approx(7 / 3)
+    assert 1 < batch["responses_per_forward"]["decoder"] < 3
+    assert alone["responses_per_forward"] == {"reference": 1, "decoder": 1}
+    print_summary(batch, "title", [1])
+    assert "responses per forward" in capsys.readouterr().out
+
+
+def test_a_batch_is_resumed_where_it_stopped(short_run, tmp_path):
+    words = ("runtime.limit=5", "runtime.batch_size=2")
+    whole = short_run("llada", *words)
+    expected = lines_of(tmp_path, whole["run_id"])
+    folder = tmp_path / whole["run_id"]
+    (folder / "done.json").unlink()
+    content = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "samples.jsonl").write_bytes(b"".join(content[:2]) + content[2][:30])
+    short_run("llada", *words)
+    found = lines_of(tmp_path, whole["run_id"])
+    assert found[:2] == expected[:2]
+    assert [line["decoder"]["response_ids"] for line in found] == [line["decoder"]["response_ids"] for line in expected]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["decoder=apd"], "a verifier's forwards are not shared; pass runtime.batch_size=1 for decoder=apd"),
+        (["runtime.batch_size=0"], "runtime.batch_size=0: expected a whole number of at least 1"),
+        (
+            ["runtime.numerics=locked"],
+            "forwards that several responses share have no fixed shape; pass runtime.batch_size=1",
+        ),
+    ],
+)
+def test_what_cannot_be_batched_is_refused(words, message, short_run):
+    with pytest.raises(ValueError, match=message):
+        short_run("dream", "runtime.batch_size=2", *words)

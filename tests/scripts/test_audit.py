@@ -1,0 +1,144 @@
+"""scripts/audit.py as a user runs it: right decoders pass, planted-wrong ones are caught, broken runs are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.audit import main
+from ssd.bench.plan import make_plan
+from ssd.bench.runner import run
+from tests.bench.conftest import composed, short_words
+from tests.checkpoints import write_tiny_checkpoint
+from tests.data import REPOSITORY
+from tests.planted import WRONG
+
+PLANTED = [*(kind.__name__ for kind in WRONG), "RightTokensInAnotherOrder", "DraftsBeyondTheBlock"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "llada", "llada")
+
+
+def measured(checkpoint: Path, results: Path, *overrides: str) -> Path:
+    """The folder of a run over two prompts."""
+    words = [*short_words(checkpoint, "llada", results), "runtime.dtype=float32", "runtime.limit=2"]
+    summary = run(make_plan(composed(*words, "runtime.warmup=0", *overrides)))
+    return results / summary["run_id"]
+
+
+def planted(name: str) -> list[str]:
+    """The words for a decoder of tests/planted.py."""
+    options = ["decoder=freedave", "decoder.eager=true"] if name == "DraftsBeyondTheBlock" else ["decoder.depth=4"]
+    return [*options, f"decoder._target_=tests.planted.{name}"]
+
+
+def errors(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if line.startswith("error: ")]
+
+
+def test_a_right_decoder_passes_and_is_reproduced(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path)
+    assert main([folder.name, "--results", str(tmp_path), "--replay"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 samples, claims to be lossless" in printed
+    assert "replay: 2 samples decoded again, 0 differences" in printed
+    report = json.loads((folder / "audit.json").read_text())
+    assert report["identity"] == {"rate": 1.0, "identical": 2, "numeric": 0, "algorithmic": 0}
+    assert report["fails"] is False
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_every_planted_wrong_decoder_is_caught(name, checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path, *planted(name))
+    assert main([str(folder)]) == 1
+    printed = capsys.readouterr().out
+    assert "FAILS: it claims to be lossless" in printed
+    report = json.loads((folder / "audit.json").read_text())
+    assert report["identity"]["algorithmic"] + report["order"]["algorithmic"] == len(report["failures"]) > 0
+    if name == "RightTokensInAnotherOrder":
+        assert report["identity"]["identical"] == 2
+        assert "the same response, committed in another order (algorithmic)" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTED)
+def test_every_planted_wrong_decoder_is_caught_on_a_trained_model(name, tmp_path):
+    trained = REPOSITORY / "checkpoints" / "llada_tiny"
+    folder = measured(trained, tmp_path, *planted(name), "generation.gen_length=24")
+    assert main([str(folder)]) == 1
+
+
+def test_a_lossy_decoder_that_claims_nothing_does_not_fail(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path, *planted("BelievesAll"), "decoder.lossless=false")
+    assert main([str(folder), "--cases", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "does not claim to be lossless" in printed
+    assert "token margins of algorithmic cases, by decade" in printed
+    assert "█" in printed
+
+
+def test_what_does_not_come_out_again_is_listed(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path, *planted("BelievesAll"))
+    assert main([str(folder), "--replay"]) == 1
+    assert ", 0 differences" in capsys.readouterr().out
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    lines[0]["decoder"]["response_ids"][3] += 1
+    lines[0]["first_divergence"]["class"] = "numeric"
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    main([str(folder), "--replay"])
+    printed = capsys.readouterr().out
+    assert "sample 0: the decoder's response differs from the stored one from position 3 on" in printed
+    assert "sample 0: class numeric is stored, algorithmic was found" in printed
+    assert "2 differences" in printed
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "threads", "device_name"])
+def test_a_replay_under_other_circumstances_is_refused(name, checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path)
+    stored = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps({**stored, name: "another"}))
+    assert main([str(folder), "--replay"]) == 2
+    (told,) = errors(capsys.readouterr().err)
+    assert f"measured under other circumstances ({name} another → " in told
+
+
+def test_unusable_runs_leave_the_others_their_audit(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path)
+    (folder / "done.json").unlink()
+    assert main(["nothing", str(folder), "--results", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    missing, unfinished = errors(captured.err)
+    assert missing.startswith("error: nothing: no such run; ")
+    assert unfinished == f"error: {folder} is unfinished; this is what its 2 samples say"
+    assert "2 samples, does not claim to be lossless" in captured.out
+    assert (folder / "audit.json").is_file()
+
+    samples = folder / "samples.jsonl"
+    samples.write_text("broken\n" + samples.read_text())
+    assert main([str(folder)]) == 2
+    (told,) = errors(capsys.readouterr().err)
+    assert f"{samples}, line 1: not a sample" in told
+
+
+def test_a_failing_run_outweighs_an_unusable_one(checkpoint, tmp_path):
+    folder = measured(checkpoint, tmp_path, *planted("BelievesAll"))
+    assert main(["nothing", str(folder), "--results", str(tmp_path)]) == 1
+
+
+def test_tokens_have_no_names_where_the_tokenizer_is_gone(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path, *planted("BelievesAll"))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["path"] = "gone/model"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main([str(folder)]) == 1
+    assert "worst cases" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["run", "--sample", "-1"], ["run", "--cases", "x"]])
+def test_what_cannot_work_is_refused(words):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2

@@ -1,0 +1,84 @@
+"""Drafts that learn along a response: each response by itself, and as many nodes as pay."""
+
+import gc
+import json
+
+import pytest
+
+from baselines.stepwise import Stepwise
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.speculation.decoder import SelfSpeculative
+from ssd.speculation.estimate import PRIOR
+from tests.restless import restless_model
+from tests.unshakable import Unshakable
+
+SPECIAL = SpecialTokens(mask_id=63, end_ids=(62,))
+GENERATION = GenerationSettings(gen_length=32, block_length=16)
+FREE, PROHIBITIVE = [[1, 1.0], [2, 1.0]], [[1, 1.0], [2, 2.5]]
+
+
+@pytest.mark.parametrize("options", [{"depth": 8}, {"depth": "auto", "costs": [[1, 1.0], [32, 2.0]]}])
+def test_no_response_depends_on_those_before_it(options):
+    model, decoder = restless_model("llada"), SelfSpeculative(builder="best_first", **options)
+    first, *_, again = (decoder.decode(model, prompt, GENERATION, SPECIAL) for prompt in ([1, 2], [7], [9, 9], [1, 2]))
+    assert again.trace == first.trace
+    gc.collect()
+    assert not decoder._lessons, "what a response has taught goes with it"
+
+
+def test_a_response_does_learn():
+    seen = []
+
+    class Watched(SelfSpeculative):
+        def draft(self, engine, hand):
+            draft = super().draft(engine, hand)
+            seen.append(self._lessons[engine.canvas].estimate.weights)
+            return draft
+
+    Watched(builder="best_first").decode(restless_model("llada"), [1, 2], GENERATION, SPECIAL)
+    assert seen[0] == PRIOR
+    assert len(set(seen)) > 3
+
+
+@pytest.mark.parametrize("builder", ["chain", "best_first"])
+def test_auto_is_stepwise_decoding_where_a_second_node_costs_more_than_a_forward(builder):
+    model, decoder = Unshakable(0), SelfSpeculative(depth="auto", builder=builder, costs=PROHIBITIVE)
+    generation = GenerationSettings(gen_length=32, block_length=16, cache="none")
+    decoded = decoder.decode(model, [1, 2, 3], generation, SPECIAL)
+    assert {event.nodes for event in decoded.trace.events} == {1}
+    assert decoded.trace.nfe == Stepwise().decode(model, [1, 2, 3], generation, SPECIAL).trace.nfe
+
+
+def test_auto_drafts_up_to_the_cap_where_nodes_are_free_and_always_accepted():
+    generation = GenerationSettings(gen_length=100, block_length=100, cache="none")
+    for budget in (7, 12):
+        decoder = SelfSpeculative(depth="auto", budget=budget, costs=FREE)
+        trace = decoder.decode(Unshakable(0), [1, 2, 3], generation, SPECIAL).trace
+        _, *drafted, _ = trace.events
+        assert {event.nodes for event in drafted} == {budget}
+        assert {len(event.picks) for event in drafted} == {budget}
+
+
+def test_costs_are_measured_once_and_given_ones_are_not(tmp_path):
+    model, generation = restless_model("dream"), GenerationSettings(gen_length=16, block_length=8)
+    decoder = SelfSpeculative(depth="auto", budget=6)
+    with pytest.raises(RuntimeError, match=r"decoder.depth=auto does not know yet what nodes cost: call load"):
+        decoder.decode(model, [1, 2, 3], generation, SPECIAL)
+    decoder.load(model, tmp_path, generation)
+    measured = decoder.measured()["costs"]
+    assert [nodes for nodes, _ in measured] == [1, 2, 4, 6]
+    assert decoder.decode(model, [1, 2, 3], generation, SPECIAL).trace.nfe <= 16
+
+    file = tmp_path / "costs.json"
+    file.write_text(json.dumps(measured))
+    again = SelfSpeculative(depth="auto", budget=6, costs=str(file))
+    again.load(model, tmp_path, generation)
+    assert again.measured() == {}
+    assert again.files() == [file]
+    traces = [each.decode(model, [5, 6], generation, SPECIAL).trace for each in (decoder, again)]
+    assert traces[0] == traces[1]
+
+
+def test_a_file_of_costs_that_is_not_there_is_one_clear_line():
+    with pytest.raises(FileNotFoundError, match=r"decoder.costs=nowhere.json: no such file; expected null"):
+        SelfSpeculative(depth="auto", costs="nowhere.json")
