@@ -14,6 +14,7 @@ from lm_eval.api.registry import register_model
 from tqdm import tqdm
 
 from ssd.bench import clock, environment
+from ssd.bench.numerics import with_numerics
 from ssd.bench.plan import DTYPES
 from ssd.bench.runner import check_model
 from ssd.decoding.canvas import check_prompt
@@ -54,8 +55,9 @@ class DecoderModel(LM):
         self.tokenizer = load_tokenizer(self.folder)
         self.shape = check_model(plan, read_config(self.folder))
         plan.decoder.check(plan.settings, self.shape)
-        self.model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype])
-        plan.decoder.load(self.model, self.folder)
+        model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype])
+        self.model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
+        plan.decoder.load(self.model, self.folder, plan.settings)
         self.decoded: list[Decoded] = []
         self.latencies_s: list[float] = []
         self.made.append(self)
