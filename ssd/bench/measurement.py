@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ssd.bench import clock, samples
-from ssd.bench.divergence import same_steps
-from ssd.bench.exact import ExactModel
-from ssd.bench.identity import Audit
+from ssd.bench.audit.compare import Audit
+from ssd.bench.audit.divergence import same_steps
+from ssd.bench.audit.exact import ExactModel
 from ssd.bench.oracle import oracle_nfe
 from ssd.bench.plan import Plan
 from ssd.bench.store import RunFolder

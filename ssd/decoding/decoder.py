@@ -114,6 +114,10 @@ class BlockDecoder(Decoder):
     runner_up = False
     """Whether drafts look at second-best tokens."""
 
+    def memory(self) -> Any:
+        """What `draft` and `accept` find in `engine.memory`: a new one for every response."""
+        return None
+
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
         """The states to evaluate next; the state in hand alone unless overridden."""
         return Draft.of_state(hand.state, hand.step)
@@ -139,7 +143,7 @@ class BlockDecoder(Decoder):
     ) -> Decoded:
         check_prompt(prompt_ids, settings, special, model.config)
         canvas = Canvas(prompt_ids, settings, special)
-        engine = Engine.start(model, canvas, prompt_ids, settings, self.commit, self.runner_up)
+        engine = Engine.start(model, canvas, prompt_ids, settings, self.commit, self.runner_up, self.memory())
         trace = Trace()
         step = 0
         for block in canvas.blocks(settings, model.config.logits_shift, self.lookahead(settings)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -20,12 +21,16 @@ from ssd.modeling.dllm import MaskedDiffusionModel
 
 @dataclass(frozen=True)
 class Engine:
-    """What stays fixed while one response is decoded: model, canvas, stepping rule."""
+    """What stays fixed while one response is decoded: model, canvas, stepping rule.
+
+    memory: what the decoder keeps from forward to forward; it ends with the response.
+    """
 
     model: MaskedDiffusionModel
     canvas: Canvas
     rule: SteppingRule
     runner_up: bool
+    memory: Any = None
 
     @classmethod
     def start(
@@ -36,12 +41,12 @@ class Engine:
         settings: GenerationSettings,
         commit: CommitRule | None = None,
         runner_up: bool = False,
+        memory: Any = None,
     ) -> Engine:
         """The engine of one response: its stepping rule follows from settings, model and commit rule."""
         first_row_first = commits_block_start(settings, model.config.logits_shift)
-        return cls(
-            model, canvas, SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit), runner_up
-        )
+        rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
+        return cls(model, canvas, rule, runner_up, memory)
 
     def open(self, draft: Draft, block: Block) -> tuple[Kind, Scores, Context | None]:
         """The block's first forward, over one state: it fills the context, unless the window is the whole canvas."""

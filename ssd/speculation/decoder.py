@@ -5,11 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
@@ -67,7 +65,6 @@ class SelfSpeculative(BlockDecoder):
         self._measured: NodeCosts | None = None
         self._payoff = Payoff(self._given, self.budget) if self._given else None
         self._estimates = self.is_auto or alternatives or builder == "best_first"
-        self._lessons: WeakKeyDictionary[Canvas, Lesson] = WeakKeyDictionary()
 
     def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
         """Steps drafted ahead and nodes per forward, at most."""
@@ -100,8 +97,11 @@ class SelfSpeculative(BlockDecoder):
         if "costs" in measured:
             self._measured = NodeCosts.of_pairs(measured["costs"])
 
+    def memory(self) -> Lesson:
+        return Lesson()
+
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        lesson = self._lessons.setdefault(engine.canvas, Lesson())
+        lesson: Lesson = engine.memory
         forecast = Forecast(engine, hand, self.depth, lesson.estimate if self._estimates else None, lesson.fresh)
         if self._graph:
             return lay(self._graph, forecast, hand, self.depth, self.budget)
@@ -116,6 +116,5 @@ class SelfSpeculative(BlockDecoder):
     def accept(self, engine: Engine, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
         path = walk(draft, next_states, next_steps)
         if self._estimates:
-            lesson = self._lessons.setdefault(engine.canvas, Lesson())
-            lesson.take(draft, path, next_states, self._payoff)
+            engine.memory.take(draft, path, next_states, self._payoff)
         return path

@@ -68,7 +68,10 @@ def test_a_model_that_never_changes_its_mind_takes_one_step_more_per_drafted_nod
         decoded = decoder.decode(model, [1, 2], generation, SPECIAL)
         assert order(decoded.trace) == order(reference.trace)
         later = reference.trace.nfe - 1  # the first opens the block; each other forward makes five steps
-        assert decoded.trace.nfe == 1 + -(-later // 5)
+        least = 1 + -(-later // 5)
+        # best_first bets on changes of mind as well.
+        most = max(least, reference.trace.nfe - 1) if builder == "best_first" else least
+        assert least <= decoded.trace.nfe <= most
 
 
 def test_drafts_are_right_often_enough_to_save_forwards(family):

@@ -77,7 +77,7 @@ def test_a_graph_lies_over_a_state_as_its_words_say(seed, committed, depth, budg
             for position, token in node.picks:
                 state[ranked[position]] = tokens[ranked[position]][token]
             expected.append((state, hand.step + len(node.steps), len(node.steps)))
-    draft = lay(graph, Forecast(engine, hand, 9, 1.0), hand, depth, budget)
+    draft = lay(graph, Forecast(engine, hand, 9), hand, depth, budget)
     assert list(zip(draft.states.tolist(), draft.steps.tolist(), draft.depths, strict=True)) == expected
 
 
@@ -85,7 +85,7 @@ def test_a_step_that_commits_several_picks_is_a_group_of_as_many():
     engine, hand = hand_in_block(block_length=9, steps=4)  # 3, 2, 2 and 2 picks
     pairs, triple = [[(0, 0), (1, 0)]], [[(0, 0), (2, 0), (1, 1)]]
     graph = graph_of(pairs, triple, [*triple, [(3, 0), (4, 0)]], [*triple, [(3, 0), (4, 0), (5, 0)]])
-    draft = lay(graph, Forecast(engine, hand, 9, 1.0), hand, 9, 99)
+    draft = lay(graph, Forecast(engine, hand, 9), hand, 9, 99)
     assert draft.drafted == (1, 1)
     assert (draft.states != 63).sum(dim=1).tolist() == [0, 3, 5]
     assert draft.steps.tolist() == [0, 1, 2]
@@ -95,7 +95,7 @@ def test_a_step_that_commits_several_picks_is_a_group_of_as_many():
 def test_each_step_takes_the_tokens_that_its_own_noise_foretells(ranking):
     """Positions rank as they are expected to be picked, step after step; tokens are those of the pick's step."""
     engine, hand = hand_in_block(block_length=12, temperature=1.0, ranking=ranking)
-    forecast = Forecast(engine, hand, 4, 1.0)
+    forecast = Forecast(engine, hand, 4)
     chain = SelfSpeculative(depth=4).draft(engine, hand)
     nodes = [[[(p, 0)] for p in range(length)] for length in range(1, 5)]
     assert torch.equal(lay(graph_of(*nodes), forecast, hand, 9, 99).states, chain.states)
@@ -110,7 +110,7 @@ def test_each_step_takes_the_tokens_that_its_own_noise_foretells(ranking):
 @pytest.mark.parametrize("ranking", ["random", "origin"])
 def test_an_order_that_is_known_in_advance_is_the_order_of_ranks(ranking):
     engine, hand = hand_in_block(block_length=12, ranking=ranking)
-    forecast = Forecast(engine, hand, 6, 1.0)
+    forecast = Forecast(engine, hand, 6)
     chain = SelfSpeculative(depth=6).draft(engine, hand)
     filled = [set((state != 63).nonzero().flatten().tolist()) for state in chain.states]
     assert all(set(forecast.rows[: len(rows)]) == rows for rows in filled)
@@ -120,7 +120,7 @@ def test_an_order_that_is_known_in_advance_is_the_order_of_ranks(ranking):
 def test_states_that_come_to_the_same_are_one_node():
     """Sampled, the second-best token of one step may be the best of another."""
     engine, hand = hand_in_block(block_length=12, temperature=1.0)
-    forecast = Forecast(engine, hand, 4, 1.0)
+    forecast = Forecast(engine, hand, 4)
     first, second = forecast.rows[:2]
     forecast._token[1][first] = forecast._other_token[0][first]
     forecast._token[1][second] = forecast._token[0][second]
@@ -130,7 +130,7 @@ def test_states_that_come_to_the_same_are_one_node():
 
 def test_the_first_nodes_are_the_smaller_graph():
     engine, hand = in_progress(3, committed=1)
-    forecast = Forecast(engine, hand, 9, 1.0)
+    forecast = Forecast(engine, hand, 9)
     states = [lay(random_graph(4), forecast, hand, 9, budget).states.tolist() for budget in range(1, 9)]
     assert all(larger[:-1] == smaller for smaller, larger in pairwise(states))
 

@@ -14,6 +14,7 @@ from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.speculation.estimate import Estimate
 from ssd.speculation.forecast import Forecast
+from ssd.speculation.lesson import Lesson
 from ssd.speculation.tree import grow
 from ssd.speculation.walk import walk
 from tests.models import random_model
@@ -26,7 +27,7 @@ def hand_in_block(seed=0, block_length=12, **values) -> tuple[Engine, BlockState
     model = random_model("llada", seed, sharpness=2.0)
     settings = GenerationSettings(gen_length=block_length, block_length=block_length, cache="none", **values)
     canvas = Canvas([1, 2, 3], settings, SPECIAL)
-    engine = Engine.start(model, canvas, [1, 2, 3], settings, runner_up=True)
+    engine = Engine.start(model, canvas, [1, 2, 3], settings, runner_up=True, memory=Lesson())
     block = next(canvas.blocks(settings, 0))
     state = canvas.tokens[block.start : block.stop].clone()
     _, scores, _ = engine.open(Draft.of_state(state, 0), block)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.bench.divergence import Divergence, Opinion, Side, Tie, first_difference, first_parting, same_steps
-from ssd.bench.exact import ExactModel
+from ssd.bench.audit.divergence import Divergence, Opinion, Side, Tie, first_difference, first_parting, same_steps
+from ssd.bench.audit.exact import ExactModel
+from ssd.bench.audit.replay import Replay, forward_of, replay
+from ssd.bench.audit.ties import Ties
 from ssd.bench.probes import OneByOne
-from ssd.bench.replay import Replay, forward_of, replay
-from ssd.bench.ties import Ties
 from ssd.decoding.commit import CommitRule
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ssd.bench.stored import Case, Line, StoredRun, case_of, name_of
+from ssd.bench.audit.stored import Case, Line, StoredRun, case_of, name_of
 
 
 def audit(run: StoredRun) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
-from ssd.bench.identity import Audit
+from ssd.bench.audit.compare import Audit
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Trace
 from ssd.modeling.checkpoint import load_model, resolve

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd.bench.replay import Replay
+from ssd.bench.audit.replay import Replay
 from ssd.decoding.commit import CommitRule
 from ssd.decoding.settings import LLADA_RANKINGS, GenerationSettings, SpecialTokens
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssd.bench.audit import audit, cases_of, failures_of, histogram
-from ssd.bench.reproduce import choose
-from ssd.bench.stored import StoredRun, find_run, read_lines, read_run
+from ssd.bench.audit.figures import audit, cases_of, failures_of, histogram
+from ssd.bench.audit.reproduce import choose
+from ssd.bench.audit.stored import StoredRun, find_run, read_lines, read_run
 
 
 def divergence(kind: str, token: float | None = 0.25, position: float | None = 0.0, picks: str = "reference") -> dict:

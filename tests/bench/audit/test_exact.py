@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from ssd.bench import exact
-from ssd.bench.exact import ExactModel, bytes_needed, free_bytes
+from ssd.bench.audit import exact
+from ssd.bench.audit.exact import ExactModel, bytes_needed, free_bytes
 from ssd.bench.probes import ForwardCounter
 from tests.restless import restless_model
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.bench.divergence import first_parting
-from ssd.bench.exact import ExactModel
-from ssd.bench.identity import Audit
+from ssd.bench.audit.compare import Audit
+from ssd.bench.audit.divergence import first_parting
+from ssd.bench.audit.exact import ExactModel
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Trace
 from tests.planted import BelievesAll, RightTokensInAnotherOrder
