@@ -110,7 +110,7 @@ def test_a_killed_run_goes_on_where_it_was(start, tmp_path, torn):
     ("words", "message"),
     [
         (["generation.gen_length=100"], "generation.gen_length=100 is not divisible by generation.block_length=32"),
-        (["decoder.depth=0"], "decoder.depth=0: expected a whole number of at least 1"),
+        (["decoder.depth=0"], "decoder.depth=0: expected auto or a whole number of at least 1"),
         (["decoder.budget=1"], "decoder.budget=1: expected null or at least 2 nodes"),
         (["decoder.width=2"], "decoder.width=2, decoder.alternatives=False: a chain has one node per depth"),
         (["runtime.limit=-1"], "runtime.limit=-1: expected a whole number of at least 1 or null"),

@@ -100,7 +100,7 @@ def test_a_threshold_that_nothing_reaches_makes_it_ssd(family):
         ({"rule": "margin"}, "decoder.rule='margin': expected one of threshold, factor"),
         ({"threshold": 0}, "decoder.threshold=0: expected a number above 0"),
         ({"rule": "factor", "factor": 0}, "decoder.factor=0: expected a number above 0"),
-        ({"depth": 0}, "decoder.depth=0: expected a whole number of at least 1"),
+        ({"depth": 0}, "decoder.depth=0: expected auto or a whole number of at least 1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):

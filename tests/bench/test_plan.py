@@ -55,7 +55,7 @@ def published(model: str, task: str) -> dict:
         ("generation.cache=both", "generation.cache='both': expected one of none, prefix, dual"),
         ("generation.temperature=-1", "generation.temperature=-1: expected 0"),
         ("generation.steps=0", "generation.steps=0: expected null"),
-        ("decoder.depth=0", "decoder.depth=0: expected a whole number of at least 1"),
+        ("decoder.depth=0", "decoder.depth=0: expected auto or a whole number of at least 1"),
         ("decoder.width=2", "decoder.width=2, .*a chain has one node per depth"),
         ("decoder.budget=1", "decoder.budget=1: expected null or at least 2"),
         ("decoder.builder=bush", "decoder.builder='bush': expected one of chain"),
