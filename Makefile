@@ -27,8 +27,9 @@ test: setup ## lint, check the format, run all tests
 	.venv/bin/ruff format --check .
 	.venv/bin/pytest -n 2 --dist loadscope
 
-bench: setup ## time forward passes: make bench ARGS="..."
-	.venv/bin/python scripts/bench_forward.py $(ARGS)
+bench: setup ## time forwards beside their floor (ARGS="..."), and stepwise decoding beside an eager one (ENGINE="...")
+	.venv/bin/python -m scripts.bench_forward $(ARGS)
+	.venv/bin/python -m scripts.bench_engine $(ENGINE)
 
 format: setup ## rewrite the code in the common format
 	.venv/bin/ruff check --fix .

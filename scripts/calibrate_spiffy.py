@@ -20,9 +20,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from ssd.bench.environment import describe
-from ssd.bench.plan import DTYPES, Plan, make_plan
+from ssd.bench.plan import Plan, make_plan
 from ssd.bench.progress import progress
 from ssd.bench.runner import check_model, render_all
+from ssd.bench.runtime import DTYPES
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
 from ssd.speculation.calibration import accepted, choose, record
 from ssd.speculation.graph import DraftGraph, Steps

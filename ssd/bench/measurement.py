@@ -11,6 +11,7 @@ from ssd.bench import clock, samples
 from ssd.bench.audit.compare import Audit
 from ssd.bench.audit.divergence import same_steps
 from ssd.bench.audit.exact import ExactModel
+from ssd.bench.cost.model import CostModel
 from ssd.bench.oracle import oracle_nfe
 from ssd.bench.plan import Plan
 from ssd.bench.store import RunFolder
@@ -32,6 +33,7 @@ class Bench:
     model: MaskedDiffusionModel
     tokenizer: PreTrainedTokenizerBase
     stopwatch: Stopwatch
+    cost: CostModel | None
 
     @cached_property
     def exact(self) -> ExactModel:
@@ -68,7 +70,10 @@ class Bench:
             "prompt_ids": prompt,
             "prompt_sha256": sha256_of_ids(prompt),
             "target": document.target,
-            **{name: samples.side(side, texts[name], verdicts[name], ends) for name, side in timed.items()},
+            **{
+                name: samples.side(side, texts[name], verdicts[name], ends, self._predicted_s(name, side, prompt))
+                for name, side in timed.items()
+            },
             "identical": divergence is None,
             "same_commit_order": same_steps(reference.trace, decoded.trace),
             "first_divergence": divergence.to_json() if divergence else None,
@@ -76,6 +81,12 @@ class Bench:
             "oracle_nfe": oracle_nfe(reference.trace, plan.decoder.most_steps) if plan.decoder.most_steps else None,
             "peak_memory_mib": peak_memory_mib,
         }
+
+    def _predicted_s(self, name: str, side: Timed, prompt: Sequence[int]) -> float | None:
+        """What a side's forwards should take; the cost model knows the windows of the run's own cache mode."""
+        if self.cost is None or name == "uncached":
+            return None
+        return self.cost.seconds(side.decoded.trace, len(prompt) + self.plan.settings.gen_length)
 
     def _verdicts(self, document: Document, texts: dict[str, str]) -> dict[str, Verdict]:
         """Each side's verdict, all from one call; equal texts are judged once."""

@@ -81,7 +81,8 @@ def summarise(
         "hops": hops(prompts),
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
         "peak_memory_mib": max(sample["peak_memory_mib"] for sample in samples),
-        "predicted_speedup": None,
+        "predicted_speedup": _predicted(samples),
+        "outside_model": _outside_model(samples),
     }
 
 
@@ -113,6 +114,22 @@ def _oracle(samples: Sequence[Sample]) -> float | None:
     return sum(sample["decoder"]["tokens_total"] for sample in samples) / sum(
         sample["oracle_nfe"] for sample in samples
     )
+
+
+def _predicted(samples: Sequence[Sample]) -> float | None:
+    """The speedup if a response took the time of its forwards alone, by the run's cost model."""
+    predicted = {side: [sample[side]["predicted_s"] for sample in samples] for side in SIDES}
+    if None in (*predicted["reference"], *predicted["decoder"]):
+        return None
+    return sum(predicted["reference"]) / sum(predicted["decoder"])
+
+
+def _outside_model(samples: Sequence[Sample]) -> dict[str, float] | None:
+    """The share of each side's time that is spent outside the forwards of the model and a verifier."""
+    if any(sample[side]["model_s"] is None for side in SIDES for sample in samples):
+        return None
+    inside = {side: sum(sample[side]["model_s"] + sample[side]["verifier_s"] for sample in samples) for side in SIDES}
+    return {side: 1 - inside[side] / sum(sample[side]["latency_s"] for sample in samples) for side in SIDES}
 
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, float]:

@@ -9,87 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from baselines.stepwise import Stepwise
 from ssd.bench.environment import fingerprint
-from ssd.bench.numerics import NUMERICS, Numerics
+from ssd.bench.options import require_bool, require_text
+from ssd.bench.runtime import Runtime
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.tasks.task import Document, Task
 
 Built = TypeVar("Built")
-DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
-
-REFERENCES = ("stepwise", "chain")
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """The `runtime` group: how much is run, and on what. Raises ValueError naming the key and what was expected."""
-
-    limit: int | None
-    device: str
-    dtype: str
-    numerics: Numerics
-    batch_size: int
-    reference: str
-    threads: int | None
-    warmup: int
-    traces: bool
-    repeats: int
-    pass_at: list[int]
-
-    def __post_init__(self) -> None:
-        whole = (
-            ("limit", 1, True),
-            ("threads", 1, True),
-            ("warmup", 0, False),
-            ("repeats", 1, False),
-            ("batch_size", 1, False),
-        )
-        for name, least, may_be_null in whole:
-            value = getattr(self, name)
-            if (type(value) is not int or value < least) and not (value is None and may_be_null):
-                or_null = " or null" if may_be_null else ""
-                raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
-        require_bool("runtime.traces", self.traces)
-        if not isinstance(self.pass_at, list) or not all(
-            type(k) is int and 1 <= k <= self.repeats for k in self.pass_at
-        ):
-            raise ValueError(
-                f"runtime.pass_at={self.pass_at}: expected a list of whole numbers from 1 to runtime.repeats="
-                f"{self.repeats}, as pass_at=[1,5]"
-            )
-        if self.dtype not in DTYPES:
-            raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
-        if self.numerics not in NUMERICS:
-            raise ValueError(f"runtime.numerics={self.numerics}: expected one of {', '.join(NUMERICS)}")
-        if self.numerics == "locked" and self.batch_size > 1:
-            raise ValueError(
-                f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards that several responses "
-                "share have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
-            )
-        if self.reference not in REFERENCES:
-            raise ValueError(f"runtime.reference={self.reference}: expected one of {', '.join(REFERENCES)}")
-
-    def torch_device(self) -> torch.device:
-        """The device; `auto` takes CUDA where there is one."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N") from error
-        if device.type not in ("cpu", "cuda"):
-            raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N")
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise ValueError(
-                f"runtime.device={self.device}: this machine has {torch.cuda.device_count()} CUDA devices; "
-                "pass runtime.device=cpu"
-            )
-        return device
 
 
 @dataclass(frozen=True)
@@ -165,17 +95,6 @@ def _check_model(model: dict[str, Any]) -> SpecialTokens:
             f"model.mask_id={model['mask_id']}, model.end_ids={model['end_ids']}: expected an id and a list of ids"
         )
     return SpecialTokens(ids[0], tuple(ids[1:]))
-
-
-def require_bool(key: str, value: object) -> None:
-    """Refuse what YAML takes for text: `no`, `yes` and `off` are words to Hydra, and true if asked."""
-    if type(value) is not bool:
-        raise ValueError(f"{key}={value}: expected true or false")
-
-
-def require_text(key: str, value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key}={value}: expected a path or a name")
 
 
 def _build(group: str, base: type[Built], values: dict[str, Any]) -> Built:

@@ -55,14 +55,15 @@ class ForwardCounter:
 
 
 class ForwardTimer:
-    """Adds up the time that a module's forwards take, on the device's own clock where it has one."""
+    """Adds up the time that modules' forwards take, one after the other, on the device's own clock where it has one."""
 
-    def __init__(self, module: nn.Module, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *modules: nn.Module) -> None:
         self._on_device = device.type == "cuda"
         self._spans: list[tuple[Any, Any]] = []
         self._begun: Any = None
-        module.register_forward_pre_hook(self._begin)
-        module.register_forward_hook(self._end)
+        for module in modules:
+            module.register_forward_pre_hook(self._begin)
+            module.register_forward_hook(self._end)
 
     def take(self) -> float:
         """Seconds since the last call; the device must have finished its work."""

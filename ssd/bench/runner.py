@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ssd.bench import clock, environment
+from ssd.bench.cost.model import CostModel, node_grid
 from ssd.bench.measurement import Bench
 from ssd.bench.metrics import summarise
 from ssd.bench.numerics import with_numerics
-from ssd.bench.plan import DTYPES, Plan
-from ssd.bench.probes import ForwardCounter, ForwardTimer
+from ssd.bench.plan import Plan
 from ssd.bench.progress import progress
+from ssd.bench.runtime import DTYPES
 from ssd.bench.store import RunFolder
 from ssd.bench.timing import Question, Stopwatch
 from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
+from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.tasks.prompts import render, sha256_of_ids
 
 if TYPE_CHECKING:
@@ -79,23 +81,22 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
             clock.reset_peak_memory(device)
             model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
             model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
-            if finished:
-                plan.decoder.recall(folder.kept())
+            measured = folder.kept() if finished else {}
+            plan.decoder.recall(measured)
             plan.decoder.load(model, model_path, plan.settings)
             if plan.decoder.verifier and plan.runtime.batch_size > 1:
                 raise ValueError(
                     f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
                     f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
                 )
-            timer = ForwardTimer(plan.decoder.verifier, device) if plan.decoder.verifier else None
-            stopwatch = Stopwatch(plan, model, ForwardCounter(model.transformer), timer)
+            stopwatch = Stopwatch.of(plan, model)
             stopwatch.warm_up(max(prompts, key=len))
-            bench = Bench(plan, folder, model, tokenizer, stopwatch)
+            cost = cost_model(plan, model, prompts, measured.get("forwards"))
+            bench = Bench(plan, folder, model, tokenizer, stopwatch, cost)
             if overwrite:  # only now that nothing stands in the way of measuring anew
                 folder.clear()
                 folder.open(circumstances)
-            if plan.decoder.measured():
-                folder.keep(plan.decoder.measured())
+            folder.keep({**plan.decoder.measured(), "forwards": cost.to_json() if cost else None})
             with progress(len(done) + len(todo), len(done)) as advance:
                 for group in groups(todo, plan.runtime.batch_size):
                     for line in bench.measure(group):
@@ -107,6 +108,18 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
         )
         folder.finish(summary)
     return summary
+
+
+def cost_model(
+    plan: Plan, model: MaskedDiffusionModel, prompts: Sequence[Sequence[int]], stored: dict[str, Any] | None
+) -> CostModel | None:
+    """What the run's forwards cost, as measured when it began, or now; None if nothing is to be predicted."""
+    if not plan.runtime.predict or plan.runtime.batch_size > 1:
+        return None
+    if stored:
+        return CostModel.from_json(stored)
+    lengths, nodes = [len(prompt) for prompt in prompts], node_grid(plan.decoder.most_nodes)
+    return CostModel.measure(model, plan.settings, plan.special, lengths, nodes)
 
 
 def groups(questions: Sequence[Question], batch_size: int) -> list[Sequence[Question]]:

@@ -11,8 +11,13 @@ from ssd.decoding.trace import Trace
 from ssd.tasks.task import Verdict
 
 
-def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int]) -> dict[str, Any]:
-    """One side's fields. Tokens are counted from ids and never include the prompt."""
+def side(
+    timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], predicted_s: float | None
+) -> dict[str, Any]:
+    """One side's fields. Tokens are counted from ids and never include the prompt.
+
+    predicted_s: what the forwards of its trace should take by the run's cost model; None if that cannot be told.
+    """
     trace, ids = timed.decoded.trace, timed.decoded.response_ids
     drafted, accepted = by_depth(trace)
     return {
@@ -24,6 +29,8 @@ def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int]) ->
         "latency_s": timed.latency_s,
         "time_s": timed.time_s,
         "verifier_s": timed.verifier_s,
+        "model_s": timed.model_s,
+        "predicted_s": predicted_s,
         "forwards": timed.forwards,
         "nfe": trace.nfe_by_kind,
         "node_evaluations": trace.node_evaluations,

@@ -29,6 +29,9 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     acceptance, identity = summary["acceptance_length"], summary["identity"]
     interval = f"95 %: {speedup['low']:.2f} to {speedup['high']:.2f}"
     table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", interval)
+    if summary["predicted_speedup"] is not None:
+        predicted = f"{summary['predicted_speedup']:.2f}"
+        table.add_row("  predicted", "", predicted, "from its forwards and what each of them costs")
     table.add_row("NFE per response", *_both(nfe, ".1f"), f"{nfe['ratio']:.2f} times fewer")
     for kind, count in nfe["by_kind"].items():
         if count:
@@ -36,6 +39,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     if max(summary["responses_per_forward"].values()) > 1:
         table.add_row("responses per forward", *_both(summary["responses_per_forward"], ".2f"))
     table.add_row("ms per forward", *_both(summary["ms_per_forward"], ".2f"))
+    if summary["outside_model"]:
+        table.add_row("  outside the model", *_both(summary["outside_model"], ".1%"), "of the time")
     table.add_row("node evaluations per response", *_both(summary["node_evaluations"], ".1f"))
     table.add_row(
         "token rows per response", *_both(rows, ".0f"), f"{rows['decoder'] / rows['reference']:.2f} times as many"
@@ -65,7 +70,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         "  same order of picks",
         "",
         f"{identity['same_commit_order']:.1%}",
-        f"otherwise only in order: {order['numeric']} numeric, {order['algorithmic']} algorithmic",
+        f"else: {order['numeric']} numeric, {order['algorithmic']} algorithmic",
     )
     change, length = summary["accuracy_difference"], summary["length"]
     interval = f"{change['difference']:+.1%}; 95 %: {change['low']:+.1%} to {change['high']:+.1%}"

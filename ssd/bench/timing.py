@@ -30,14 +30,16 @@ class Question(NamedTuple):
 class Timed:
     """A response and what it took.
 
-    latency_s: from its start to its end, of which verifier_s went into a verifier's forwards; time_s: its share of the
-    wall clock, which is all of the latency unless others were decoded beside it; forwards: its share of the model's.
+    latency_s: from its start to its end, of which verifier_s went into a verifier's forwards and model_s into the
+    model's own (None in a batch, where nobody's are one's own); time_s: its share of the wall clock, which is all of
+    the latency unless others were decoded beside it; forwards: its share of the model's.
     """
 
     decoded: Decoded
     latency_s: float
     time_s: float
     verifier_s: float
+    model_s: float | None
     forwards: float
 
 
@@ -48,7 +50,21 @@ class Stopwatch:
     plan: Plan
     model: MaskedDiffusionModel
     counter: ForwardCounter
+    model_timer: ForwardTimer
     verifier_timer: ForwardTimer | None
+
+    @classmethod
+    def of(cls, plan: Plan, model: MaskedDiffusionModel) -> Stopwatch:
+        """Watches the model, and the decoder's verifier if it has one, by hooks."""
+        transformer, verifier = model.transformer, plan.decoder.verifier
+        timer = ForwardTimer(model.device, transformer, transformer.head)
+        return cls(
+            plan,
+            model,
+            ForwardCounter(transformer),
+            timer,
+            ForwardTimer(model.device, verifier) if verifier else None,
+        )
 
     def warm_up(self, longest_prompt: list[int]) -> None:
         """Run all sides on the longest prompt, so that no first-time cost falls into a measurement."""
@@ -74,8 +90,7 @@ class Stopwatch:
 
     def _one(self, question: Question) -> dict[str, Timed]:
         sides = self.sides(question.repeat)
-        if self.verifier_timer:
-            self.verifier_timer.take()  # what the warm-up and the last prompt's audit took belongs to no prompt
+        self._taken()  # what the warm-up and the last prompt's audit took belongs to no prompt
         return {name: self._alone(*sides[name], question.prompt) for name in self._order(question)}
 
     def _order(self, question: Question) -> list[str]:
@@ -89,8 +104,12 @@ class Stopwatch:
         )
         counted = self.counter.forwards - before
         _check_count(decoder, decoded.trace.nfe, counted)
-        verifier_s = self.verifier_timer.take() if self.verifier_timer else 0.0
-        return Timed(decoded, latency_s, latency_s, verifier_s, float(counted))
+        verifier_s, model_s = self._taken()
+        return Timed(decoded, latency_s, latency_s, verifier_s, model_s, float(counted))
+
+    def _taken(self) -> tuple[float, float]:
+        """Seconds in the verifier's and in the model's forwards since the last call."""
+        return self.verifier_timer.take() if self.verifier_timer else 0.0, self.model_timer.take()
 
     def _batch(self, name: str, questions: Sequence[Question]) -> list[Timed]:
         """One side's responses to all questions, `runtime.batch_size` of them at a time."""
@@ -103,7 +122,7 @@ class Stopwatch:
         shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
         shared = round(sum(share.forwards for share in shares))
         _check_count(decoder, shared, self.counter.forwards - before)
-        return [Timed(share.result, share.latency_s, share.time_s, 0.0, share.forwards) for share in shares]
+        return [Timed(share.result, share.latency_s, share.time_s, 0.0, None, share.forwards) for share in shares]
 
 
 def _check_count(decoder: Decoder, reported: int, counted: int) -> None:

@@ -30,7 +30,7 @@ class Engine:
     canvas: Canvas
     rule: SteppingRule
     runner_up: bool
-    memory: Any = None
+    memory: Any
 
     @classmethod
     def start(

@@ -54,6 +54,7 @@ def short_words(checkpoint: Path, family: Family, results: Path) -> list[str]:
         "runtime.dtype=float64",
         "runtime.limit=3",
         "runtime.threads=1",
+        "runtime.predict=false",
         "generation.gen_length=16",
         "generation.block_length=8",
     ]

@@ -24,6 +24,8 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
         "latency_s": latency_s,
         "time_s": latency_s,
         "forwards": float(sum(nfe[:3])),
+        "model_s": latency_s * 0.75 - verifier_s,
+        "predicted_s": sum(nfe[:3]) * 0.125,
         "verifier_s": verifier_s,
         "nfe": dict(zip(KINDS, nfe, strict=True)),
         "node_evaluations": sum(nfe[:3]) + sum(drafted),
@@ -86,7 +88,8 @@ def test_figures_by_hand(summary):
     assert [summary[group] for group in ("decoder", "model", "task")] == ["ssd", "llada", "gsm8k"]
     assert (summary["compared_with"], summary["claims_lossless"], summary["caveat"]) == (STEPWISE, True, None)
     assert summary["peak_memory_mib"] == 123.5
-    assert summary["predicted_speedup"] is None
+    assert summary["predicted_speedup"] == 40 / 20
+    assert summary["outside_model"] == {"reference": pytest.approx(0.25), "decoder": pytest.approx(0.25)}
     assert summary["speedup"]["ratio"] == 8 / 4
     assert summary["nfe"] == {
         "reference": 40 / 3,
@@ -175,6 +178,13 @@ def test_without_verify_forwards_a_forward_is_one_step(lines):
     assert summary["speedup"] == {"ratio": 1.0, "low": 1.0, "high": 1.0}
     assert summary["nfe"]["ratio"] == 1.0
     assert summary["identity"]["rate"] == 1.0
+
+
+@pytest.mark.parametrize("side", ["reference", "decoder"])
+def test_what_cannot_be_told_of_one_response_is_not_told_of_the_run(lines, side):
+    lines[1][side] |= {"predicted_s": None, "model_s": None}
+    summary = summarise(CONFIG, "ssd-x", STEPWISE, None, lines)
+    assert summary["predicted_speedup"] is summary["outside_model"] is None
 
 
 def test_the_order_of_lines_changes_nothing(lines, summary):

@@ -78,7 +78,7 @@ def test_the_timer_adds_up_the_forwards_and_nothing_between_them(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(probes, "time", clock)
     module = Waits(clock)
-    timer = ForwardTimer(module, torch.device("cpu"))
+    timer = ForwardTimer(torch.device("cpu"), module)
     for seconds in (1.0, 2.0, 4.0):
         clock.now_s += 100.0
         assert module(seconds) == seconds

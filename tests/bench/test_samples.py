@@ -30,8 +30,8 @@ def decoded() -> Decoded:
 
 
 def side(decoded: Decoded, end_ids=(0, 4)) -> dict:
-    timed = Timed(decoded, latency_s=0.25, time_s=0.2, verifier_s=0.125, forwards=1.5)
-    return samples.side(timed, "text", Verdict("42", True, "passed"), end_ids)
+    timed = Timed(decoded, latency_s=0.25, time_s=0.2, verifier_s=0.125, model_s=0.0625, forwards=1.5)
+    return samples.side(timed, "text", Verdict("42", True, "passed"), end_ids, 0.15)
 
 
 def test_every_figure_by_hand(decoded):
@@ -45,6 +45,8 @@ def test_every_figure_by_hand(decoded):
         "latency_s": 0.25,
         "time_s": 0.2,
         "verifier_s": 0.125,
+        "model_s": 0.0625,
+        "predicted_s": 0.15,
         "forwards": 1.5,
         "nfe": {"refresh": 2, "decode": 1, "verify": 2, "verifier": 1},
         "node_evaluations": 1 + 4 + 1 + 2 + 1,

@@ -13,7 +13,8 @@ from ssd.bench.audit.compare import Audit
 from ssd.bench.audit.divergence import first_difference
 from ssd.bench.audit.stored import Line, StoredRun, case_of, name_of, place_of
 from ssd.bench.numerics import with_numerics
-from ssd.bench.plan import DTYPES, build_decoder
+from ssd.bench.plan import build_decoder
+from ssd.bench.runtime import DTYPES
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import load_model, resolve

@@ -1,0 +1,135 @@
+"""Stepwise decoding as it is usually written: eager, on Hugging Face classes. The competitor of bench_engine.py.
+
+It decodes as Fast-dLLM's generate_with_dual_cache (arXiv 2505.22618): keys and values of the whole canvas in tensors of
+full length, into copies of which every forward writes the block's; logits at every position that a forward sees; a
+float64 softmax over all of them, and topk. Two things are not Fast-dLLM's: that writes in place, but rotates all keys
+anew in every forward; and here the mask is never predicted, so that responses can be compared. It shares no code with
+ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AttentionInterface, Cache, LlamaConfig, LlamaForCausalLM
+
+from ssd.modeling.config import ModelConfig
+
+LLAMA_NAMES = {
+    "model.transformer.wte.": "model.embed_tokens.",
+    "model.transformer.ln_f.": "model.norm.",
+    "model.transformer.ff_out.": "lm_head.",
+    "model.transformer.blocks.": "model.layers.",
+    ".attn_norm.": ".input_layernorm.",
+    ".q_proj.": ".self_attn.q_proj.",
+    ".k_proj.": ".self_attn.k_proj.",
+    ".v_proj.": ".self_attn.v_proj.",
+    ".attn_out.": ".self_attn.o_proj.",
+    ".ff_norm.": ".post_attention_layernorm.",
+    ".ff_proj.": ".mlp.gate_proj.",
+    ".up_proj.": ".mlp.up_proj.",
+    ".ff_out.": ".mlp.down_proj.",
+}
+"""What LLaDA's weights are called in Llama, applied in this order."""
+
+
+def see_everything(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """Attention without a mask, in the form that transformers asks for: [batch, heads, length, head_size]."""
+    mixed = F.scaled_dot_product_attention(query, key, value, scale=options.get("scaling"))
+    return mixed.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register("see_everything", see_everything)
+
+
+def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: torch.dtype) -> LlamaForCausalLM:
+    """transformers' Llama with the weights of a LLaDA checkpoint. Raises ValueError for another family."""
+    if config.family != "llada" or config.heads != config.key_value_heads:
+        raise ValueError(f"{folder}: the eager competitor knows LLaDA alone; pass --model llada_tiny or another LLaDA")
+    llama = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=config.vocabulary_size,
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.key_value_heads,
+            intermediate_size=config.mlp_size,
+            rms_norm_eps=config.norm_epsilon,
+            rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+            max_position_embeddings=config.context_length,
+            tie_word_embeddings=False,
+            attn_implementation="see_everything",
+        )
+    )
+    weights: dict[str, Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        for name, weight in load_file(file).items():
+            for theirs, llamas in LLAMA_NAMES.items():
+                name = name.replace(theirs, llamas)
+            weights[name] = weight
+    llama.load_state_dict(weights, strict=True)
+    return llama.to(device, dtype).eval().requires_grad_(False)
+
+
+class DualCache(Cache):
+    """Keys and values of a whole canvas; once it is full, a forward's own stand in for those of [start, stop)."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        super().__init__(layers=[])
+        self.start, self.stop = start, stop
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+
+    def update(self, key: Tensor, value: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """key, value: [1, heads, length, head_size], of the canvas at first, then of the block."""
+        if layer == len(self.pairs):
+            self.pairs.append((key, value))
+            return key, value
+        return self._replaced(self.pairs[layer][0], key), self._replaced(self.pairs[layer][1], value)
+
+    def _replaced(self, full: Tensor, states: Tensor) -> Tensor:
+        full = full.clone()
+        full[:, :, self.start : self.stop] = states
+        return full
+
+
+@torch.inference_mode()
+def decode(
+    llama: LlamaForCausalLM, prompt_ids: Sequence[int], gen_length: int, block_length: int, mask_id: int
+) -> list[int]:
+    """The response, one token per forward."""
+    canvas = torch.full((1, len(prompt_ids) + gen_length), mask_id, device=llama.device)
+    canvas[0, : len(prompt_ids)] = torch.tensor(prompt_ids)
+    positions = torch.arange(canvas.shape[1], device=llama.device)[None]
+    for start in range(len(prompt_ids), canvas.shape[1], block_length):
+        stop = start + block_length
+        cache = DualCache(start, stop)
+        logits = llama(canvas, position_ids=positions, past_key_values=cache, use_cache=True).logits
+        canvas = transfer(canvas, logits, start, stop, mask_id)
+        while (canvas[:, start:stop] == mask_id).any():
+            window = canvas[:, start:stop]
+            logits = llama(window, position_ids=positions[:, start:stop], past_key_values=cache, use_cache=True).logits
+            canvas[:, start:stop] = transfer(window, logits, 0, block_length, mask_id)
+    return canvas[0, len(prompt_ids) :].tolist()
+
+
+def transfer(tokens: Tensor, logits: Tensor, start: int, stop: int, mask_id: int) -> Tensor:
+    """tokens [1, length] with the most confident prediction among the masks of [start, stop) filled in."""
+    logits[..., mask_id] = -torch.inf
+    predicted = logits.argmax(dim=-1)
+    probabilities = F.softmax(logits.to(torch.float64), dim=-1)
+    confidence = probabilities.gather(-1, predicted[..., None])[..., 0]
+    masked = tokens == mask_id
+    masked[:, :start], masked[:, stop:] = False, False
+    confidence = torch.where(masked, confidence, -torch.inf)
+    _, chosen = torch.topk(confidence[0], k=1)
+    transferred = torch.zeros_like(masked)
+    transferred[0, chosen] = True
+    return torch.where(transferred, predicted, tokens)

@@ -1,0 +1,91 @@
+"""Forwards of every shape that a run makes, timed in turn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+from ssd.bench import clock
+from ssd.decoding.canvas import Block, Canvas, block_at
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.modeling.context import Context
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+
+class Shape(NamedTuple):
+    """One forward in a block of a canvas of `length` positions: over `nodes` states, or (nodes 0) the block's first.
+
+    The block's first forward is the refresh, or where the window is the whole canvas, a plain one over one state.
+    """
+
+    nodes: int
+    block: int
+    length: int
+
+
+def block_of(settings: GenerationSettings, logits_shift: int, index: int, length: int) -> Block:
+    """Block `index` of a canvas of `length` positions, prompt included."""
+    start = length - settings.gen_length + index * settings.block_length
+    return block_at(index, start, length, settings, logits_shift)
+
+
+def time_forwards(
+    model: MaskedDiffusionModel,
+    settings: GenerationSettings,
+    special: SpecialTokens,
+    lengths: Sequence[int],
+    blocks: Sequence[int],
+    nodes: Sequence[int],
+    budget_s: float,
+    most_rounds: int,
+) -> dict[Shape, list[float]]:
+    """Seconds of every shape, of each once per round, so that a slow moment of the machine hits them all alike.
+
+    Shapes are all combinations of `lengths` (of canvases), `blocks` and `nodes`, 0 included. The first round warms up;
+    one more is always timed, others only as long as they promise to end within `budget_s`.
+    Raises ValueError if a canvas exceeds the model's context.
+    """
+    if max(lengths) > model.config.context_length:
+        raise ValueError(
+            f"a canvas of {max(lengths)} positions exceeds the model's context of {model.config.context_length}; "
+            "shorten the prompt or generation.gen_length"
+        )
+    measured: defaultdict[Shape, list[float]] = defaultdict(list)
+    spent_s, timed_rounds = 0.0, -1
+    while timed_rounds < 1 or (timed_rounds < most_rounds and spent_s * (1 + 1 / (timed_rounds + 1)) <= budget_s):
+        timed_rounds += 1
+        for length, index in product(lengths, blocks):
+            for shape, latency_s in _forwards_of_block(model, settings, special, index, length, nodes):
+                spent_s += latency_s
+                if timed_rounds:
+                    measured[shape].append(latency_s)
+    return dict(measured)
+
+
+def _forwards_of_block(
+    model: MaskedDiffusionModel,
+    settings: GenerationSettings,
+    special: SpecialTokens,
+    index: int,
+    length: int,
+    nodes: Sequence[int],
+) -> Iterator[tuple[Shape, float]]:
+    """Each shape of one block and its seconds; the window forwards share the first forward's context."""
+    tokens = Canvas([special.fill_id] * (length - settings.gen_length), settings, special).tokens
+    block = block_of(settings, model.config.logits_shift, index, length)
+    window = block.window
+
+    def first() -> Context | None:
+        if not window.is_whole:
+            return model.refresh(tokens, block.refresh)[1]
+        model.window(tokens[None], block.refresh)
+        return None
+
+    context, latency_s = clock.timed(first, model.device)
+    yield Shape(0, index, length), latency_s
+    for count in nodes:
+        states = tokens[window.start : window.stop].repeat(count, 1)
+        _, latency_s = clock.timed(lambda states=states: model.window(states, window, context), model.device)
+        yield Shape(count, index, length), latency_s

@@ -1,0 +1,64 @@
+"""The benchmarks run on a checkpoint of random weights; what they time is not looked at."""
+
+import json
+
+import pytest
+import torch
+
+from baselines.stepwise import Stepwise
+from scripts import bench_engine, bench_forward, eager
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.modeling.checkpoint import load_model
+from tests.checkpoints import write_tiny_checkpoint
+
+SHORT = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,3", "--budget", "0"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), "llada")
+
+
+@pytest.mark.parametrize("random", [True, False])
+def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_path, capsys, random):
+    file, words = tmp_path / "forward.json", ["--random"] if random else []
+    bench_forward.main([*SHORT, *words, "--path", str(folder), "--growth", "8,16", "--json", str(file)])
+    printed = capsys.readouterr().out
+    assert [f"cache {cache}: window of" in printed for cache in ("none", "prefix", "dual")] == [True] * 3
+    written = json.loads(file.read_text())
+    assert [row["nodes"] for row in written["forwards"]["dual"]] == ["refresh", "1", "3"]
+    assert [row["gen_length"] for row in written["growth"]] == [8, 16]
+    assert (written["environment"]["checkpoint"] is None) == random
+    assert written["rates"]["bytes_per_s"] > 0
+
+
+@pytest.mark.parametrize("text", ["0,2", "1,two", ""])
+def test_numbers_of_nodes_are_checked(capsys, text):
+    with pytest.raises(SystemExit):
+        bench_forward.main(["--nodes", text])
+    assert f"{text}: expected whole numbers of at least 1, as 1,2,4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("block_length", [4, 8])
+def test_the_eager_competitor_decodes_what_stepwise_decoding_does(folder, block_length):
+    model = load_model(folder, dtype=torch.float64)
+    config = model.config
+    llama = eager.load_llama(folder, config, torch.device("cpu"), torch.float64)
+    settings = GenerationSettings(gen_length=16, block_length=block_length)
+    special = SpecialTokens(config.mask_id, (config.end_id,))
+    for prompt in ([7], [9, 8, 7, 9, 3], list(range(5, 25))):
+        expected = Stepwise().decode(model, prompt, settings, special).response_ids
+        assert eager.decode(llama, prompt, 16, block_length, config.mask_id) == expected
+
+
+def test_the_engines_are_compared_at_equal_forwards_and_responses(capsys):
+    bench_engine.main(["--prompts", "2", "--gen-length", "8", "--block-length", "4", "--device", "cpu"])
+    printed = capsys.readouterr().out
+    assert "2 of 2 responses are equal" in printed
+    assert next(line for line in printed.splitlines() if "forwards per prompt" in line).count("8.0") == 2
+
+
+def test_the_eager_competitor_knows_llada_alone(tmp_path):
+    dream = write_tiny_checkpoint(tmp_path / "dream", "dream")
+    with pytest.raises(ValueError, match="the eager competitor knows LLaDA alone"):
+        eager.load_llama(dream, load_model(dream).config, torch.device("cpu"), torch.float32)
