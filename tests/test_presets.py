@@ -89,9 +89,10 @@ def test_a_preset_names_its_source_and_sets_only_options_that_exist(file: Path) 
     assert command.startswith("# python run.py decoder=ssd model=")
     assert source.startswith(("# ML-GSAI/LLaDA, ", "# DreamLM/Dream, "))
     config = composed(*command.removeprefix("# python run.py ").split())
-    for key, value in own_values(file).items():
+    as_written = OmegaConf.merge(config, OmegaConf.load(file))
+    for key in own_values(file):
         assert key.startswith("generation.") or key == "task.num_fewshot"
-        assert OmegaConf.select(config, key, throw_on_missing=True) == value
+        assert OmegaConf.select(config, key, throw_on_missing=True) == OmegaConf.select(as_written, key)
 
 
 @each_published
@@ -118,7 +119,24 @@ def test_experiments_win(experiment: str) -> None:
 def test_without_a_preset_the_task_decides() -> None:
     config = composed("model=llada_tiny", "task=gsm8k")
     assert (config.generation.gen_length, config.generation.block_length) == (256, 32)
-    assert config.task.num_fewshot == 0
+    assert config.task.num_fewshot is None, "0 as a chat, 5 as plain text"
+
+
+@each_preset
+def test_a_preset_says_how_to_get_the_published_cache(file: Path) -> None:
+    said = (
+        "# Published with generation.cache=none; the default here is dual: add generation.cache=none for the published "
+        "setting."
+    )
+    assert file.read_text().splitlines().count(said) == 1
+    assert composed().generation.cache == "dual"
+
+
+@pytest.mark.parametrize("words", [[], ["generation.gen_length=512"]])
+def test_dream_has_one_block_whatever_the_length(words: list[str]) -> None:
+    generation = composed("model=dream", "task=lm_eval", *words).generation
+    assert generation.block_length == generation.gen_length
+    assert generation.schedule == "dream"
 
 
 @pytest.mark.parametrize("task", [*EVALUATED, "lm_eval"])

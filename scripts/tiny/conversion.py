@@ -9,7 +9,7 @@ LLaDA has no biases either: a residual dimension that holds a constant stands in
 import torch
 from torch import Tensor
 
-from ssd.modeling.transformer import Layer, Transformer
+from ssd.modeling.transformer import Layer, Part, Transformer
 
 _CONSTANT = 0.5
 _SHARPNESS = 15.0
@@ -56,10 +56,14 @@ def _scale(narrow: int, wide: int) -> float:
 def _loudness(dream: Transformer, sample: Tensor) -> list[float]:
     """Root mean square of the hidden states that enter each layer."""
     sizes: list[float] = []
-    hidden = dream.embedding(sample)
-    for layer in dream.layers:
-        sizes.append(float(hidden.square().mean(-1).rsqrt().mean().reciprocal()))
-        hidden = layer(hidden, dream.rotary, 0)
+
+    def look(_: Layer, inputs: tuple[Tensor, ...]) -> None:
+        sizes.append(float(inputs[0].square().mean(-1).rsqrt().mean().reciprocal()))
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in dream.layers]
+    dream([Part(sample)])
+    for hook in hooks:
+        hook.remove()
     return sizes
 
 

@@ -44,11 +44,13 @@ class Bench:
         responses = self.stopwatch.decode(questions)
         # The audit's own forwards do not count, nor does its float64 copy of the model.
         peak_memory_mib = min(clock.peak_memory_mib(self.model.device), self.exact.peak_before_mib)
+        turn = questions[0].document.index  # of what was decoded together: what slowed one down slowed all
         return [
-            self._line(question, timed, peak_memory_mib) for question, timed in zip(questions, responses, strict=True)
+            self._line(question, timed, turn, peak_memory_mib)
+            for question, timed in zip(questions, responses, strict=True)
         ]
 
-    def _line(self, question: Question, timed: dict[str, Timed], peak_memory_mib: float) -> dict[str, Any]:
+    def _line(self, question: Question, timed: dict[str, Timed], turn: int, peak_memory_mib: float) -> dict[str, Any]:
         plan, (document, prompt, repeat) = self.plan, question
         _, settings = self.stopwatch.sides(repeat)["decoder"]
         reference, decoded = timed["reference"].decoded, timed["decoder"].decoded
@@ -66,6 +68,7 @@ class Bench:
         return {
             "index": document.index,
             "repeat": repeat,
+            "turn": turn,
             "seed": settings.seed,
             "prompt_ids": prompt,
             "prompt_sha256": sha256_of_ids(prompt),

@@ -23,7 +23,8 @@ def summarise(
 ) -> dict[str, Any]:
     """summary.json: means per response unless a name says otherwise; ratios are of sums, reference over decoder.
 
-    A prompt has `runtime.repeats` responses. Intervals are over prompts, since responses to one prompt are alike.
+    A prompt has `runtime.repeats` responses. Intervals are over prompts, since responses to one prompt are alike; the
+    speedup's is over the turns that the sides took, which are of many prompts in a batch.
 
     reference: what the decoder was compared with; caveat: why its claim to be lossless does not hold in this mode.
     """
@@ -37,7 +38,8 @@ def summarise(
     def per_sum(upper: Callable[[dict[str, Any]], float], lower: Callable[[dict[str, Any]], float]) -> dict[str, float]:
         return {side: total(side, upper) / total(side, lower) for side in SIDES}
 
-    prompts = by_prompt(samples)
+    prompts = together(samples, "index")
+    turns = together(samples, "turn")
     latencies = {side: [sample[side]["latency_s"] for sample in samples] for side in SIDES}
     nfe = per_prompt(total_nfe)
     by_kind = {
@@ -53,7 +55,7 @@ def summarise(
         "claims_lossless": config["decoder"]["lossless"] and caveat is None,
         "caveat": caveat,
         "speedup": ratio_of_sums(
-            *([sum(sample[side]["time_s"] for sample in prompt) for prompt in prompts] for side in SIDES)
+            *([sum(sample[side]["time_s"] for sample in turn) for turn in turns] for side in SIDES)
         ),
         "nfe": {**nfe, "ratio": nfe["reference"] / nfe["decoder"], "by_kind": by_kind},
         "node_evaluations": per_prompt(lambda part: part["node_evaluations"]),
@@ -73,6 +75,7 @@ def summarise(
         "reference_latency_s": _percentiles(latencies["reference"]),
         "identity": _identity(samples),
         "accuracy": per_prompt(lambda part: part["correct"]),
+        "accuracy_strict": _accuracy_strict(samples),
         "accuracy_difference": accuracy_difference(*(_correct(prompts, side) for side in SIDES)),
         "pass_at": {
             str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
@@ -86,17 +89,25 @@ def summarise(
     }
 
 
-def by_prompt(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """The lines of every prompt, in the order of their repeats."""
-    prompts: defaultdict[int, list[Sample]] = defaultdict(list)
+def together(samples: Sequence[Sample], key: Literal["index", "turn"]) -> list[list[Sample]]:
+    """The lines of every prompt, or of every turn, in the order of their repeats."""
+    groups: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
-        prompts[sample["index"]].append(sample)
-    return [sorted(prompts[index], key=lambda sample: sample["repeat"]) for index in sorted(prompts)]
+        groups[sample[key]].append(sample)
+    return [sorted(groups[value], key=lambda sample: sample["repeat"]) for value in sorted(groups)]
 
 
 def _correct(prompts: Sequence[Sequence[Sample]], side: str) -> list[list[bool]]:
     """Which responses of every prompt are right."""
     return [[bool(sample[side]["correct"]) for sample in prompt] for prompt in prompts]
+
+
+def _accuracy_strict(samples: Sequence[Sample]) -> dict[str, float] | None:
+    """Shares that are right under the task's strict rule as well; None for a task without one."""
+    strict = {side: [sample[side].get("correct_strict") for sample in samples] for side in SIDES}
+    if any(verdict is None for verdicts in strict.values() for verdict in verdicts):
+        return None
+    return {side: sum(verdicts) / len(verdicts) for side, verdicts in strict.items()}
 
 
 def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

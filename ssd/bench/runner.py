@@ -28,7 +28,7 @@ from ssd.tasks.prompts import render, sha256_of_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-BATCHES = 8
+BATCHES = 2
 """How many batches' worth of prompts one side decodes before the other side takes its turn."""
 DEFAULT_THREADS = torch.get_num_threads()
 
@@ -69,6 +69,7 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     protection = plan.task.protection()
     if protection:
         print(f"{plan.task.name} runs what the model writes, inside {protection}")
+    plan.task.rehearse(plan.documents[0])
     circumstances = {**environment.describe(device, model_path), "protection": protection}
     overwrite = plan.config["overwrite"]
     with folder.lock():

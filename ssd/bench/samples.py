@@ -25,6 +25,7 @@ def side(
         "text": text,
         "answer": verdict.answer,
         "correct": verdict.correct,
+        "correct_strict": verdict.strict,
         "reason": verdict.reason,
         "latency_s": timed.latency_s,
         "time_s": timed.time_s,

@@ -116,6 +116,7 @@ class SharedForwards(MaskedDiffusionModel):
             raise RuntimeError("another response of the batch has failed") from self._failure
         return request.answer
 
+    @torch.inference_mode()  # a thread that leaves is no longer inside its decoder's
     def _serve_if_all_wait(self) -> None:
         """Answer requests of one kind, by the thread that came last.
 

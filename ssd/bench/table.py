@@ -75,6 +75,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     change, length = summary["accuracy_difference"], summary["length"]
     interval = f"{change['difference']:+.1%}; 95 %: {change['low']:+.1%} to {change['high']:+.1%}"
     table.add_row("accuracy", *_both(summary["accuracy"], ".1%"), interval)
+    if summary["accuracy_strict"]:
+        table.add_row("  under the strict rule", *_both(summary["accuracy_strict"], ".1%"))
     table.add_row("  right on one side only", *_both_counts(change), f"McNemar's exact p {change['mcnemar_p']:.3g}")
     if summary["responses"] > summary["prompts"]:
         for k in pass_at:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssd.tasks.sandbox.program import Limits, Outcome, Program
+from ssd.tasks.sandbox.reference import objection
 from ssd.tasks.sandbox.sandbox import Sandbox
 from ssd.tasks.task import Document, Task, Verdict, require_count, require_flag
 
@@ -25,6 +26,15 @@ class CodeDocument(Document):
     """Statements that run before the tests."""
     trusted: str = ""
     """Statements that run before anything else."""
+
+    def check(self, place: str) -> None:
+        """Raise ValueError where the sandbox could not run the tests; `place` says where the document stands."""
+        if not self.names:
+            raise ValueError(f"{place}: its tests use nothing that its solution defines; correct them, or leave it out")
+        for part, source in (("prompt", self.trusted), ("set-up", self.setup), ("test code", self.target)):
+            found = objection(source, self.names)
+            if found:
+                raise ValueError(f"{place}: its {part} {found}; correct it, or leave it out")
 
     def program(self, source: str) -> Program:
         return Program(source, self.target, self.names, self.setup, self.trusted)
@@ -63,6 +73,14 @@ class CodeTask(Task):
         for (place, source), outcome in zip(found.items(), self._started().run(programs), strict=True):
             verdicts[place] = Verdict(source, outcome.passed, _reason(outcome))
         return verdicts
+
+    def rehearse(self, document: CodeDocument) -> None:
+        verdict = self.verdict(document.solution, document)
+        if not verdict.correct:
+            raise ValueError(
+                f"{self.name}: the data set's own solution of document {document.index} is judged wrong "
+                f"({verdict.reason}); expected passed; correct the data set, or raise task.time_limit_s if that is it"
+            )
 
     def protection(self) -> str:
         return self._started().describe()

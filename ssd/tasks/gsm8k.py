@@ -21,17 +21,17 @@ class GSM8K(WordProblems):
     annotations (`<<2*9=18>>`). lm-eval keeps those too, but draws other examples for each document.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,
         name: str = "gsm8k",
         path: str | None = None,
         fewshot_path: str | None = None,
-        num_fewshot: int = 0,
+        num_fewshot: int | None = None,
         chat: bool = True,
     ) -> None:
-        super().__init__(name, num_fewshot, chat)
+        super().__init__(name, (0 if chat else 5) if num_fewshot is None else num_fewshot, chat)
         if path is not None and fewshot_path is not None and _same_file(path, fewshot_path):
             raise ValueError(
                 f"task.fewshot_path={fewshot_path} is the file of task.path, so the examples would give answers away; "

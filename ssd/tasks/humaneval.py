@@ -9,6 +9,7 @@ from ssd.tasks.code_task import CodeDocument, CodeTask
 from ssd.tasks.extraction.code import humaneval_program
 from ssd.tasks.jsonl import require_text
 from ssd.tasks.rows import Split
+from ssd.tasks.sandbox.reference import names_under_test
 from ssd.tasks.task import Document, require_limit
 
 TEST = Split("HumanEval", "openai/openai_humaneval", None, "test")
@@ -17,7 +18,7 @@ TEST = Split("HumanEval", "openai/openai_humaneval", None, "test")
 class HumanEval(CodeTask):
     """HumanEval's 164 functions, zero-shot: plain as lm-eval's humaneval, as a chat as its humaneval_instruct."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -66,11 +67,15 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
     """Return the document that a row in HumanEval's format holds; `place` tells an error where the row stands."""
     prompt = require_text(record, "prompt", place)
     entry_point = require_text(record, "entry_point", place)
-    return CodeDocument(
-        index=index,
-        question=prompt,
-        target=f"{require_text(record, 'test', place)}\ncheck({entry_point})",
-        solution=require_text(record, "canonical_solution", place),
-        names=(entry_point,),
-        trusted=prompt,  # tests use the helper functions that some prompts define
-    )
+    tests = f"{require_text(record, 'test', place)}\ncheck({entry_point})"
+    solution = require_text(record, "canonical_solution", place)
+    try:
+        names = names_under_test(prompt + solution, entry_point)
+    except SyntaxError as error:
+        raise ValueError(
+            f"{place}: 'prompt' with 'canonical_solution', or 'entry_point', is no Python ({error}); correct it"
+        ) from error
+    # Tests use the helper functions that some prompts define.
+    document = CodeDocument(index, prompt, tests, solution, names, trusted=prompt)
+    document.check(place)
+    return document

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from ssd.bench import clock, environment
 from ssd.bench.numerics import with_numerics
-from ssd.bench.plan import DTYPES
 from ssd.bench.runner import check_model
+from ssd.bench.runtime import DTYPES
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings

@@ -41,7 +41,13 @@ def plan_from(words: Mapping[str, Any]) -> Plan:
         composed = compose("config", overrides=overrides)
     # Documents are lm-eval's; one of any task lets a plan be made, and so every word be checked.
     composed.task = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
-    return make_plan(composed)
+    plan = make_plan(composed)
+    if plan.runtime.batch_size != 1:
+        raise ValueError(
+            f"runtime.batch_size={plan.runtime.batch_size}: only 1 is supported under lm-eval, which times each "
+            "response alone; pass --batch_size 1, or measure batches with run.py"
+        )
+    return plan
 
 
 def request_settings(asked: Mapping[str, Any], settings: GenerationSettings) -> tuple[GenerationSettings, Ending]:

@@ -28,7 +28,7 @@ class MBPP(CodeTask):
     the tasks that are left out, by their ids.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
         raise ValueError(
             f"{place}: field 'code', 'test_list' or its set-up is no Python ({error}); correct it"
         ) from error
-    return CodeDocument(
+    document = CodeDocument(
         index=index,
         question=require_text(record, "text" if "text" in record else "prompt", place),
         target=tests,
@@ -119,6 +119,8 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
         names=names,
         setup=f"{imports}\n{setup}",
     )
+    document.check(place)
+    return document
 
 
 def _asked(document: Document) -> str:

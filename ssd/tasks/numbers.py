@@ -1,21 +1,26 @@
-r"""Find and compare the numeric answers of word problems: extraction version 1.
+r"""Find and compare the numeric answers of word problems: extraction version 2.
 
-A response is read by these rules, in order; the first one that finds a number decides.
+A response, up to its first end-of-text token, is read by these rules, in order; the first one that finds a number
+decides.
 
 1. Strict: the first `#### N`, the way the reference solutions end. `#### $1,234`, `#### **18**` and `#### 18 dollars`
    count; a heading (`#### 1. Find the cost`) does not.
 2. Boxed: the last `\boxed{...}`, if exactly one number stands in it after its last `=`.
 3. Flexible: the last number of the text.
 
-A number is written with ASCII digits, with or without commas between groups of three and with or without decimals.
-A minus belongs to it unless it follows a word, a digit or a closing bracket (`20-2` ends in 2). Currency signs, `%`
-and a full stop after it are no part of it. Fractions, exponents and number words are not read: `3/4` gives 4.
+A number is written with ASCII digits, with or without commas or LaTeX's spaces (`1\,234`, `1\ 234`, `1~234`) between
+groups of three and with or without decimals. A minus belongs to it unless it follows a word, a digit or a closing
+bracket (`20-2` ends in 2). Currency signs, `%` and a full stop after it are no part of it. The exponent of a letter or
+of a brace is no number (`18 \text{ km}^2`). Fractions, powers and number words are not read: `3/4` gives 4.
 """
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from ssd.tasks.extraction.responses import own_text
 
 _CURRENCY = r"(?:\\?[$€£] ?)?"
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9])\.[0-9]+"
@@ -24,22 +29,31 @@ _NUMBER = rf"(?>(?:(?P<minus>(?<![\w)\]}}%])[-\u2212]){_CURRENCY})?(?P<digits>{_
 
 _ANY_NUMBER = re.compile(_NUMBER)
 _STRICT = re.compile(rf"(?<!#)####[^\S\n]*(?:\*\*)?{_CURRENCY}{_NUMBER}(?![.):][^\S\n]+\S)")
+_GROUP_SPACE = re.compile(r"(?<=[0-9])(?:\\[,:;> ]|~|\{\\,\})(?=[0-9]{3}(?![0-9]))")
+_POWER = re.compile(r"(?<=[A-Za-z}]) ?\^ ?(?:[0-9]|\{[0-9]+\})")
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 
 
-def extract_number(text: str) -> str | None:
-    """Return the number that a response gives as its answer, written canonically, or None."""
-    plain = _without_latex_spacing(text)
+class Found(NamedTuple):
+    """The number that a response gives as its answer, written canonically, and the rule that found it."""
+
+    number: str
+    rule: Literal["strict", "boxed", "flexible"]
+
+
+def extract_number(text: str) -> Found | None:
+    """Return the number that a response gives as its answer, or None."""
+    plain = _without_latex(own_text(text))
     strict = strict_number(plain)
     if strict is not None:
-        return strict
+        return Found(strict, "strict")
     boxes = _BOXED.findall(plain)
     if boxes:
         boxed = [_canonical(match) for match in _ANY_NUMBER.finditer(boxes[-1].rpartition("=")[2])]
         if len(boxed) == 1:
-            return boxed[0]
+            return Found(boxed[0], "boxed")
     numbers = [_canonical(match) for match in _ANY_NUMBER.finditer(plain)]
-    return numbers[-1] if numbers else None
+    return Found(numbers[-1], "flexible") if numbers else None
 
 
 def strict_number(text: str) -> str | None:
@@ -62,6 +76,6 @@ def _canonical(match: re.Match[str]) -> str:
     return f"-{text}" if match["minus"] and value else text
 
 
-def _without_latex_spacing(text: str) -> str:
-    r"""Turn LaTeX's `1{,}234` and `1,\!234` into `1,234`."""
-    return text.replace("{,}", ",").replace("\\!", "")
+def _without_latex(text: str) -> str:
+    r"""Write `1{,}234`, `1,\!234` and `1\,234` as `1,234`, and leave out exponents of units."""
+    return _POWER.sub("", _GROUP_SPACE.sub(",", text.replace("{,}", ",").replace("\\!", "")))

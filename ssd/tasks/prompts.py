@@ -23,9 +23,16 @@ def render(
             f"tokenizer {tokenizer.name_or_path!r} has no chat template; task.chat=true expects one; pass an instruct "
             "model, or task.chat=false"
         )
-    text = tokenizer.apply_chat_template(task.turns(document, examples), add_generation_prompt=True, tokenize=False)
+    turns, prefix = task.turns(document, examples), task.response_prefix(document)
+    if prefix:
+        # A last turn left open, as lm-eval renders it: what a template does to a turn it does to a begun one (LLaDA's
+        # strips it, so that the model itself writes the newline after "```python").
+        turns = [*turns, {"role": "assistant", "content": prefix}]
+    text = tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=not prefix, continue_final_message=bool(prefix)
+    )
     # A template that wants a BOS writes it (LLaDA's does); special tokens added here would be a second one.
-    return list(tokenizer.encode(text + task.response_prefix(document), add_special_tokens=False))
+    return list(tokenizer.encode(text, add_special_tokens=False))
 
 
 def sha256_of_ids(ids: Iterable[int]) -> str:

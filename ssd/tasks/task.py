@@ -28,7 +28,9 @@ class Verdict:
     """The answer that the response gives, or None where it gives none."""
     correct: bool
     reason: str | None = None
-    """How a program came through its tests; None where no code is run."""
+    """What decided: how a program came through its tests, or the rule that found a number."""
+    strict: bool | None = None
+    """Whether it is right under the task's strict rule, too; None where the task has none."""
 
 
 class Task(ABC):
@@ -70,6 +72,9 @@ class Task(ABC):
     def protection(self) -> str | None:
         """Start what judging runs code in, and say in one line what protects this machine; None without code."""
         return None
+
+    def rehearse(self, document: Document) -> None:  # noqa: B027  (most tasks have nothing to go wrong)
+        """Judge the document's own solution before any weights are loaded; ValueError if it is found wrong."""
 
     def close(self) -> None:  # noqa: B027  (most tasks have nothing to end)
         """End what `protection` and `judge` have started."""

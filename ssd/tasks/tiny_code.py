@@ -19,7 +19,7 @@ class TinyCode(CodeTask):
     The user's turn is the bare question and the response a fenced function, as in training.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     language: ClassVar[str]
     """The task's name in the tiny language."""
 

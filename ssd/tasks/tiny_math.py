@@ -12,7 +12,7 @@ from ssd.tasks.word_problems import WordProblems, document_from
 class TinyMath(WordProblems):
     """Generated word problems; `documents` of them make the test split, drawn with `seed`."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,

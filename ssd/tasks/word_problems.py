@@ -21,8 +21,11 @@ class WordProblems(Task):
         # A base model goes on with questions of its own making; lm-eval stops the generation there.
         own = text if self.chat else text.partition("\nQuestion:")[0]
         # Repeating the question is no answer, even where its last number happens to be the right one.
-        answer = extract_number(own.replace(document.question, ""))
-        return Verdict(answer, answer is not None and same_number(answer, document.target))
+        found = extract_number(own.replace(document.question, ""))
+        if found is None:
+            return Verdict(None, False, strict=False)
+        correct = same_number(found.number, document.target)
+        return Verdict(found.number, correct, found.rule, strict=correct and found.rule == "strict")
 
 
 def document_from(record: Mapping[str, Any], index: int, place: str) -> Document:

@@ -22,7 +22,7 @@ def test_a_batch_changes_no_response_and_no_trace(family, cache, short_run, tmp_
     assert [line["index"] for line in found] == list(range(7))
     for line, other in zip(found, expected, strict=True):
         for side in ("reference", "decoder"):
-            measured = ("latency_s", "time_s", "forwards")
+            measured = ("latency_s", "time_s", "model_s", "forwards")
             assert {k: v for k, v in line[side].items() if k not in measured} == {
                 k: v for k, v in other[side].items() if k not in measured
             }

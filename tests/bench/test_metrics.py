@@ -2,10 +2,12 @@
 
 import copy
 import json
+import re
 
 import pytest
 
 from ssd.bench.metrics import summarise
+from ssd.bench.table import print_summary
 
 KINDS = ("refresh", "decode", "verify", "verifier")
 CONFIG = {
@@ -41,6 +43,7 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
 def line(index, reference, decoder, divergence=None, same_order=True, repeat=0):
     return {
         "index": index,
+        "turn": index,
         "repeat": repeat,
         "reference": reference,
         "decoder": decoder,
@@ -147,6 +150,7 @@ SCHEMA = {
     "latency_s": {"p50": NUMBER, "p90": NUMBER, "p99": NUMBER},
     "identity": {"rate": NUMBER, "identical": int, "numeric": int, "algorithmic": int},
     "accuracy": PAIR,
+    "accuracy_strict": (dict, type(None)),
     "peak_memory_mib": NUMBER,
     "predicted_speedup": (float, type(None)),
 }
@@ -180,11 +184,30 @@ def test_without_verify_forwards_a_forward_is_one_step(lines):
     assert summary["identity"]["rate"] == 1.0
 
 
+def test_the_speedup_of_batches_is_as_sure_as_their_turns_are_many(lines):
+    """Two turns, of prompts 0 and 1 and of prompt 2: whichever two are drawn, prompts of a turn stay together."""
+    lines[1] |= {"turn": 0}
+    speedup = summarise(CONFIG, "ssd-x", STEPWISE, None, lines)["speedup"]
+    assert speedup == {"ratio": 8 / 4, "low": 2 / 2, "high": 6 / 2}
+
+
 @pytest.mark.parametrize("side", ["reference", "decoder"])
 def test_what_cannot_be_told_of_one_response_is_not_told_of_the_run(lines, side):
     lines[1][side] |= {"predicted_s": None, "model_s": None}
     summary = summarise(CONFIG, "ssd-x", STEPWISE, None, lines)
     assert summary["predicted_speedup"] is summary["outside_model"] is None
+
+
+def test_accuracy_under_a_tasks_strict_rule(lines, summary, capsys):
+    assert summary["accuracy_strict"] is None
+    for sample, reference, decoder in zip(lines, (True, True, False), (True, False, False), strict=True):
+        sample["reference"]["correct_strict"], sample["decoder"]["correct_strict"] = reference, decoder
+    strict = summarise(CONFIG, "ssd-x", STEPWISE, None, lines)
+    assert strict["accuracy_strict"] == {"reference": 2 / 3, "decoder": 1 / 3}
+    for found in (summary, strict):
+        print_summary(found, "title", [1])
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "strict rule" in line)
+    assert re.findall(r"[0-9.]+%", row) == ["66.7%", "33.3%"]
 
 
 def test_the_order_of_lines_changes_nothing(lines, summary):
@@ -194,8 +217,8 @@ def test_the_order_of_lines_changes_nothing(lines, summary):
 def test_several_responses_per_prompt(lines):
     """Prompt 0 has the first two lines, prompt 1 twice the third: means are over four responses, pairs are two."""
     four = [
-        *(lines[place] | {"index": 0, "repeat": place} for place in (0, 1)),
-        *(lines[2] | {"index": 1, "repeat": repeat} for repeat in (0, 1)),
+        *(lines[place] | {"index": 0, "turn": 0, "repeat": place} for place in (0, 1)),
+        *(lines[2] | {"index": 1, "turn": 1, "repeat": repeat} for repeat in (0, 1)),
     ]
     summary = summarise(CONFIG | {"runtime": {"repeats": 2}}, "ssd-x", STEPWISE, None, four)
     assert (summary["prompts"], summary["responses"]) == (2, 4)

@@ -41,6 +41,7 @@ def test_every_figure_by_hand(decoded):
         "text": "text",
         "answer": "42",
         "correct": True,
+        "correct_strict": None,
         "reason": "passed",
         "latency_s": 0.25,
         "time_s": 0.2,

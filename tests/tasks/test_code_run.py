@@ -49,6 +49,8 @@ def test_a_run_of_a_random_model(
     for line in lines:
         assert line["target"].startswith("def check(candidate):")
         assert all(line[side]["reason"] == NO_PROGRAM for side in ("reference", "decoder"))
+    rehearsed, *judged = judged
+    assert rehearsed == [plan.documents[0].solution]
     assert judged == [[line["reference"]["text"]] for line in lines], "equal texts are judged once"
 
     (printed,) = [line for line in capsys.readouterr().out.splitlines() if "runs what the model writes" in line]
@@ -69,7 +71,7 @@ def test_both_sides_are_judged_in_one_call_where_they_differ(
         CodeTask, "judge", lambda self, responses: judged.append(len(responses)) or judge(self, responses)
     )
     run(make_plan(composed(*words)))
-    assert judged == [2, 2, 2]
+    assert judged == [1, 2, 2, 2], "the first document's own solution, and then the responses"
     assert {line["decoder"]["reason"] for line in lines_of(tmp_path)} == {NO_PROGRAM}
 
 

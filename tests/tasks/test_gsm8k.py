@@ -30,7 +30,7 @@ def test_every_gold_answer_is_correct_and_no_question_is(real: GSM8K, data_file:
         assert document.question == row["question"]
         assert document.solution == row["answer"]
         right = real.verdict(document.solution, document)
-        assert right == Verdict(right.answer, True, None)
+        assert right == Verdict(right.answer, True, "strict", strict=True)
         wrong = (document.question, real.raw_prompt(document, []), f"{document.solution[:-1]}1{document.solution[-1]}")
         assert not any(verdict.correct for verdict in real.judge([(text, document) for text in wrong]))
 
@@ -68,9 +68,9 @@ def test_prompts_are_the_words_of_lm_eval(real: GSM8K) -> None:
 def test_base_models_are_cut_at_the_next_question() -> None:
     text = " 9 + 9 = 18\n\nQuestion: And 5 more?\nAnswer: #### 23"
     document = Document(index=0, question="What is 9 + 9?", target="18", solution="#### 18")
-    assert GSM8K(chat=False).verdict(text, document) == Verdict("18", True)
-    assert GSM8K(chat=True).verdict(text, document) == Verdict("23", False)
-    assert GSM8K(chat=True).verdict("What is 9 + 9?", document) == Verdict(None, False)
+    assert GSM8K(chat=False).verdict(text, document) == Verdict("18", True, "flexible", strict=False)
+    assert GSM8K(chat=True).verdict(text, document) == Verdict("23", False, "strict", strict=False)
+    assert GSM8K(chat=True).verdict("What is 9 + 9?", document) == Verdict(None, False, strict=False)
 
 
 def test_no_code_is_run() -> None:
@@ -95,6 +95,12 @@ def test_without_the_hub_both_remedies_are_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ConnectionError, match=r"pass task\.fewshot_path=FILE\.jsonl .*or task\.num_fewshot=0"):
         GSM8K(num_fewshot=1).fewshot(1)
     assert GSM8K().fewshot(0) == []
+
+
+def test_plain_text_has_the_five_examples_of_lm_eval_and_a_chat_none() -> None:
+    assert [GSM8K(chat=chat).num_fewshot for chat in (True, False)] == [0, 5]
+    assert [GSM8K(chat=chat, num_fewshot=2).num_fewshot for chat in (True, False)] == [2, 2]
+    assert GSM8K(chat=False, num_fewshot=0).num_fewshot == 0
 
 
 @pytest.mark.usefixtures("_no_probe")

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 import lm_eval
 import pytest
 import yaml
-from huggingface_hub import constants
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
@@ -24,10 +22,12 @@ from ssd.tasks.prompts import render
 from tests.bench.conftest import composed, short_words
 from tests.checkpoints import PRESETS, write_tiny_checkpoint
 from tests.data import REPOSITORY
-from tests.tasks.own_tasks import rows, write_rows, write_task
+from tests.tasks.own_tasks import write_task
 
 BUILT_IN = Path(lm_eval.__file__).parent / "tasks"
 ANSWERS = ["#### 18\nQuestion: And now?\n#### 19", "It is 3.\n#### 3", "#### 70,000", "#### 18", "nothing"]
+
+pytestmark = pytest.mark.usefixtures("no_hub")
 
 
 class Recorder(LM):
@@ -53,12 +53,6 @@ class Recorder(LM):
         )
 
     loglikelihood = loglikelihood_rolling = generate_until
-
-
-@pytest.fixture(autouse=True)
-def _no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture
@@ -135,17 +129,6 @@ def test_a_run_over_a_task_of_ones_own(tmp_path: Path, family: Family) -> None:
     assert summary["task"] == "ssd_sums"
 
 
-def test_local_files_take_the_place_of_the_data_set(tmp_path: Path) -> None:
-    folder = write_task(tmp_path, num_fewshot=None)
-    test = write_rows(tmp_path / "other.jsonl", rows(90))
-    shown = write_rows(tmp_path / "shown.jsonl", rows(70, count=2))
-    one = LmEvalTask("ssd_sums", str(test), str(shown), str(folder), num_fewshot=2, chat=False).documents(None)
-    assert len(one) == 6
-    assert re.findall("[0-9]+ [+]", one[0].question) in (["70 +", "71 +", "90 +"], ["71 +", "70 +", "90 +"])
-    assert (one[0].index, one[0].target) == (0, "91")
-    assert LmEvalTask("ssd_sums", str(test), include_path=str(folder)).documents(1)[0].question.count("What") == 1
-
-
 def test_text_ends_before_the_first_stop_word(tmp_path: Path) -> None:
     task = LmEvalTask("ssd_sums", include_path=str(write_task(tmp_path)))
     document = task.documents(1)[0]
@@ -153,30 +136,6 @@ def test_text_ends_before_the_first_stop_word(tmp_path: Path) -> None:
     assert not task.verdict("1 + 1Next: = 2", document).correct
     assert cut_at("abcd", ["d", "", "b"]) == "a"
     assert cut_at("abcd", []) == "abcd"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"output_type": "multiple_choice"},
-            "task.name=ssd_sums is of type multiple_choice, which compares likelihoods",
-        ),
-        ({"output_type": "loglikelihood_rolling"}, "is of type loglikelihood_rolling"),
-        ({"repeats": 8}, "judges 8 responses together; expected a generate_until task"),
-        ({"unsafe_code": True}, r"runs what the model writes without protection \(task=humaneval"),
-        ({"doc_to_image": "image"}, "shows images or plays sounds"),
-        ({"class": "own.Task"}, "is a Python class with data of its own"),
-        ({"metric_list": [{"metric": "bleu"}]}, "its first metric is bleu, by which no single response is right"),
-        ({"metric_list": [{"metric": "ter"}]}, "its first metric is ter, by which no single response is right"),
-        ({"task": "ssd_sum"}, "task.name=ssd_sums is none that lm-eval knows; expected one task, such as ssd_sum$"),
-        ({"task": "ssd_sums_hard", "tag": "ssd_sums"}, "ssd_sums names several tasks; .*such as ssd_sums_hard$"),
-    ],
-)
-def test_tasks_that_cannot_be_run(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as caught:
-        LmEvalTask("ssd_sums", include_path=str(write_task(tmp_path, **changes))).documents(1)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -192,50 +151,3 @@ def test_tasks_that_cannot_be_run(tmp_path: Path, changes: dict[str, Any], messa
 def test_options_that_cannot_work(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LmEvalTask("ssd_sums", include_path=str(write_task(tmp_path)), **options)
-
-
-def test_local_files_that_do_not_fit(tmp_path: Path) -> None:
-    folder = write_task(tmp_path, num_fewshot=3)
-    asked = write_rows(tmp_path / "asked.jsonl", rows(90))
-    other = write_rows(tmp_path / "other.jsonl", [{"problem": "?", "answer": "1"}])
-    with pytest.raises(
-        ValueError, match=r"task.num_fewshot is 3; ssd_sums has 0 examples here; .*task.fewshot_path=FILE"
-    ):
-        LmEvalTask("ssd_sums", str(asked), include_path=str(folder)).documents(1)
-    with pytest.raises(
-        ValueError, match=r"other\.jsonl lacks what lm-eval's ssd_sums asks for \('question' is undefined"
-    ):
-        LmEvalTask("ssd_sums", str(other), include_path=str(folder), num_fewshot=0).documents(1)
-    with pytest.raises(FileNotFoundError, match=r"task\.path=.*absent\.jsonl does not exist"):
-        LmEvalTask("ssd_sums", str(tmp_path / "absent.jsonl"), include_path=str(folder)).documents(1)
-    with pytest.raises(FileNotFoundError, match=r"task\.include_path=.*absent: no such folder"):
-        LmEvalTask("ssd_sums", include_path=str(tmp_path / "absent"))
-    unsplit = write_task(tmp_path / "unsplit", training_split=None)
-    with pytest.raises(ValueError, match="ssd_sums does not take its examples from another split"):
-        LmEvalTask("ssd_sums", str(asked), str(other), str(unsplit)).documents(1)
-
-
-def test_without_the_hub_both_remedies_are_named(tmp_path: Path) -> None:
-    folder = write_task(tmp_path, dataset_path="nobody/nothing", dataset_kwargs=None)
-    with pytest.raises(ConnectionError, match=r"cannot be had from the Hub .*pass task.path=FILE .*, or run once"):
-        LmEvalTask("ssd_sums", include_path=str(folder)).documents(1)
-
-
-def test_a_missing_package_is_named(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text("import no_such_package\n")
-    folder = write_task(tmp_path)
-    with (folder / "ssd_sums.yaml").open("a") as file:
-        file.write("process_docs: !function own.process\n")
-    with pytest.raises(ValueError, match=r"task.name=ssd_sums needs a package that is missing: .*no_such_package"):
-        LmEvalTask("ssd_sums", include_path=str(folder)).documents(1)
-
-
-@pytest.mark.slow
-def test_names_of_lm_evals_own_tasks() -> None:
-    assert LmEvalTask("gsm8k_cot").num_fewshot == 8
-    with pytest.raises(ValueError, match=r"task.name=gsm8k-cot is none that lm-eval knows; .*such as gsm8k_cot"):
-        LmEvalTask("gsm8k-cot")
-    with pytest.raises(ValueError, match=r"task\.name=mmlu names several tasks; expected one task, such as mmlu_"):
-        LmEvalTask("mmlu")
-    with pytest.raises(ValueError, match=r"task\.name=humaneval runs what the model writes without protection"):
-        LmEvalTask("humaneval")

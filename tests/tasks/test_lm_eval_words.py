@@ -32,7 +32,7 @@ def test_the_words_of_run_py_make_the_plan() -> None:
         ({"runtime.limit": 3}, r"^--model_args runtime\.limit=3: .* runtime\.\{device,dtype,"),
         ({"runtime.batch_size": 8}, r"^runtime\.batch_size=8: only 1 is supported"),
         ({"generation.gen_length": 100}, r"gen_length=100 is not divisible"),
-        ({"decoder": "ssd", "decoder.depth": 0}, r"decoder\.depth=0: expected a whole number"),
+        ({"decoder": "ssd", "decoder.depth": 0}, r"decoder\.depth=0: expected auto or a whole number"),
     ],
 )
 def test_words_that_cannot_work(words: dict[str, Any], message: str) -> None:

@@ -29,13 +29,18 @@ def continued(document: Document) -> str:
     return f"{document.solution}\n```\n\nIt works:\n\n```python\nprint(1)\n```"
 
 
+def on_the_next_line(document: Document) -> str:
+    """The same where the template has stripped the newline after the opened fence, and the model writes it."""
+    return f"\n{continued(document)}"
+
+
 def marked(document: Document) -> str:
     return f"{document.solution}\n[DONE]\n\nYou are an expert Python programmer, and here is your task: Write more."
 
 
-@pytest.mark.parametrize("response", [fenced, continued, marked])
+@pytest.mark.parametrize("response", [fenced, continued, on_the_next_line, marked])
 def test_canonical_solutions_are_correct(task: MBPP, response: Callable[[Document], str]) -> None:
-    if response in (continued, marked) and task.chat != (response is continued):
+    if response is not fenced and task.chat == (response is marked):
         pytest.skip("no model is led to answer like that")
     documents = task.documents(30)
     verdicts = task.judge([(response(document), document) for document in documents])

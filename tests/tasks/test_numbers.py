@@ -1,4 +1,4 @@
-"""Golden samples of answer extraction version 1: a change here is a new version."""
+"""Golden samples of answer extraction version 2: a change here is a new version."""
 
 import time
 
@@ -31,6 +31,9 @@ GOLDEN: list[tuple[str, str | None]] = [
     ("##### 12\nso 5", "5"),
     ("#### 007", "7"),
     ("#### -0.0", "0"),
+    ("#### 1{,}234", "1234"),
+    (r"#### 1,\!234 of 5", "1234"),
+    (r"#### \$1\,234\,567", "1234567"),
     # boxed
     (r"So \boxed{18} in 7 days", "18"),
     (r"\boxed{3}, no: \boxed{4} of 9", "4"),
@@ -39,6 +42,15 @@ GOLDEN: list[tuple[str, str | None]] = [
     (r"\boxed{\$1{,}234} for 3", "1234"),
     (r"\boxed{70,\!000\%} in 2 years", "70000"),
     (r"\boxed{3 \text{ and } 4} or 5", "5"),
+    (r"\boxed{1\,234} for 3", "1234"),
+    (r"\boxed{1\ 234} for 3", "1234"),
+    (r"\boxed{1~234} for 3", "1234"),
+    (r"\boxed{1\;234\,567.5} for 3", "1234567.5"),
+    (r"\boxed{1{\,}234} for 3", "1234"),
+    (r"\boxed{18\,\text{km}} for 3", "18"),
+    (r"\boxed{18 \text{ km}^2} for 3", "18"),
+    (r"\boxed{\text{18 km}^{2}} for 3", "18"),
+    (r"\boxed{18 cm^3} for 3", "18"),
     (r"\boxed{18} but #### 19", "19"),
     (r"\boxed{} after 6", "6"),
     # flexible
@@ -59,6 +71,13 @@ GOLDEN: list[tuple[str, str | None]] = [
     ("2*9=<<2*9=18>>18", "18"),
     ("3/4", "4"),
     ("3.14.15", "15"),
+    ("It covers 18 km^2.", "18"),
+    ("that is 2^10", "10"),
+    (r"that is 12\,34", "34"),
+    ("so 18<|endoftext|>4 more", "18"),
+    ("so 18<|im_end|>\n#### 19", "18"),
+    ("so 18<|eot_id|>4", "18"),
+    ("so 18</s>4", "18"),
     # nothing to find
     ("", None),
     ("#### ", None),
@@ -71,7 +90,16 @@ GOLDEN: list[tuple[str, str | None]] = [
 
 @pytest.mark.parametrize(("text", "number"), GOLDEN)
 def test_golden(text: str, number: str | None) -> None:
-    assert extract_number(text) == number
+    found = extract_number(text)
+    assert (found and found.number) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("#### 18", "strict"), (r"\boxed{18}", "boxed"), ("18", "flexible"), (r"\boxed{} 18", "flexible")],
+)
+def test_the_deciding_rule_is_told(text: str, rule: str) -> None:
+    assert extract_number(text) == ("18", rule)
 
 
 @pytest.mark.parametrize("text", ["18", r"\boxed{18}", "### 18", "#### eighteen", "#### 2. Then add"])
@@ -81,7 +109,7 @@ def test_strict_reads_nothing_else(text: str) -> None:
 
 def test_long_numbers_stay_exact() -> None:
     digits = "9" * 5000
-    assert extract_number(f"#### {digits}") == digits
+    assert extract_number(f"#### {digits}") == (digits, "strict")
     assert not same_number(digits, digits[:-1] + "8")
 
 
@@ -90,7 +118,7 @@ def test_equal_values_are_the_same_number(left: str, right: str) -> None:
     assert same_number(left, right)
 
 
-@pytest.mark.parametrize("piece", ["1,", "1,111", "-", "#### ", "\\boxed{", "\\boxed{{1}", "{1}"])
+@pytest.mark.parametrize("piece", ["1,", "1,111", "-", "#### ", "\\boxed{", "\\boxed{{1}", "{1}", "1\\,", "x^"])
 def test_no_text_makes_extraction_hang(piece: str) -> None:
     start_s = time.monotonic()
     extract_number(f"\\boxed{{{piece * 50_000}")

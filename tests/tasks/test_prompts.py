@@ -1,42 +1,17 @@
 """Rendering with Dream's real tokenizer, and with LLaDA's real template on a tokenizer that adds a BOS."""
 
 import hashlib
-import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, Qwen2TokenizerFast
 
 from ssd.tasks.prompts import render, response_text, sha256_of_ids
 from ssd.tasks.task import Document
 from ssd.tasks.tiny_math import TinyMath
 
-DataFile = Callable[[str], Path]
 DOCUMENT = Document(index=0, question="How many eggs are 9 + 9 ?", target="18", solution="9 + 9 = 18\n#### 18")
 EXAMPLE = Document(index=0, question="How many are 2 + 3 ?", target="5", solution="2 + 3 = 5\n#### 5")
 DREAM_END, DREAM_TURN_END, DREAM_MASK = 151643, 151645, 151666
-
-
-@pytest.fixture(scope="session")
-def dream(data_file: DataFile) -> Qwen2TokenizerFast:
-    return Qwen2TokenizerFast.from_pretrained(data_file("tokenizers/Dream-v0-Instruct-7B"))
-
-
-@pytest.fixture
-def with_bos() -> PreTrainedTokenizerFast:
-    """Return a byte-level tokenizer that, like LLaDA's, puts a BOS before whatever it encodes."""
-    letters = pre_tokenizers.ByteLevel.alphabet()
-    backend = Tokenizer(models.BPE(vocab={letter: place for place, letter in enumerate(sorted(letters))}, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(["<|startoftext|>"])
-    bos = backend.token_to_id("<|startoftext|>")
-    backend.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A", special_tokens=[("<|startoftext|>", bos)]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<|startoftext|>")
 
 
 def test_chat(dream: Qwen2TokenizerFast) -> None:
@@ -72,13 +47,12 @@ def test_raw(dream: Qwen2TokenizerFast) -> None:
     )
 
 
-def test_never_a_second_bos(with_bos: PreTrainedTokenizerFast, data_file: DataFile) -> None:
-    config = json.loads(data_file("tokenizers/LLaDA-8B-Instruct/tokenizer_config.json").read_text(encoding="utf-8"))
-    with_bos.chat_template = config["chat_template"]
-    ids = render(with_bos, TinyMath(), DOCUMENT, [EXAMPLE], chat=True)
-    assert ids.count(with_bos.bos_token_id) == 1
-    assert ids[0] == with_bos.bos_token_id
-    assert with_bos.decode(ids).endswith("<|start_header_id|>assistant<|end_header_id|>\n\n")
+def test_never_a_second_bos(llada: PreTrainedTokenizerFast) -> None:
+    for task, end in ((TinyMath(), ""), (Begun(), "Here it is:")):
+        ids = render(llada, task, DOCUMENT, [EXAMPLE], chat=True)
+        assert ids.count(llada.bos_token_id) == 1
+        assert ids[0] == llada.bos_token_id
+        assert llada.decode(ids).endswith(f"<|start_header_id|>assistant<|end_header_id|>\n\n{end}")
 
 
 def test_raw_keeps_the_tokenizers_own_bos(with_bos: PreTrainedTokenizerFast) -> None:
@@ -109,3 +83,11 @@ def test_response_ends_before_the_first_end_token(dream: Qwen2TokenizerFast) -> 
     assert response_text(dream, [*before, DREAM_MASK, *after], ends) == "9 + 9 = 18 . and more"
     assert response_text(dream, [DREAM_END, *before], ends) == ""
     assert response_text(dream, [], ends) == ""
+
+
+def test_a_responses_spaces_are_its_own(with_bos: PreTrainedTokenizerFast) -> None:
+    # Some tokenizers ask for it, and not every version of transformers refuses.
+    with_bos.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = True
+    with_bos.clean_up_tokenization_spaces = True
+    code = "print ( x , y ) . z ; it 's n't"
+    assert response_text(with_bos, with_bos.encode(code, add_special_tokens=False), set()) == code

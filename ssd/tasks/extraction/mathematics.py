@@ -1,4 +1,4 @@
-r"""Find and compare the answers of competition problems (MATH): extraction version 1.
+r"""Find and compare the answers of competition problems (MATH): extraction version 2.
 
 A response, up to its first end-of-text token, is read by these rules, in order; the first one that finds something
 decides.
@@ -10,9 +10,13 @@ decides.
 4. Number: the last one, with its decimals, denominator or percent sign.
 
 Two answers are the same if their texts are, or if math_verify finds the same value in both: sets and lists in any
-order, intervals and the inequalities that describe them, matrices, `x = 5` and `5`, decimals to six places. Units,
-currency, percent and degree signs and separators of thousands do not count; the base of a numeral does, where both name
-one. Of words (`\text{Evelyn}`) the letters count, in either case. What takes longer than 20 seconds is not the same.
+order, intervals and the inequalities that describe them, matrices, `x = 5` and `5`, decimals to six places.
+
+Of a quantity the number counts. What does not: percent and degree signs, currency, separators of thousands (`1,234`,
+`1\,234`, `1\ 234`, `1~234`), and units, as text (`5~\text{cm}`) or as one of the words that Minerva's normalisation
+(arXiv 2206.14858, appendix D) leaves out (`5 dollars`), or `percent`. The base of a numeral counts where both name one,
+as `4343_6` or `4343_{\text{six}}`. Of words (`\text{Evelyn}`) the letters count, in either case. What takes longer than
+20 seconds is not the same.
 """
 
 from __future__ import annotations
@@ -40,8 +44,16 @@ _WORDS = re.compile(r"\s+(?!and\b|or\b)[A-Za-z]{2}")
 
 _SIGNS = re.compile(r"\\?%|\^\\circ|\^\{\\circ\}|°")
 _TEXT = re.compile(r"\\(?:text|textbf|mbox|mathrm)\{([^{}]*)\}")
+_SPACE = r"(?:\\[,:;> ]|~|\{,\}|,?\\!|\{\\,\})"
+_GROUPED = re.compile(rf"(?<![\w.])[0-9]{{1,3}}(?:{_SPACE}[0-9]{{3}})+(?![0-9])")
+_NO_DIGITS = re.compile(r"[^0-9]+")
+_UNIT = re.compile(
+    r"(?<=[0-9})])\s*(?:square\s+)?(?:ways|integers|dollars|mph|inches|ft|hours|km|units|points|feet|minutes|digits|cents"
+    r"|degrees|cm|gm|pounds|meters|meals|edges|students|multiples|percent)(?:\^[23]|\^\{[23]\})?\Z"
+)
 _NO_LETTERS = re.compile(r"\\[A-Za-z]+|[^A-Za-z]+")
-_NUMERAL = re.compile(r"([0-9A-Za-z]+)_\{?([0-9]+)\}?")
+_NUMERAL = re.compile(r"([0-9A-Za-z]+)_\{?(?:\\text\{)?([0-9]+|[a-z]+)\}{0,2}")
+_BASES = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def extract_answer(text: str) -> str | None:
@@ -55,10 +67,10 @@ def same_answer(answer: str, target: str) -> bool:
     left, right = _plain(answer), _plain(target)
     if left == right:
         return True
-    numerals = _NUMERAL.fullmatch(left), _NUMERAL.fullmatch(right)
+    numerals = _numeral(left), _numeral(right)
     # math_verify reads past the base, and takes bare words for products of letters.
     if numerals[0] and numerals[1]:
-        return numerals[0].groups() == numerals[1].groups()
+        return numerals[0] == numerals[1]
     if _TEXT.fullmatch(left) or _TEXT.fullmatch(right):
         return _NO_LETTERS.sub("", left).casefold() == _NO_LETTERS.sub("", right).casefold() != ""
     return _comparison(os.getpid()).same(left, right)
@@ -112,7 +124,21 @@ def _plain(answer: str) -> str:
     """Write an answer without what does not count in it, and a number in text without the text."""
     plain = _SIGNS.sub("", answer).strip().removesuffix(".").strip()
     text = _TEXT.fullmatch(plain)
-    return text[1].strip() if text and re.search("[0-9]", text[1]) else plain
+    if text and re.search("[0-9]", text[1]):
+        plain = text[1].strip()
+    whole = _GROUPED.sub(lambda number: _NO_DIGITS.sub("", number[0]), plain).replace("~", " ")
+    return _UNIT.sub("", whole)
+
+
+def _numeral(plain: str) -> tuple[str, int] | None:
+    """Return the digits of a numeral and its base, where it names one."""
+    numeral = _NUMERAL.fullmatch(plain)
+    if numeral is None:
+        return None
+    digits, base = numeral.groups()
+    if base in _BASES:
+        return digits, _BASES.index(base) + 2
+    return (digits, int(base)) if base.isdecimal() else None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Find the Python in a text, and of that Python what a program needs. Nothing is executed."""
+"""Find the Python in a text, and what each statement of it binds, reads and does. Nothing is executed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import re
 import symtable
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+from ssd.tasks.extraction import effects
+
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 # Where Python can begin again after prose: a definition, its decorators or an import, at column 0.
 _BEGINNING = re.compile(r"@|(?:async def|def|class|from|import)\b")
 _MOST_CUTS = 20
+_COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}  # as symtable names their scopes
 # The parser's words for: wrong, holding null bytes or lone surrogates, nested too deep, nested far too deep.
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -25,6 +31,20 @@ class Statement:
     source: str
     binds: frozenset[str]
     reads: frozenset[str]
+    reads_at_once: frozenset[str]
+    """Those read as the statement runs, rather than when what it defines is called."""
+
+    @cached_property
+    def calls(self) -> list[ast.Call]:
+        return effects.calls(self.node)
+
+    @cached_property
+    def changed(self) -> set[str]:
+        return effects.changed(self.node)
+
+    @property
+    def is_lambda(self) -> bool:
+        return isinstance(self.node, ast.Assign) and isinstance(self.node.value, ast.Lambda)
 
     @property
     def is_first(self) -> bool:
@@ -63,30 +83,6 @@ def statements(text: str) -> list[Statement]:
 def with_spaces(code: str) -> str:
     """Indent with spaces where tabs do, four for each."""
     return re.sub(r"^[ \t]+", lambda match: match[0].expandtabs(4), code, flags=re.MULTILINE)
-
-
-def program(sources: Sequence[Sequence[Statement]], roots: Iterable[str]) -> str:
-    """Join the statements that bind the roots, or a name that joined statements read.
-
-    Of the names that several sources bind, the last source's count.
-    """
-    everything: list[Statement] = []
-    bound: set[str] = set()
-    for source in reversed(sources):
-        everything[:0] = [statement for statement in source if not statement.binds or not statement.binds <= bound]
-        bound.update(*(statement.binds for statement in source))
-    binders: dict[str, list[Statement]] = {}
-    for statement in everything:
-        for name in statement.binds:
-            binders.setdefault(name, []).append(statement)
-    needed = {statement for statement in sources[-1] if statement.brings_unnamed}
-    names = [*roots]
-    while names:
-        for statement in binders.pop(names.pop(), []):
-            needed.add(statement)
-            names.extend(statement.reads)
-    kept = [statement for statement in everything if statement in needed]
-    return "\n\n".join(statement.source for statement in sorted(kept, key=lambda kept: not kept.is_first)) + "\n"
 
 
 def _error_line(code: str) -> int | None:
@@ -131,13 +127,15 @@ def _statements(code: str) -> list[Statement]:
         except _UNREADABLE:
             continue  # it parses and yet breaks a rule, as two parameters of one name do
         binds = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-        reads = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_referenced()}
-        inner = list(module.get_children())
+        at_once = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_referenced()}
+        later: set[str] = set()
+        inner = [(table, at_once) for table in module.get_children()]
         while inner:
-            table = inner.pop()
+            table, outer = inner.pop()
+            reads = later if table.get_type() == "function" and table.get_name() not in _COMPREHENSIONS else outer
             reads.update(symbol.get_name() for symbol in table.get_symbols() if symbol.is_global())
-            inner.extend(table.get_children())
-        found.append(Statement(node, source, frozenset(binds), frozenset(reads)))
+            inner.extend((child, reads) for child in table.get_children())
+        found.append(Statement(node, source, frozenset(binds), frozenset(at_once | later), frozenset(at_once)))
     return found
 
 

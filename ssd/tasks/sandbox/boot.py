@@ -1,4 +1,4 @@
-"""The command that starts a fresh interpreter on a module of this package."""
+"""The command that starts a fresh interpreter on a module of ssd.tasks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[3]
 # Appended, so that no file of the project can stand in for a module of the standard library.
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from ssd.tasks.sandbox.{module} import main; main(*sys.argv[2:])"
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from ssd.tasks.{module} import main; main(*sys.argv[2:])"
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """Return the command line: the standard library alone, no site-packages, no byte code written, no warnings."""
-    flags = ("-s", "-S", "-P", "-B", "-W", "ignore", "-X", "utf8")
+def command(module: str, *arguments: str, packages: bool = False) -> list[str]:
+    """Return the command line: no byte code written, no warnings, and the standard library alone unless `packages`."""
+    flags = ("-P", "-B", "-W", "ignore", "-X", "utf8", *(() if packages else ("-s", "-S")))
     return [sys.executable, *flags, "-c", _BOOT.format(module=module), str(_ROOT), *arguments]
 
 

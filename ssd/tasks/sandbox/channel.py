@@ -12,7 +12,7 @@ from dataclasses import asdict
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
-from ssd.tasks.sandbox import boot, wire
+from ssd.tasks.sandbox import boot, wire, workspace
 from ssd.tasks.sandbox.errors import CandidateLost, SandboxError, raised
 from ssd.tasks.sandbox.handle import Handle, number_of
 from ssd.tasks.sandbox.pipe import Pipe
@@ -38,11 +38,11 @@ class Channel:
         self._cpu_s = _children_cpu_s()
         with ExitStack() as resources:
             # Only a program that runs without isolation can make its directory unremovable.
-            workspace = resources.enter_context(TemporaryDirectory(dir=folder, ignore_cleanup_errors=True))
+            self._folder = resources.enter_context(TemporaryDirectory(dir=folder, ignore_cleanup_errors=True))
             self._output = resources.enter_context(TemporaryFile(dir=folder))
             self._process = resources.enter_context(
                 subprocess.Popen(
-                    boot.command("launch", protection, workspace, json.dumps(asdict(limits))),
+                    boot.command("sandbox.launch", protection, self._folder, json.dumps(asdict(limits))),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._output,
@@ -55,7 +55,9 @@ class Channel:
             self._resources = resources.pop_all()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._pipe = Pipe(self._process.stdin.fileno(), self._process.stdout.fileno(), limits.answer_kib)
+        self._pipe = Pipe(
+            self._process.stdin.fileno(), self._process.stdout.fileno(), limits.answer_kib, self._check_folder
+        )
 
     def __enter__(self) -> Channel:
         self._pipe.allow(STARTUP_S)
@@ -104,6 +106,12 @@ class Channel:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._pipe.drain(_END_S)
         self._resources.close()
+
+    def _check_folder(self) -> None:
+        if workspace.exceeds(self._folder, self._limits.file_mib << 20):
+            raise CandidateLost(
+                Reason.OUTPUT_LIMIT, f"it keeps more than {self._limits.file_mib} MiB or {workspace.MOST_ENTRIES} files"
+            )
 
     def _handle(self, number: int) -> Handle:
         return self._handles.setdefault(number, Handle(self.ask, number))

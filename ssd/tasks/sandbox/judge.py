@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import traceback
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from ssd.tasks.sandbox.protection import Protection
 _DETAIL_CHARACTERS = 300
 _MEMORY_MIB = 2048
 _REASONS = {"MemoryError": Reason.MEMORY_LIMIT, "PermissionError": Reason.FORBIDDEN}
+_MISSING = re.compile(r"No module named '([\w.]+)'.*", re.DOTALL)
 
 
 def judge(program: Program, protection: Protection, limits: Limits, folder: str) -> Outcome:
@@ -64,6 +66,9 @@ def _defined(candidate: Channel, program: Program, scope: dict[str, Any]) -> Out
 
 def _raised(error: CandidateError, candidate: Channel) -> Outcome:
     reason = Reason.OUTPUT_LIMIT if candidate.printed_too_much() else _REASONS.get(error.kind, Reason.EXCEPTION)
+    module = _MISSING.fullmatch(error.message) if error.kind == "ModuleNotFoundError" else None
+    if module:
+        return Outcome(reason, f"needs {module[1]}, and programs have the standard library alone")
     return Outcome(reason, f"{error.kind}: {error.message}")
 
 

@@ -12,6 +12,7 @@ from ssd.tasks.sandbox import kernel, landlock, namespaces, seccomp
 from ssd.tasks.sandbox.candidate import Candidate
 from ssd.tasks.sandbox.program import Limits
 from ssd.tasks.sandbox.protection import Protection, readable_paths
+from ssd.tasks.sandbox.resources import set_limits
 
 
 def main(protection: str, workspace: str, limits: str) -> None:
@@ -44,8 +45,8 @@ def _lock_in(protection: Protection, workspace: str, limits: Limits) -> None:
     if protection is not Protection.LIMITS:
         kernel.renounce_privileges()
     if protection is Protection.LANDLOCK:
-        landlock.restrict([*readable_paths(), workspace])
-    _limit(limits)
+        landlock.restrict(readable_paths(), workspace)
+    set_limits(_values(limits))
     if protection is not Protection.LIMITS:
         seccomp.apply()
 
@@ -64,8 +65,8 @@ def _continue_in_child() -> None:
     os._exit(code)
 
 
-def _limit(limits: Limits) -> None:
-    values = {
+def _values(limits: Limits) -> dict[int, int]:
+    return {
         resource.RLIMIT_CPU: limits.cpu_s,
         resource.RLIMIT_AS: limits.memory_mib << 20,
         resource.RLIMIT_FSIZE: limits.file_mib << 20,
@@ -73,7 +74,3 @@ def _limit(limits: Limits) -> None:
         resource.RLIMIT_NOFILE: 64,
         resource.RLIMIT_CORE: 0,
     }
-    for kind, value in values.items():
-        most = resource.getrlimit(kind)[1]
-        allowed = value if most == resource.RLIM_INFINITY else min(value, most)
-        resource.setrlimit(kind, (allowed, allowed))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ssd.tasks.sandbox import kernel
 from ssd.tasks.sandbox.system_calls import number_of
+from ssd.tasks.sandbox.workspace import MOST_ENTRIES
 
 NOBODY = 65534
 WORK = "/tmp"
@@ -39,7 +40,9 @@ def enter(readable: Sequence[str], root: str, work_mib: int) -> None:
     _mount("none", "/", "", _RECURSIVE | _PRIVATE)
     _mount("tmpfs", root, "tmpfs", _NO_SUID | _NO_DEVICES, "mode=755,size=1m")
     os.mkdir(root + WORK)
-    _mount("tmpfs", root + WORK, "tmpfs", _NO_SUID | _NO_DEVICES, f"mode=1777,size={work_mib}m,nr_inodes=1024")
+    _mount(
+        "tmpfs", root + WORK, "tmpfs", _NO_SUID | _NO_DEVICES, f"mode=1777,size={work_mib}m,nr_inodes={MOST_ENTRIES}"
+    )
     for path in readable:
         _show(path, root)
     for point in _mount_points(root):

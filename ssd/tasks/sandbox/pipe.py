@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import time
+from collections.abc import Callable
 
 from ssd.tasks.sandbox import wire
 from ssd.tasks.sandbox.errors import CandidateLost
 from ssd.tasks.sandbox.program import Reason
 
 _CHUNK_BYTES = 1 << 16
+_CHECK_S = 0.2
+"""How often the process is looked after while it keeps silent."""
 
 
 class Pipe:
     """Both directions, within a time and a number of bytes."""
 
-    def __init__(self, requests: int, answers: int, answer_kib: int) -> None:
+    def __init__(self, requests: int, answers: int, answer_kib: int, check: Callable[[], None]) -> None:
+        """Take both ends; `check` raises CandidateLost if the process does what it must not."""
         self._requests = requests
         self._answers = answers
         self._answer_kib = answer_kib
         self._bytes_left = answer_kib * 1024
+        self._check = check
         self.allow(0.0)
         os.set_blocking(requests, False)
         os.set_blocking(answers, False)
@@ -43,7 +49,9 @@ class Pipe:
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise CandidateLost(Reason.OUTPUT_LIMIT, f"its answers exceed {self._answer_kib} KiB")
-        return self._read(size)
+        body = self._read(size)
+        self._check()
+        return body
 
     def drain(self, seconds: float) -> None:
         """Read until the last process that holds the other end is gone."""
@@ -62,11 +70,13 @@ class Pipe:
         return bytes(parts)
 
     def _await(self, descriptor: int, event: int) -> None:
-        if not self._ready(descriptor, event):
-            raise CandidateLost(Reason.TIME_LIMIT, f"it took longer than {self._seconds:g} s")
+        while not self._ready(descriptor, event, most_s=_CHECK_S):
+            if self._deadline_s <= time.monotonic():
+                raise CandidateLost(Reason.TIME_LIMIT, f"it took longer than {self._seconds:g} s")
+            self._check()
 
-    def _ready(self, descriptor: int, event: int) -> bool:
-        remaining_s = self._deadline_s - time.monotonic()
+    def _ready(self, descriptor: int, event: int, most_s: float = math.inf) -> bool:
+        remaining_s = min(most_s, self._deadline_s - time.monotonic())
         poll = select.poll()
         poll.register(descriptor, event)
         return remaining_s > 0 and bool(poll.poll(remaining_s * 1000))

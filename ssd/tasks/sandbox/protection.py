@@ -26,7 +26,8 @@ _FILTER = (
 _DESCRIPTIONS: dict[Protection, str] = {
     Protection.NAMESPACES: "own namespaces (mount, pid, network, ipc, uts) as uid 65534, a root with the Python "
     f"installation read-only and a temporary directory, {_FILTER}",
-    Protection.LANDLOCK: f"Landlock (the Python installation is read-only, nothing else is in reach), {_FILTER}",
+    Protection.LANDLOCK: "Landlock (the Python installation is read-only, an own directory is writable, nothing else "
+    f"is in reach), {_FILTER}",
     Protection.SYSTEM_CALLS: f"UNSAFE, files are not protected: {_FILTER}",
     Protection.LIMITS: "UNSAFE, nothing but limits and the end of the process group",
 }
@@ -42,7 +43,7 @@ def acceptable(allow_unsafe: bool) -> list[Protection]:
 
 def readable_paths() -> list[str]:
     """Return what a program must be able to read: system libraries and the Python installation."""
-    system = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache"]
+    system = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo"]
     # Not the whole prefix, which may be somebody's home.
     python = {f"{sys.base_prefix}/{name}" for name in ("lib", sys.platlibdir)}
-    return system + sorted(path for path in python if not path.startswith("/usr/"))
+    return system + sorted(python.difference(system))

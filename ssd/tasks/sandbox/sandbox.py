@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import selectors
-import tempfile
 import time
 from collections.abc import Sequence
 
 from ssd.tasks.sandbox.errors import SandboxError
+from ssd.tasks.sandbox.folder import LockedFolder
 from ssd.tasks.sandbox.program import Limits, Outcome, Program
 from ssd.tasks.sandbox.protection import Protection, acceptable
 from ssd.tasks.sandbox.worker import Worker
@@ -23,7 +23,7 @@ class Sandbox:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise ValueError(f"workers is {workers!r}; expected an integer of at least 1; pass workers=1 or more")
         self._limits = limits or Limits()
-        self._temporary = tempfile.TemporaryDirectory(prefix="ssd-sandbox-", ignore_cleanup_errors=True)
+        self._temporary = LockedFolder()
         self.folder = self._temporary.name
         self._workers: list[Worker] = []
         try:

@@ -8,7 +8,7 @@ import os
 import struct
 
 from ssd.tasks.sandbox import kernel
-from ssd.tasks.sandbox.system_calls import ARCHITECTURES, allowed_numbers, architecture
+from ssd.tasks.sandbox.system_calls import ARCHITECTURES, architecture, conditional_numbers, free_numbers
 
 _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2
@@ -26,7 +26,7 @@ _ALL_BITS = 0xFFFFFFFF
 
 
 def _conditions() -> dict[str, tuple[int, int, list[int]]]:
-    """Return the calls allowed with some arguments only: the argument's place, the bits of it that count, the values.
+    """Return, for each conditional call, the argument's place, the bits of it that count, and the values allowed.
 
     Without these a process could send signals to others, as their owner or through a file descriptor's.
     """
@@ -59,8 +59,10 @@ def _program() -> list[bytes]:
         _step(_RETURN, _DENY),
         _step(_LOAD, _NUMBER_AT),
     ]
-    for name, number in allowed_numbers().items():
-        verdict = _argument_test(*conditions[name]) if name in conditions else [_step(_RETURN, _ALLOW)]
+    verdicts = {number: [_step(_RETURN, _ALLOW)] for number in free_numbers().values()}
+    # A call without its condition is a KeyError, and no program starts.
+    verdicts |= {number: _argument_test(*conditions[name]) for name, number in conditional_numbers().items()}
+    for number, verdict in verdicts.items():
         steps += [_step(_JUMP_IF_EQUAL, number, if_false=len(verdict)), *verdict]
     return [*steps, _step(_RETURN, _DENY)]
 

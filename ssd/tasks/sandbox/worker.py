@@ -23,7 +23,7 @@ class Worker:
     """A judge that takes one program at a time, and is replaced when it dies or gets stuck."""
 
     def __init__(self, protection: Protection, limits: Limits, folder: str) -> None:
-        self._command = boot.command("judge", protection, folder, json.dumps(asdict(limits)))
+        self._command = boot.command("sandbox.judge", protection, folder, json.dumps(asdict(limits)))
         self._patience_s = STARTUP_S + limits.wall_s + _GRACE_S
         self._process = self._started()
         self.deadline_s: float | None = None

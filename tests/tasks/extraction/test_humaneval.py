@@ -1,4 +1,4 @@
-"""Golden samples of HumanEval's extraction version 1: a change here is a new version.
+"""Golden samples of HumanEval's extraction version 2: a change here is a new version.
 
 Every text is a response to one prompt; what its program's `total([1, 2])` gives stands beside it, None for no program.
 """
@@ -92,6 +92,10 @@ CHAT: dict[str, tuple[str, int | None]] = {
     "never closed, cut off in the next function": (f"```python\n{ANSWER}\ndef check(x):\n    return (x +", 6),
     "never closed, cut off in a repetition": (
         f"```python\n{ANSWER}\ndef total(numbers):\n    if 1:\n        return (",
+        6,
+    ),
+    "never closed, cut off in a repetition that could end": (
+        f"```python\n{ANSWER}\ndef total(numbers):\n    if 1:\n        return 0\n    return (numbers +",
         6,
     ),
     "closed goes before never closed": (f"{FENCED}\nOr:\n```python\ndef total(numbers):\n    return 0", 6),

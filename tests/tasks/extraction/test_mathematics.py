@@ -1,4 +1,4 @@
-r"""Golden samples of MATH's extraction version 1: a change here is a new version."""
+r"""Golden samples of MATH's extraction version 2: a change here is a new version."""
 
 import json
 import time
@@ -106,6 +106,27 @@ SAME: list[tuple[str, str]] = [
     (r"(3, \pi/2)", r"\left( 3, \frac{\pi}{2} \right)"),
     ("2516_{8}", "2516_8"),
     ("2516", "2516_8"),
+    (r"1\,234", "1234"),
+    ("1234", r"1\,234"),
+    (r"10\,080", "10080"),
+    (r"10\ 080", r"10,\!080"),
+    (r"1\;234\;567", "1,234,567"),
+    ("1~234.5", "1234.5"),
+    (r"\$1\,234", "1234"),
+    (r"x = 1\,234", "1234"),
+    (r"(1\,000, 2)", "(1000, 2)"),
+    ("5 dollars", "5"),
+    ("5", "5 dollars"),
+    ("5 percent", r"5\%"),
+    (r"\frac{1}{2} dollars", r"\frac{1}{2}"),
+    (r"5~\text{cm}", "5"),
+    (r"5\,\text{cm}", "5"),
+    ("5 cm^2", "5"),
+    ("5 square units", "5"),
+    ("5 students", "5"),
+    (r"4343_{\text{six}}", "4343_6"),
+    ("4343_{six}", "4343_6"),
+    ("1 + 2 = 3", "3"),
 ]
 DIFFERENT: list[tuple[str, str]] = [
     ("5", "6"),
@@ -123,6 +144,15 @@ DIFFERENT: list[tuple[str, str]] = [
     ("y=5", "x=5"),
     ("2516_7", "2516_8"),
     ("6.28", r"2\pi"),
+    (r"1\,234", "1235"),
+    (r"1,\,234", "1234"),
+    (r"3\,14", "314"),
+    ("6 dollars", "5"),
+    (r"6~\text{cm}", "5"),
+    (r"4343_{\text{six}}", "4343_7"),
+    (r"4343_{\text{six}}", "4344_6"),
+    # A target that is an equation is more than its right side; an answer may lead to its right side.
+    ("1", "2x + z = 1"),
     ("0", r"\text{even}"),
     ("", "5"),
     ("}{", "5"),

@@ -1,4 +1,4 @@
-"""Golden samples of MBPP's extraction version 1: a change here is a new version.
+"""Golden samples of MBPP's extraction version 2: a change here is a new version.
 
 Every text is a response to one task; what its program's `total([1, 2])` gives stands beside it, None for no program.
 """
@@ -33,6 +33,7 @@ BASE: dict[str, tuple[str, int | None]] = {
     "fenced between markers": (f"[BEGIN]\n{FENCED}\n[DONE]", 6),
     "fenced": (f"{FENCED}\n\nThis works.", 6),
     "cut off in the next function": (f"{ANSWER}\n\ndef check(x):\n    return (x", 6),
+    "cut off in a repetition that could end": (f"{ANSWER}\n\n{WRONG}\n    return (x", 6),
     "written twice": (f"{WRONG}\n\n{ANSWER}\n[DONE]", 6),
     "cut off before it returns": ("def total(numbers):\n    result = 0\n    for n in", None),
     "the marker first": (f"[DONE]\n{ANSWER}", None),
@@ -53,6 +54,8 @@ CHAT: dict[str, tuple[str, int | None]] = {
     "helper in another block": (f"```python\ndef two():\n    return 2\n```\n{FENCED.replace('2', 'two()')}", 6),
     "markers without a fence": (f"[BEGIN]\n{ANSWER}\n[DONE]", 6),
     "markers around a fence": (f"[BEGIN]\n{FENCED}\n[DONE]", 6),
+    "another block after a fence that the prompt opened": (f"{ANSWER}\n```\n\nNaive:\n```python\n{WRONG}\n```", 6),
+    "another fence within one that the prompt opened": (f"{FENCED}\n\nThis works.", 6),
     "no fence": (f"Here's the code:\n\n{ANSWER}\n\nIt doesn't print.", 6),
     "goes on inside a fence that the prompt opened": (f"{ANSWER}\n```\n\nIt doesn't print.", 6),
     "main guard": (f'```python\n{ANSWER}\n\nif __name__ == "__main__":\n    print(total([1]))\n```', 6),

@@ -73,8 +73,45 @@ def f(bytes_, files):
         Program(source, f"assert f({size}) == []", ("f",)) for size in ("9, 9", "9 << 20, 1", "1, 5000")
     )
     outcomes = [outcome.passed for outcome in sandbox.run([small, small, large, many, GOOD])]
-    writable = sandbox.protection is Protection.NAMESPACES
-    assert outcomes == [writable, writable, False, False, True]
+    assert outcomes == [True, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["os.mkdir('in', 0o300)", "[(os.mkdir('in'), os.chdir('in')) for _ in range(300)]; os.mkdir('in')"],
+    ids=["where nobody may look", "far down"],
+)
+def test_its_directory_is_bounded_where_it_hides_its_files(judge: Judge, hidden: str) -> None:
+    source = f"""
+        import os
+        def f():
+            {hidden}
+            for n in range(3000):
+                open(f"in/{{n}}", "wb").close()
+            return True
+    """
+    assert not judge(source, "assert f()").passed
+
+
+@pytest.mark.parametrize("after", ["return 1", "time.sleep(60)"], ids=["when it answers", "while it keeps silent"])
+def test_under_landlock_the_judge_watches_the_directory(after: str) -> None:
+    source = f"""
+import time
+def f():
+    for n in range(5):
+        with open(f"file{{n}}", "wb") as file:
+            file.write(bytes(1 << 20))
+    {after}
+"""
+    with confined(Protection.LANDLOCK) as sandbox:
+        outcome, after_it = sandbox.run([Program(source, "f()", ("f",)), GOOD])
+    assert (outcome.reason, outcome.detail) == (Reason.OUTPUT_LIMIT, "it keeps more than 4 MiB or 1024 files")
+    assert after_it.passed
+
+
+def test_only_what_python_needs_can_be_read(judge: Judge) -> None:
+    assert not judge("def f():\n    return len(open('/usr/bin/env', 'rb').read())", "assert f() > 0").passed
+    assert judge("import ssl, sqlite3, decimal\ndef f():\n    return 1", "assert f() == 1").passed
 
 
 def test_a_loopback_server_is_not_reached(judge: Judge) -> None:

@@ -1,0 +1,64 @@
+"""Say which functions a statement defines, in whatever way Python lets it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Collection, Iterator, Sequence
+
+from ssd.tasks.extraction.effects import base_name, dotted_name, is_main_guard, names_in
+from ssd.tasks.extraction.statements import DEFINITIONS, Statement
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_ENDS = (ast.Return, ast.Yield, ast.YieldFrom, ast.Raise)
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_PARTIAL = {"partial", "functools.partial"}
+
+
+def defines(statement: Statement, names: Collection[str], everything: Sequence[Statement]) -> bool:
+    """Say whether the statement defines a function of one of these names; `everything` is the code it stands in."""
+    return any(_defines(node, names, everything) for node in _nested(statement.node))
+
+
+def is_stub(statement: Statement, names: Collection[str]) -> bool:
+    """Say whether the statement is a function of one of these names that can only return None."""
+    return isinstance(statement.node, _FUNCTIONS) and statement.node.name in names and not defines(statement, names, [])
+
+
+def can_end(node: ast.stmt) -> bool:
+    """Say whether a function can end with this statement, other than by reaching its last line."""
+    return not isinstance(node, DEFINITIONS) and any(isinstance(inner, _ENDS) for inner in ast.walk(node))
+
+
+def _nested(node: ast.stmt) -> Iterator[ast.stmt]:
+    """Yield the statement and those inside it that bind names where it stands."""
+    waiting: list[ast.AST] = [] if is_main_guard(node) else [node]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, ast.stmt):
+            yield inner
+        if not isinstance(inner, (*DEFINITIONS, ast.expr)):
+            waiting.extend(ast.iter_child_nodes(inner))
+
+
+def _defines(node: ast.stmt, names: Collection[str], everything: Sequence[Statement]) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        return node.name in names and any(can_end(inner) for inner in node.body)
+    if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id in names for one in node.targets):
+        return _is_function(node.value, everything)
+    return False
+
+
+def _is_function(value: ast.expr, everything: Sequence[Statement]) -> bool:
+    """Say whether an expression gives a function: a lambda, the name of a function, or a call that is told of one."""
+    if isinstance(value, ast.Lambda):
+        return True
+    own = {name for one in everything if isinstance(one.node, DEFINITIONS) or one.is_lambda for name in one.binds}
+    if not own.isdisjoint(names_in(value)):
+        return isinstance(value, ast.Name | ast.Attribute | ast.Call)
+    if isinstance(value, ast.Call):
+        return dotted_name(value) in _PARTIAL or any(isinstance(inner, ast.Lambda) for inner in ast.walk(value))
+    imported = {name for one in everything if isinstance(one.node, _IMPORTS) for name in one.binds}
+    if isinstance(value, ast.Name):
+        return value.id in imported or callable(getattr(builtins, value.id, None))
+    return isinstance(value, ast.Attribute) and base_name(value) in imported
