@@ -19,10 +19,10 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from ssd.bench.checks import check_model, render_all
 from ssd.bench.environment import describe
 from ssd.bench.plan import Plan, make_plan
 from ssd.bench.progress import progress
-from ssd.bench.runner import check_model, render_all
 from ssd.bench.runtime import DTYPES
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
 from ssd.speculation.calibration import accepted, choose, record

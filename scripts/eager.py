@@ -1,10 +1,9 @@
 """Stepwise decoding as it is usually written: eager, on Hugging Face classes. The competitor of bench_engine.py.
 
 It decodes as Fast-dLLM's generate_with_dual_cache (arXiv 2505.22618): keys and values of the whole canvas in tensors of
-full length, into copies of which every forward writes the block's; logits at every position that a forward sees; a
-float64 softmax over all of them, and topk. Two things are not Fast-dLLM's: that writes in place, but rotates all keys
-anew in every forward; and here the mask is never predicted, so that responses can be compared. It shares no code with
-ours.
+full length, the keys not yet rotated; every forward writes the block's in their place, and rotates all keys anew;
+logits at every position that a forward sees; a float64 softmax over all of them, and topk. One thing is not
+Fast-dLLM's: the mask is never predicted, so that responses can be compared. It shares no code with ours.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AttentionInterface, Cache, LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaAttention, rotate_half
 
 from ssd.modeling.config import ModelConfig
 
@@ -50,6 +50,32 @@ def see_everything(
 AttentionInterface.register("see_everything", see_everything)
 
 
+class Attention(LlamaAttention):
+    """Llama's, whose cache holds keys as they are before rotation."""
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        attention_mask: Tensor | None = None,
+        past_key_values: DualCache | None = None,
+        **_: Any,
+    ) -> tuple[Tensor, None]:
+        split = (*hidden_states.shape[:-1], -1, self.head_dim)
+        query, key, value = (
+            project(hidden_states).view(split).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        of_keys = position_embeddings
+        if past_key_values is not None:
+            key, value, of_keys = past_key_values.replace(key, value, position_embeddings, self.layer_idx)
+        query, key = (
+            states * cosine[:, None] + rotate_half(states) * sine[:, None]
+            for states, (cosine, sine) in ((query, position_embeddings), (key, of_keys))
+        )
+        mixed, _ = see_everything(self, query, key, value, attention_mask, scaling=self.scaling)
+        return self.o_proj(mixed.reshape(*hidden_states.shape[:-1], -1)), None
+
+
 def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: torch.dtype) -> LlamaForCausalLM:
     """transformers' Llama with the weights of a LLaDA checkpoint. Raises ValueError for another family."""
     if config.family != "llada" or config.heads != config.key_value_heads:
@@ -75,29 +101,32 @@ def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: t
             for theirs, llamas in LLAMA_NAMES.items():
                 name = name.replace(theirs, llamas)
             weights[name] = weight
+    for index, layer in enumerate(llama.model.layers):
+        layer.self_attn = Attention(llama.config, index)
     llama.load_state_dict(weights, strict=True)
     return llama.to(device, dtype).eval().requires_grad_(False)
 
 
 class DualCache(Cache):
-    """Keys and values of a whole canvas; once it is full, a forward's own stand in for those of [start, stop)."""
+    """Keys, not rotated, and values of a canvas; once it is full, a forward's own replace those of [start, stop)."""
 
     def __init__(self, start: int, stop: int) -> None:
         super().__init__(layers=[])
         self.start, self.stop = start, stop
         self.pairs: list[tuple[Tensor, Tensor]] = []
+        self.position_embeddings: tuple[Tensor, Tensor]
 
-    def update(self, key: Tensor, value: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """key, value: [1, heads, length, head_size], of the canvas at first, then of the block."""
+    def replace(
+        self, key: Tensor, value: Tensor, position_embeddings: tuple[Tensor, Tensor], layer: int
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        """The whole canvas', from those of the canvas at first, then of the block: [1, heads, length, head_size]."""
         if layer == len(self.pairs):
             self.pairs.append((key, value))
-            return key, value
-        return self._replaced(self.pairs[layer][0], key), self._replaced(self.pairs[layer][1], value)
-
-    def _replaced(self, full: Tensor, states: Tensor) -> Tensor:
-        full = full.clone()
-        full[:, :, self.start : self.stop] = states
-        return full
+            self.position_embeddings = position_embeddings
+        else:
+            for full, states in zip(self.pairs[layer], (key, value), strict=True):
+                full[:, :, self.start : self.stop] = states
+        return *self.pairs[layer], self.position_embeddings
 
 
 @torch.inference_mode()

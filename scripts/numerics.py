@@ -16,11 +16,11 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from baselines.stepwise import Stepwise
+from ssd.bench.checks import check_model, render_all
 from ssd.bench.clock import timed
 from ssd.bench.independence import Independence, building_blocks, window_forwards
 from ssd.bench.numerics import NUMERICS, with_numerics
 from ssd.bench.plan import Plan, make_plan
-from ssd.bench.runner import check_model, render_all
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.decoder import Decoder
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve

@@ -19,6 +19,10 @@ LIBRARIES = (
 MUST_MATCH = (
     "python", "libraries", "device", "device_name", "threads", "attention_backend", "commit", "changes", "checkpoint",
 )  # fmt: skip
+ATTENTION = {
+    "cpu": "sdpa, node by node beside a context",
+    "cuda": "sdpa without a context, explicit softmax beside a context",
+}
 MEASURED = ("run.py", "conf", "ssd", "baselines")
 """What a result is made by: changes elsewhere in the checkout do not matter to it."""
 
@@ -33,7 +37,7 @@ def describe(device: torch.device, checkpoint: Path | None = None) -> dict[str, 
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
-        "attention_backend": "sdpa without a context, explicit softmax beside a context",
+        "attention_backend": ATTENTION[device.type],
         **_code(),
         "checkpoint": fingerprint(checkpoint) if checkpoint else None,
     }

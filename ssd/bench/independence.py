@@ -51,19 +51,21 @@ def building_blocks(
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, device=model.device).to(model.dtype)
 
-    def attention(packed: Tensor, frozen: tuple[Tensor, Tensor] | None) -> Tensor:
-        return attend(*packed.transpose(1, 2).split((heads, groups, groups), dim=1), frozen)
+    def attention(packed: Tensor, beside_context: bool) -> Tensor:
+        vectors = packed.transpose(1, 2).split((heads, groups, groups), dim=1)
+        return attend(*vectors, *((frozen, room) if beside_context else ()))
 
-    frozen = (drawn(groups, context, size), drawn(groups, context, size))
     for rows in (settings.block_length, len(prompt) + settings.gen_length):
         hidden = (drawn(nodes, rows, config.hidden_size), drawn(nodes, rows, config.hidden_size))
         wide = (drawn(nodes, rows, config.mlp_size), drawn(nodes, rows, config.mlp_size))
+        room = (drawn(groups, context + rows, size), drawn(groups, context + rows, size))
+        frozen = (room[0][:, :context], room[1][:, :context])
         packed = [drawn(nodes, rows, heads + 2 * groups, size) for _ in range(2)]
         yield f"linear up, {rows} rows", independence(lambda x: F.linear(x, layer.up.weight), *hidden)
         yield f"linear down, {rows} rows", independence(lambda x: F.linear(x, layer.down.weight), *wide)
         yield f"head, {rows} rows", independence(model.transformer.predict, *hidden)
-        yield f"attention, {rows} rows", independence(lambda x: attention(x, None), *packed)
-        yield f"with context, {rows} rows", independence(lambda x: attention(x, frozen), *packed)
+        yield f"attention, {rows} rows", independence(lambda x: attention(x, False), *packed)
+        yield f"with context, {rows} rows", independence(lambda x: attention(x, True), *packed)
 
 
 def window_forwards(model: MaskedDiffusionModel, prompt: Sequence[int], plan: Plan, nodes: int) -> Found:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ssd.bench import clock, environment
+from ssd.bench.checks import check_model, check_samples, render_all
 from ssd.bench.cost.model import CostModel, node_grid
 from ssd.bench.measurement import Bench
 from ssd.bench.metrics import summarise
@@ -19,11 +20,8 @@ from ssd.bench.progress import progress
 from ssd.bench.runtime import DTYPES
 from ssd.bench.store import RunFolder
 from ssd.bench.timing import Question, Stopwatch
-from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
-from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.tasks.prompts import render, sha256_of_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -79,25 +77,13 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
         questions = product(zip(plan.documents, prompts, strict=True), range(plan.runtime.repeats))
         todo = [Question(*pair, repeat) for pair, repeat in questions if (pair[0].index, repeat) not in done]
         if todo:
-            clock.reset_peak_memory(device)
-            model = load_model(model_path, device, DTYPES[plan.runtime.dtype])
-            model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
             measured = folder.kept() if finished else {}
-            plan.decoder.recall(measured)
-            plan.decoder.load(model, model_path, plan.settings)
-            if plan.decoder.verifier and plan.runtime.batch_size > 1:
-                raise ValueError(
-                    f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
-                    f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
-                )
-            stopwatch = Stopwatch.of(plan, model)
-            stopwatch.warm_up(max(prompts, key=len))
-            cost = cost_model(plan, model, prompts, measured.get("forwards"))
-            bench = Bench(plan, folder, model, tokenizer, stopwatch, cost)
+            bench = _load(plan, folder, model_path, tokenizer, prompts, measured)
             if overwrite:  # only now that nothing stands in the way of measuring anew
                 folder.clear()
                 folder.open(circumstances)
-            folder.keep({**plan.decoder.measured(), "forwards": cost.to_json() if cost else None})
+            folder.keep({**plan.decoder.measured(), "forwards": bench.cost.to_json() if bench.cost else None})
+            clock.reset_peak_memory(device)
             with progress(len(done) + len(todo), len(done)) as advance:
                 for group in groups(todo, plan.runtime.batch_size):
                     for line in bench.measure(group):
@@ -109,6 +95,30 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
         )
         folder.finish(summary)
     return summary
+
+
+def _load(
+    plan: Plan,
+    folder: RunFolder,
+    model_path: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[list[int]],
+    measured: dict[str, Any],
+) -> Bench:
+    """Model and decoder, warmed up; `measured` is what the run measured before, if it is resumed."""
+    model = load_model(model_path, plan.runtime.torch_device(), DTYPES[plan.runtime.dtype])
+    model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
+    plan.decoder.recall(measured)
+    plan.decoder.load(model, model_path, plan.settings)
+    if plan.decoder.verifier and plan.runtime.batch_size > 1:
+        raise ValueError(
+            f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
+            f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
+        )
+    stopwatch = Stopwatch.of(plan, model)
+    stopwatch.warm_up(max(prompts, key=len))
+    cost = cost_model(plan, model, prompts, measured.get("forwards"))
+    return Bench(plan, folder, model, tokenizer, stopwatch, cost)
 
 
 def cost_model(
@@ -127,41 +137,3 @@ def groups(questions: Sequence[Question], batch_size: int) -> list[Sequence[Ques
     """What is measured and stored together: one question, or so many that a batch is mostly full while they last."""
     size = 1 if batch_size == 1 else BATCHES * batch_size
     return [questions[start : start + size] for start in range(0, len(questions), size)]
-
-
-def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
-    """The model's shape with the configuration's context length; raises ValueError where ids disagree."""
-    special, name = plan.special, plan.config["model"]["name"]
-    if special.mask_id != model.mask_id or special.fill_id != model.end_id:
-        raise ValueError(
-            f"model.mask_id={special.mask_id}, model.end_ids={list(special.end_ids)} of {name} disagree with the "
-            f"checkpoint's config.json (mask {model.mask_id}, EOS {model.end_id}); mend conf/model/{name}.yaml"
-        )
-    limit = plan.config["model"]["context_length"]
-    return replace(model, context_length=min(limit, model.context_length))
-
-
-def check_samples(
-    folder: RunFolder, finished: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]
-) -> None:
-    """Raise ValueError if stored samples were measured on other prompts than those of this run."""
-    expected = {document.index: sha256_of_ids(prompt) for document, prompt in zip(plan.documents, prompts, strict=True)}
-    for sample in finished:
-        if sample["prompt_sha256"] != expected.get(sample["index"]):
-            raise ValueError(
-                f"{folder.path}: sample {sample['index']} was measured on another prompt; did the task's file or the "
-                "tokenizer change? pass overwrite=true to measure anew, or another results_dir"
-            )
-
-
-def render_all(plan: Plan, tokenizer: PreTrainedTokenizerBase, model: ModelConfig) -> list[list[int]]:
-    """The prompt ids of every document, each checked before the first forward is spent."""
-    prompts = []
-    for document in plan.documents:
-        prompt = render(tokenizer, plan.task, document, plan.examples, plan.task.chat)
-        try:
-            check_prompt(prompt, plan.settings, plan.special, model)
-        except ValueError as error:
-            raise ValueError(f"{plan.task.name}, document {document.index}: {error}") from error
-        prompts.append(prompt)
-    return prompts

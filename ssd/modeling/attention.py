@@ -18,7 +18,10 @@ class Rotary:
 
     @torch.inference_mode(False)  # tables first made while decoding must serve training too
     def tables(self, stop: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine tables, each [at least `stop`, head_size], in the dtype the rotation is computed in."""
+        """Cosine and sine tables, each [at least `stop`, head_size], in the dtype the rotation is computed in.
+
+        The sines of the first half of a head are negated: what turns into it is the second half, with a minus sign.
+        """
         rotation_dtype = widest(dtype) if self.full_precision else dtype
         key = (device, rotation_dtype)
         if key not in self._tables or self._tables[key][0].shape[0] < stop:
@@ -27,22 +30,23 @@ class Rotary:
             length = 1 << (stop - 1).bit_length()
             frequencies = 1.0 / self.theta**exponents
             angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), frequencies)
-            angles = torch.cat((angles, angles), dim=-1)
-            self._tables[key] = (angles.cos().to(rotation_dtype), angles.sin().to(rotation_dtype))
+            tables = (angles.cos().repeat(1, 2), torch.cat((-angles.sin(), angles.sin()), dim=-1))
+            self._tables[key] = (tables[0].to(rotation_dtype), tables[1].to(rotation_dtype))
         return self._tables[key]
 
-    def rotate(self, vectors: Tensor, start: int, positions: Tensor | None = None) -> Tensor:
-        """Rotate queries or keys [nodes, heads, length, head_size] at the `length` positions from `start` on.
+    def turns(self, positions: Tensor, stop: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Rows of the tables, each [rows, 1, head_size], for positions [rows] that lie before `stop`."""
+        cosine, sine = self.tables(stop, positions.device, dtype)
+        return cosine[positions][:, None], sine[positions][:, None]
 
-        positions: [length] on the device, where they are others among those `length`.
-        """
-        stop = start + vectors.shape[-2]
-        cosine, sine = self.tables(stop, vectors.device, vectors.dtype)
-        places = slice(start, stop) if positions is None else positions
-        wide = vectors.to(cosine.dtype)
-        left, right = wide.chunk(2, dim=-1)
-        turned = torch.cat((-right, left), dim=-1)
-        return (wide * cosine[places] + turned * sine[places]).to(vectors.dtype)
+
+def rotate(vectors: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """Queries or keys [rows, heads, head_size], rotated by the `Rotary.turns` of their positions."""
+    cosine, sine = turns
+    wide = vectors.to(cosine.dtype)
+    left, right = wide.chunk(2, dim=-1)
+    turned = torch.cat((right, left), dim=-1)
+    return (wide * cosine).add_(turned.mul_(sine)).to(vectors.dtype)
 
 
 def widest(dtype: torch.dtype) -> torch.dtype:
@@ -50,21 +54,51 @@ def widest(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+Pair = tuple[Tensor, Tensor]
+"""Keys and values."""
+
+
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, frozen: tuple[Tensor, Tensor] | None, visible: Tensor | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    frozen: Pair | None = None,
+    room: Pair | None = None,
+    visible: Tensor | None = None,
 ) -> Tensor:
     """Attention of every node over its own window and the context that all nodes share.
 
     query: [nodes, heads, window, head_size]; key, value: [nodes, key_value_heads, window, head_size];
-    frozen: keys and values [key_value_heads, context, head_size], read in place and never copied per node;
+    frozen: the context's pair [key_value_heads, context, head_size], read in place and never copied per node;
+    room: the same with room for a window behind it, [key_value_heads, context + window, head_size];
     visible: which positions of the window (columns) each of them (rows) sees, [window, window], all if None.
     Returns [nodes, heads, window, head_size]. A node sees the context and itself, never another node.
     """
     if frozen is None:
         grouped = query.shape[1] != key.shape[1]
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible, enable_gqa=grouped)
-    beside_context = attend_in_parts if query.device.type == "cpu" else attend_at_once
-    return beside_context(query, key, value, *frozen, visible)
+    if query.device.type != "cpu":
+        return attend_at_once(query, key, value, *frozen, visible)
+    if room is None or visible is not None:
+        return attend_in_parts(query, key, value, *frozen, visible)
+    return attend_one_by_one(query, key, value, room)
+
+
+def attend_one_by_one(query: Tensor, key: Tensor, value: Tensor, room: Pair) -> Tensor:
+    """`attend` beside a context with room for a window behind it: node after node is written there and attends alone.
+
+    room: keys and values [key_value_heads, context + window, head_size], of which the context's stay untouched.
+    On a CPU as fast as `attend_in_parts`, for one node 1.4 times as fast; and a node's result has the same bits however
+    many others there are.
+    """
+    grouped, context = query.shape[1] != key.shape[1], room[0].shape[1] - key.shape[2]
+    keys, values = (buffer[None] for buffer in room)
+    mixed = []
+    for node in range(len(query)):
+        keys[0, :, context:] = key[node]
+        values[0, :, context:] = value[node]
+        mixed.append(F.scaled_dot_product_attention(query[node, None], keys, values, enable_gqa=grouped))
+    return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
 
 
 def attend_in_parts(

@@ -12,7 +12,7 @@ from torch import nn
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.transformer import Transformer
-from ssd.modeling.weights import hub_names
+from ssd.modeling.weights import for_products, hub_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -143,7 +143,10 @@ def _fill(
                     f"{file}: weight {key} has shape {list(tensor.shape)}, config.json asks for {list(expected[key])}"
                 )
             owner, _, leaf = ours[key].rpartition(".")
-            parameter = nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False)
+            weight = tensor.to(device=device, dtype=dtype)
+            if ours[key] != "embedding.weight":
+                weight = for_products(weight)
+            parameter = nn.Parameter(weight, requires_grad=False)
             setattr(transformer.get_submodule(owner), leaf, parameter)
 
 

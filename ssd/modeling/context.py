@@ -59,35 +59,38 @@ class Window:
 class Context:
     """Keys and values of the positions outside one window, frozen at that window's refresh forward.
 
-    Each layer's pair is [key_value_heads, context, head_size]. It is written once per refresh and only read after.
+    layers: each layer's pair [key_value_heads, context, head_size], written once per refresh and only read after;
+    rooms: the pair and behind it room for the window's own, [key_value_heads, context + window, head_size], into which
+    a forward writes what it needs no longer than itself.
     """
 
     window: Window
     layers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    rooms: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
-    def freeze(self, key: Tensor, value: Tensor) -> None:
-        """Keep the next layer's pair out of a whole canvas' [1, key_value_heads, length, head_size]."""
-        start, stop = self.window.start, self.window.stop
-        self.layers.append(
-            (
-                torch.cat((key[0, :, :start], key[0, :, stop:]), dim=1),
-                torch.cat((value[0, :, :start], value[0, :, stop:]), dim=1),
-            )
-        )
+    def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
+        """Keep the pair of layer `index` out of a whole canvas' [1, key_value_heads, length, head_size]."""
+        start, stop, context = self.window.start, self.window.stop, self.window.length - self.window.size
+        room = (_empty_like(key, self.window.length), _empty_like(value, self.window.length))
+        for buffer, states in zip(room, (key[0], value[0]), strict=True):
+            buffer[:, :start] = states[:, :start]
+            buffer[:, start:context] = states[:, stop:]
+        self.rooms[index:] = [room]
+        self.layers[index:] = [(room[0][:, :context], room[1][:, :context])]
 
 
 class SlidingContext:
     """Keys and values left of a window that only moves right, each as the last forward that recomputed it left it.
 
-    Each layer's frozen pair is a view [key_value_heads, window.start, head_size] of one buffer of `capacity` positions,
-    which grows in place.
+    layers: each layer's frozen pair [key_value_heads, window.start, head_size]; rooms: the pair and the window's own
+    behind it. Both are views of buffers of `capacity` positions, where moving the window on freezes what it leaves.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.layers: list[tuple[Tensor, Tensor]] = []
+        self.rooms: list[tuple[Tensor, Tensor]] = []
         self._start = self._stop = 0  # of the last forward
-        self._last: list[tuple[Tensor, Tensor]] = []
         self._buffers: list[tuple[Tensor, Tensor]] = []
 
     def move(self, window: Window) -> None:
@@ -97,24 +100,20 @@ class SlidingContext:
                 f"{window}: expected a start from {self._start} to {self._stop}, inside the last window, and a stop of "
                 f"at most {self.capacity}, the capacity; begin another canvas with a new SlidingContext"
             )
-        if window.start > self._start:
-            self._append(window.start)
-        self._start, self._stop, self._last = window.start, window.stop, []
+        self._start, self._stop = window.start, window.stop
+        if window.start:
+            self.layers = [(key[:, : window.start], value[:, : window.start]) for key, value in self._buffers]
+            self.rooms = [(key[:, : window.stop], value[:, : window.stop]) for key, value in self._buffers]
 
-    def freeze(self, key: Tensor, value: Tensor) -> None:
-        """Keep the next layer's pair [1, key_value_heads, window, head_size] until the window moves on."""
-        self._last.append((key[0], value[0]))
+    def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
+        """Keep the window's pair of layer `index`, [1, key_value_heads, window, head_size], until it is recomputed."""
+        if index == len(self._buffers):
+            self._buffers.append((_empty_like(key, self.capacity), _empty_like(value, self.capacity)))
+        for buffer, states in zip(self._buffers[index], (key[0], value[0]), strict=True):
+            buffer[:, self._start : self._stop] = states
 
-    def _append(self, stop: int) -> None:
-        """Copy the last forward's positions before `stop` behind those that are frozen already."""
-        if not self._buffers:
-            self._buffers = [(self._empty_like(key), self._empty_like(value)) for key, value in self._last]
-        for buffers, states in zip(self._buffers, self._last, strict=True):
-            for buffer, state in zip(buffers, states, strict=True):
-                buffer[:, self._start : stop] = state[:, : stop - self._start]
-        self.layers = [(key[:, :stop], value[:, :stop]) for key, value in self._buffers]
 
-    def _empty_like(self, states: Tensor) -> Tensor:
-        """Room for `capacity` positions of states [key_value_heads, window, head_size]."""
-        heads, _, head_size = states.shape
-        return states.new_empty(heads, self.capacity, head_size)
+def _empty_like(states: Tensor, positions: int) -> Tensor:
+    """Room [key_value_heads, positions, head_size] for states like [1, key_value_heads, any, head_size]."""
+    _, heads, _, head_size = states.shape
+    return states.new_empty(heads, positions, head_size)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssd.modeling.attention import Rotary, attend, widest
+from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.context import Context, SlidingContext
 
@@ -19,8 +19,8 @@ class Part:
     """One window of a forward: tokens [nodes, window] at the positions from `start` on.
 
     context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
-    positions [window], visible [window, window]: for a window that is no plain run of positions (see `Rotary.rotate`
-    and `attend`).
+    positions [window], visible [window, window]: for a window that is no plain run of positions: others among the
+    `window` ones from `start` on, and who sees whom (see `attend`).
     """
 
     tokens: Tensor
@@ -29,6 +29,18 @@ class Part:
     keep: Context | SlidingContext | None = None
     positions: Tensor | None = None
     visible: Tensor | None = None
+
+    @property
+    def stop(self) -> int:
+        """All positions lie before it."""
+        return self.start + self.tokens.shape[1]
+
+    def each_position(self) -> Tensor:
+        """[nodes · window], on the tokens' device."""
+        positions = self.positions
+        if positions is None:
+            positions = torch.arange(self.start, self.stop, device=self.tokens.device)
+        return positions.expand(self.tokens.shape).flatten()
 
 
 class RMSNorm(nn.Module):
@@ -62,28 +74,34 @@ class Layer(nn.Module):
         self.up = nn.Linear(size, config.mlp_size, bias=False)
         self.down = nn.Linear(config.mlp_size, size, bias=False)
 
-    def forward(self, hidden: Tensor, rotary: Rotary, parts: Sequence[Part], index: int) -> Tensor:
+    def forward(self, hidden: Tensor, turns: tuple[Tensor, Tensor], parts: Sequence[Part], index: int) -> Tensor:
         """hidden: [rows, hidden_size], the rows of all parts one after the other; the same shape comes back.
 
-        Matrices are applied to all rows at once; each part attends to its own. index: of this layer.
+        Matrices are applied to all rows at once; each part attends to its own. turns: the rows' `Rotary.turns`; index:
+        of this layer.
         """
         normed = self.attention_norm(hidden)
+        split = (len(hidden), -1, self.head_size)
+        query, key, value = (project(normed).view(split) for project in (self.query, self.key, self.value))
+        query, key = rotate(query, turns), rotate(key, turns)
         sizes = [part.tokens.numel() for part in parts]
-        projected = (project(normed).split(sizes) for project in (self.query, self.key, self.value))
-        mixed = [self._mix(part, rotary, index, *of_part) for part, *of_part in zip(parts, *projected, strict=True)]
+        each = zip(parts, *(vectors.split(sizes) for vectors in (query, key, value)), strict=True)
+        mixed = [self._mix(part, index, *of_part) for part, *of_part in each]
         hidden = hidden + self.attention_out(mixed[0] if len(mixed) == 1 else torch.cat(mixed))
         normed = self.mlp_norm(hidden)
         return hidden + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
-    def _mix(self, part: Part, rotary: Rotary, index: int, *projected: Tensor) -> Tensor:
-        """Attention of one part's rows, from queries, keys and values [rows, heads · head_size]; as many come back."""
+    def _mix(self, part: Part, index: int, *rotated: Tensor) -> Tensor:
+        """Attention of one part [rows, heads · head_size], from queries, keys, values [rows, heads, head_size]."""
         split = (*part.tokens.shape, -1, self.head_size)
-        query, key, value = (vectors.view(split).transpose(1, 2) for vectors in projected)
-        query, key = (rotary.rotate(vectors, part.start, part.positions) for vectors in (query, key))
+        query, key, value = (vectors.view(split).transpose(1, 2) for vectors in rotated)
         if part.keep is not None:
-            part.keep.freeze(key, value)
-        frozen = part.context.layers[index] if part.context is not None else None
-        return attend(query, key, value, frozen, part.visible).transpose(1, 2).flatten(2).flatten(0, 1)
+            part.keep.freeze(index, key, value)
+        frozen = room = None
+        if part.context is not None:
+            frozen, room = part.context.layers[index], part.context.rooms[index]
+        mixed = attend(query, key, value, frozen, room, part.visible)
+        return mixed.transpose(1, 2).reshape(len(rotated[0]), -1)
 
 
 class Transformer(nn.Module):
@@ -100,10 +118,11 @@ class Transformer(nn.Module):
 
     def forward(self, parts: Sequence[Part]) -> list[Tensor]:
         """Hidden states [nodes, window, hidden_size] of every part, whose windows and contexts are its own."""
-        tokens = [part.tokens.flatten() for part in parts]
-        hidden = self.embedding(tokens[0] if len(tokens) == 1 else torch.cat(tokens))
+        hidden = self.embedding(torch.cat([part.tokens.flatten() for part in parts]))
+        positions = torch.cat([part.each_position() for part in parts])
+        turns = self.rotary.turns(positions, max(part.stop for part in parts), hidden.dtype)
         for index, layer in enumerate(self.layers):
-            hidden = layer(hidden, self.rotary, parts, index)
+            hidden = layer(hidden, turns, parts, index)
         each = hidden.split([part.tokens.numel() for part in parts])
         return [rows.view(*part.tokens.shape, -1) for part, rows in zip(parts, each, strict=True)]
 

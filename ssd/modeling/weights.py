@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from ssd.modeling.attention import widest
 from ssd.modeling.config import Family, ModelConfig
 
 # our name → the Hub's; `{}` is the layer's index
@@ -68,3 +69,14 @@ def hub_names(config: ModelConfig) -> dict[str, str]:
 def to_hub_names(weights: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """The same tensors under the Hub's weight names."""
     return {theirs: weights[ours] for ours, theirs in hub_names(config).items()}
+
+
+def for_products(weight: Tensor) -> Tensor:
+    """The same weight, laid out in memory as a product of few rows with it is fastest.
+
+    On a CPU in float32 or wider a matrix [outputs, inputs] lies column after column, which takes about a tenth off the
+    products of a block's rows; in 16 bits it would be several times as slow.
+    """
+    if weight.dim() < 2 or weight.device.type != "cpu" or weight.dtype != widest(weight.dtype):
+        return weight
+    return weight.t().contiguous().t()

@@ -14,8 +14,8 @@ from lm_eval.api.registry import register_model
 from tqdm import tqdm
 
 from ssd.bench import clock, environment
+from ssd.bench.checks import check_model
 from ssd.bench.numerics import with_numerics
-from ssd.bench.runner import check_model
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded

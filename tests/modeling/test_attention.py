@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ssd.modeling.attention import Rotary, attend_at_once, attend_in_parts
+from ssd.modeling.attention import Rotary, attend_at_once, attend_in_parts, attend_one_by_one, rotate
 from ssd.modeling.config import Family
 from tests.modeling.windows import random_canvas
 from tests.models import random_model, random_transformer
@@ -35,7 +35,20 @@ def test_frequencies_are_rounded_as_in_the_published_code(theta: float) -> None:
 def test_rotation_dtype(full_precision: bool, model_dtype: torch.dtype, table_dtype: torch.dtype) -> None:
     rotary = Rotary(8, 1e4, full_precision)
     assert rotary.tables(5, CPU, model_dtype)[0].dtype == table_dtype
-    assert rotary.rotate(torch.ones(1, 1, 5, 8, dtype=model_dtype), 0).dtype == model_dtype
+    turns = rotary.turns(torch.arange(5), 5, model_dtype)
+    assert rotate(torch.ones(5, 1, 8, dtype=model_dtype), turns).dtype == model_dtype
+
+
+@pytest.mark.parametrize(("full_precision", "wide_dtype"), [(True, torch.float32), (False, torch.bfloat16)])
+def test_rotation_rounds_as_the_published_code_does(full_precision: bool, wide_dtype: torch.dtype) -> None:
+    """Each product rounded, then their sum: halves turned with a minus sign, at positions in any order."""
+    rotary, positions = Rotary(16, 5e5, full_precision), torch.tensor([40, 3, 3, 0])
+    vectors = torch.randn(4, 3, 16, generator=torch.Generator().manual_seed(0)).bfloat16()
+    angles = torch.outer(positions.float(), 1.0 / (5e5 ** (torch.arange(0, 16, 2).float() / 16))).repeat(1, 2)[:, None]
+    wide = vectors.to(wide_dtype)
+    turned = torch.cat((-wide[..., 8:], wide[..., :8]), dim=-1)
+    expected = wide * angles.cos().to(wide_dtype) + turned * angles.sin().to(wide_dtype)
+    assert torch.equal(rotate(vectors, rotary.turns(positions, 41, torch.bfloat16)), expected.bfloat16())
 
 
 def test_tables_grow_and_keep_what_they_held() -> None:
@@ -49,9 +62,14 @@ def test_tables_grow_and_keep_what_they_held() -> None:
 
 def test_scores_depend_on_distance_only() -> None:
     rotary = Rotary(16, 1e4, full_precision=True)
-    query, key = torch.randn(2, 1, 1, 1, 16, dtype=torch.float64)
-    near = rotary.rotate(query, 3) @ rotary.rotate(key, 1).mT
-    far = rotary.rotate(query, 45) @ rotary.rotate(key, 43).mT
+    query, key = torch.randn(2, 1, 1, 16, dtype=torch.float64)
+
+    def score(query_at: int, key_at: int) -> torch.Tensor:
+        turns = rotary.turns(torch.tensor([query_at, key_at]), 46, torch.float64)
+        rotated = rotate(torch.cat((query, key)), turns)[:, 0]
+        return rotated[0] @ rotated[1]
+
+    near, far = score(3, 1), score(45, 43)
     assert (near - far).abs().max() < 1e-5
 
 
@@ -65,9 +83,27 @@ def test_training_works_after_inference(family: Family) -> None:
     assert transformer.embedding.weight.grad is not None
 
 
+def attend_in_room(query, key, value, frozen_key, frozen_value, visible):
+    """`attend_one_by_one` with room behind the context, in which garbage lies; what is frozen must stay."""
+    garbage = torch.full_like(key[0], torch.nan)
+    room = (torch.cat((frozen_key, garbage), dim=1), torch.cat((frozen_value, garbage), dim=1))
+    mixed = attend_one_by_one(query, key, value, room)
+    for buffer, frozen in zip(room, (frozen_key, frozen_value), strict=True):
+        assert torch.equal(buffer[:, : frozen.shape[1]], frozen)
+    return mixed
+
+
 @pytest.mark.parametrize("context", [0, 1, 3, 70])
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("beside_context", [attend_in_parts, attend_at_once])
+@pytest.mark.parametrize(
+    ("beside_context", "masked"),
+    [
+        (attend_in_parts, False),
+        (attend_in_parts, True),
+        (attend_at_once, False),
+        (attend_at_once, True),
+        (attend_in_room, False),
+    ],
+)
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 2e-2)], ids=str
 )
@@ -90,6 +126,19 @@ def test_attention_by_hand(dtype, tolerance, beside_context, masked: bool, conte
             if masked:
                 scores[:, context:] = scores[:, context:].masked_fill(~visible, -torch.inf)
             assert (mixed[node, head] - scores.softmax(-1) @ values).abs().max() < tolerance
+
+
+@pytest.mark.parametrize("groups", [2, 6])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_nodes_attention_has_the_same_bits_however_many_there_are(dtype: torch.dtype, groups: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(5, 6, 33, 8, generator=generator).to(dtype)
+    key, value = torch.randn(2, 5, groups, 33, 8, generator=generator).to(dtype)
+    room = tuple(torch.randn(2, groups, 90, 8, generator=generator).to(dtype))
+    together = attend_one_by_one(query, key, value, room)
+    for node in range(5):
+        alone = attend_one_by_one(query[node, None], key[node, None], value[node, None], room)
+        assert torch.equal(alone[0], together[node])
 
 
 def test_models_of_one_seed_are_equal(family: Family) -> None:
