@@ -35,6 +35,7 @@ class APD(Decoder):
     Raises ValueError naming the option, its value and what was expected.
     """
 
+    asks_verifier = True
     _reader: Verifier
 
     def __init__(

@@ -125,3 +125,5 @@ if __name__ == "__main__":
         main()
     except (ValueError, OSError, FloatingPointError, HydraException) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

@@ -26,3 +26,8 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing; set SSD_TEST_DATA to the folder of test data")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest module first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_trained.py")

@@ -60,7 +60,7 @@ def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
         f"{summary['token_rows']['decoder']:.0f}",
         f"{summary['tokens_per_forward']['decoder']:.2f}",
         f"{summary['acceptance_length']['mean']:.2f}" if summary["acceptance_length"]["rate_by_depth"] else "",
-        f"{speedup['ratio']:.2f} ({speedup['low']:.2f} to {speedup['high']:.2f})",
+        f"{speedup['ratio']:.2f}" + (f" ({speedup['low']:.2f} to {speedup['high']:.2f})" if speedup["low"] else ""),
         f"{identity['rate']:.1%}",
     )
 

@@ -13,22 +13,25 @@ from ssd.bench.statistics import ratio_of_sums
 HOPS = (("uncached", "reference"), ("reference", "decoder"), ("uncached", "decoder"))
 
 
-def hops(prompts: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]] | None:
-    """One object per hop, the last from end to end, of the lines of every prompt; None if they hold no chain.
+Lines = Sequence[Sequence[dict[str, Any]]]
+
+
+def hops(prompts: Lines, turns: Lines) -> list[dict[str, Any]] | None:
+    """One object per hop, the last from end to end, of the lines of every prompt and turn; None if they hold no chain.
 
     identity: share of responses that the hop leaves unchanged; tokens: share of positions at which they agree;
     accuracy: before and after, with the difference's interval and test; speedup: ratio of sums of seconds.
     """
     if "uncached" not in prompts[0][0]:
         return None
-    return [_hop(prompts, before, after) for before, after in HOPS]
+    return [_hop(prompts, turns, before, after) for before, after in HOPS]
 
 
-def _hop(prompts: Sequence[Sequence[dict[str, Any]]], before: str, after: str) -> dict[str, Any]:
+def _hop(prompts: Lines, turns: Lines, before: str, after: str) -> dict[str, Any]:
     pairs = [[(line[before], line[after]) for line in prompt] for prompt in prompts]
     responses = [[side["response_ids"] for side in pair] for prompt in pairs for pair in prompt]
     correct = [[[bool(pair[side]["correct"]) for pair in prompt] for prompt in pairs] for side in (0, 1)]
-    seconds = [[sum(pair[side]["time_s"] for pair in prompt) for prompt in pairs] for side in (0, 1)]
+    seconds = [[sum(line[side]["time_s"] for line in turn) for turn in turns] for side in (before, after)]
     return {
         "from": before,
         "to": after,

@@ -41,9 +41,9 @@ class Bench:
 
     def measure(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         """One line of samples.jsonl for every question."""
+        clock.reset_peak_memory(self.model.device)  # neither costs measured nor the last audit's forwards count
         responses = self.stopwatch.decode(questions)
-        # The audit's own forwards do not count, nor does its float64 copy of the model.
-        peak_memory_mib = min(clock.peak_memory_mib(self.model.device), self.exact.peak_before_mib)
+        peak_memory_mib = self.exact.peak_without_mib()
         turn = questions[0].document.index  # of what was decoded together: what slowed one down slowed all
         return [
             self._line(question, timed, turn, peak_memory_mib)

@@ -52,6 +52,7 @@ def summarise(
         "responses": len(samples),
         **{group: config[group]["name"] for group in ("decoder", "model", "task")},
         "compared_with": reference,
+        "numerics": config["runtime"]["numerics"],
         "claims_lossless": config["decoder"]["lossless"] and caveat is None,
         "caveat": caveat,
         "speedup": ratio_of_sums(
@@ -81,7 +82,7 @@ def summarise(
             str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
             for k in range(1, config["runtime"]["repeats"] + 1)
         },
-        "hops": hops(prompts),
+        "hops": hops(prompts, turns),
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
         "peak_memory_mib": max(sample["peak_memory_mib"] for sample in samples),
         "predicted_speedup": _predicted(samples),
@@ -119,10 +120,10 @@ def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _oracle(samples: Sequence[Sample]) -> float | None:
-    """Tokens per forward if every draft had been right; None for a decoder without drafts."""
+    """The reference's tokens over the forwards for them if every draft were right; None for decoders without drafts."""
     if any(sample["oracle_nfe"] is None for sample in samples):
         return None
-    return sum(sample["decoder"]["tokens_total"] for sample in samples) / sum(
+    return sum(sample["reference"]["tokens_total"] for sample in samples) / sum(
         sample["oracle_nfe"] for sample in samples
     )
 

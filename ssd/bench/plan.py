@@ -22,6 +22,10 @@ from ssd.tasks.task import Document, Task
 Built = TypeVar("Built")
 
 
+KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
+"""What a composed configuration has at its top, whichever group its values came from."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything a run needs but the weights."""
@@ -44,6 +48,9 @@ class Plan:
 def make_plan(composed: DictConfig) -> Plan:
     """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user."""
     config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    unknown = sorted(set(config) - set(KEYS))
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
     require_bool("overwrite", config["overwrite"])
     require_bool("decoder.lossless", config["decoder"].get("lossless"))
     for group in ("decoder", "model", "task"):

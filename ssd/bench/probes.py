@@ -19,6 +19,9 @@ class OneByOne(MaskedDiffusionModel):
         self.transformer, self.config = model.transformer, model.config
         self._model = model
 
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
+        return self._model.refresh(canvas, window)
+
     def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
         alone = [self._model.window(state[None], window, context) for state in states]
         return torch.cat(alone)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ssd.bench import clock, environment
+from ssd.bench import environment
 from ssd.bench.checks import check_model, check_samples, render_all
 from ssd.bench.cost.model import CostModel, node_grid
 from ssd.bench.measurement import Bench
@@ -26,7 +26,7 @@ from ssd.modeling.dllm import MaskedDiffusionModel
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-BATCHES = 2
+BATCHES = 4
 """How many batches' worth of prompts one side decodes before the other side takes its turn."""
 DEFAULT_THREADS = torch.get_num_threads()
 
@@ -63,6 +63,11 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     tokenizer = load_tokenizer(model_path)
     model_config = check_model(plan, read_config(model_path))
     plan.decoder.check(plan.settings, model_config)
+    if plan.decoder.asks_verifier and plan.runtime.batch_size > 1:
+        raise ValueError(
+            f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
+            f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
+        )
     prompts = render_all(plan, tokenizer, model_config)
     protection = plan.task.protection()
     if protection:
@@ -83,7 +88,6 @@ def _measure(plan: Plan, folder: RunFolder) -> dict[str, Any]:
                 folder.clear()
                 folder.open(circumstances)
             folder.keep({**plan.decoder.measured(), "forwards": bench.cost.to_json() if bench.cost else None})
-            clock.reset_peak_memory(device)
             with progress(len(done) + len(todo), len(done)) as advance:
                 for group in groups(todo, plan.runtime.batch_size):
                     for line in bench.measure(group):
@@ -110,13 +114,8 @@ def _load(
     model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
     plan.decoder.recall(measured)
     plan.decoder.load(model, model_path, plan.settings)
-    if plan.decoder.verifier and plan.runtime.batch_size > 1:
-        raise ValueError(
-            f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
-            f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
-        )
     stopwatch = Stopwatch.of(plan, model)
-    stopwatch.warm_up(max(prompts, key=len))
+    stopwatch.warm_up(Question(plan.documents[0], max(prompts, key=len), 0))
     cost = cost_model(plan, model, prompts, measured.get("forwards"))
     return Bench(plan, folder, model, tokenizer, stopwatch, cost)
 

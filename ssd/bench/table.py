@@ -27,8 +27,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         table.add_column(name, justify="left" if not name else "right")
     speedup, nfe, rows = summary["speedup"], summary["nfe"], summary["token_rows"]
     acceptance, identity = summary["acceptance_length"], summary["identity"]
-    interval = f"95 %: {speedup['low']:.2f} to {speedup['high']:.2f}"
-    table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", interval)
+    spread = "no interval: one pair of times" if speedup["low"] is None else f"95 %: {_range(speedup)}"
+    table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", spread)
     if summary["predicted_speedup"] is not None:
         predicted = f"{summary['predicted_speedup']:.2f}"
         table.add_row("  predicted", "", predicted, "from its forwards and what each of them costs")
@@ -100,6 +100,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
                 f"WARNING: {share:.0%} of the {side}'s responses have no end token, and may be cut off; "
                 "generation.gen_length gives them room"
             )
+    if summary["numerics"] == "locked":
+        print("WARNING: no speedup: under runtime.numerics=locked the reference pays for nodes that it does not need")
     if summary["caveat"]:
         print(f"WARNING: not lossless in this mode: {summary['caveat']}")
     if summary["claims_lossless"] and identity["algorithmic"]:
@@ -112,6 +114,10 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
             f"WARNING: this decoder claims to be lossless, but {order['algorithmic']} equal responses were committed "
             "in another order than the reference's; measure more prompts before you believe it"
         )
+
+
+def _range(interval: dict[str, float]) -> str:
+    return f"{interval['low']:.2f} to {interval['high']:.2f}"
 
 
 def _both(pair: dict[str, float], form: str) -> tuple[str, str]:

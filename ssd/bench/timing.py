@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from ssd.bench import clock
@@ -52,6 +53,7 @@ class Stopwatch:
     counter: ForwardCounter
     model_timer: ForwardTimer
     verifier_timer: ForwardTimer | None
+    turns: Iterator[int] = field(default_factory=count)
 
     @classmethod
     def of(cls, plan: Plan, model: MaskedDiffusionModel) -> Stopwatch:
@@ -66,11 +68,14 @@ class Stopwatch:
             ForwardTimer(model.device, verifier) if verifier else None,
         )
 
-    def warm_up(self, longest_prompt: list[int]) -> None:
+    def warm_up(self, longest: Question) -> None:
         """Run all sides on the longest prompt, so that no first-time cost falls into a measurement."""
         for _ in range(self.plan.runtime.warmup):
-            for decoder, settings in self.sides(0).values():
-                self._alone(decoder, settings, longest_prompt)
+            for name, side in self.sides(longest.repeat).items():
+                if self.plan.runtime.batch_size == 1:
+                    self._alone(*side, longest.prompt)
+                else:
+                    self._batch(name, [longest] * self.plan.runtime.batch_size)
 
     def sides(self, repeat: int) -> dict[str, tuple[Decoder, GenerationSettings]]:
         """Who decodes a response, with its settings: reference, decoder, and in a chain the uncached reference."""
@@ -82,20 +87,25 @@ class Stopwatch:
         return sides
 
     def decode(self, questions: Sequence[Question]) -> list[dict[str, Timed]]:
-        """Every question's responses by side. The side that goes first alternates, so that none profits from it."""
+        """Every question's responses by side, all of them in one turn if there is a batch.
+
+        Sides take turns at going first, so that none profits from it.
+        """
         if self.plan.runtime.batch_size == 1:
             return [self._one(question) for question in questions]
-        batches = {name: self._batch(name, questions) for name in self._order(questions[0])}
+        batches = {name: self._batch(name, questions) for name in self._order(next(self.turns), questions[0].repeat)}
         return [{name: batch[place] for name, batch in batches.items()} for place in range(len(questions))]
 
     def _one(self, question: Question) -> dict[str, Timed]:
         sides = self.sides(question.repeat)
+        order = self._order(question.document.index + question.repeat, question.repeat)
         self._taken()  # what the warm-up and the last prompt's audit took belongs to no prompt
-        return {name: self._alone(*sides[name], question.prompt) for name in self._order(question)}
+        return {name: self._alone(*sides[name], question.prompt) for name in order}
 
-    def _order(self, question: Question) -> list[str]:
-        names = list(self.sides(question.repeat))
-        return names if (question.document.index + question.repeat) % 2 == 0 else names[::-1]
+    def _order(self, turn: int, repeat: int) -> list[str]:
+        names = list(self.sides(repeat))
+        first = turn % len(names)
+        return names[first:] + names[:first]
 
     def _alone(self, decoder: Decoder, settings: GenerationSettings, prompt: Sequence[int]) -> Timed:
         before = self.counter.forwards
@@ -120,6 +130,7 @@ class Stopwatch:
             decode = partial(copy(decoder).decode, prompt_ids=question.prompt, settings=settings)
             jobs.append(partial(decode, special=self.plan.special))
         shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
+        self._taken()  # nobody's own
         shared = round(sum(share.forwards for share in shares))
         _check_count(decoder, shared, self.counter.forwards - before)
         return [Timed(share.result, share.latency_s, share.time_s, 0.0, None, share.forwards) for share in shares]

@@ -37,6 +37,8 @@ class Decoder(ABC):
 
     in_block_order = True
     """Whether picks are only ever made in the leftmost unfinished block."""
+    asks_verifier = False
+    """Whether `load` brings a second model."""
     verifier: nn.Module | None = None
     """A second model that the decoder asks; its forwards are counted and timed apart."""
 

@@ -26,6 +26,8 @@ from ssd.speculation.walk import walk
 
 WIDTHS: dict[Builder, int] = {"chain": 1, "kary": 2, "best_first": 4, "spiffy": 1}
 MOST_NODES = 32
+MOST_FORESEEN = 8
+"""Steps that depth `auto` looks ahead at most where tokens are sampled."""
 
 
 class SelfSpeculative(BlockDecoder):
@@ -102,11 +104,14 @@ class SelfSpeculative(BlockDecoder):
 
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
         lesson: Lesson = engine.memory
-        forecast = Forecast(engine, hand, self.depth, lesson.estimate if self._estimates else None, lesson.fresh)
+        depth = self.depth
+        if self.is_auto and engine.rule.settings.temperature > 0:  # each step foreseen costs a look at all logits
+            depth = min(depth, MOST_FORESEEN)
+        forecast = Forecast(engine, hand, depth, lesson.estimate if self._estimates else None, lesson.fresh)
         if self._graph:
             return lay(self._graph, forecast, hand, self.depth, self.budget)
         lesson.forecast = forecast
-        taken = expand(forecast, hand, self.builder, self.depth, self.width, self.runner_up)
+        taken = expand(forecast, hand, self.builder, depth, self.width, self.runner_up)
         if not self.is_auto:
             return to_draft([node for node, _ in islice(taken, self.budget)], hand)
         if self._payoff is None:

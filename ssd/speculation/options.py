@@ -10,7 +10,7 @@ from ssd.speculation.graph import MAKE_ONE
 Builder = Literal[tree.Builder, "spiffy"]
 Depth = int | Literal["auto"]
 BY_LIKELIHOOD: tuple[Builder, ...] = ("chain", "best_first")
-"""Builders whose every node is at most as likely to be reached as the one before."""
+"""Builders that add the likeliest of the nodes at hand."""
 
 
 def check_options(

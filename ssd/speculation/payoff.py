@@ -26,7 +26,8 @@ class Payoff:
         steps, spent: of the response's rounds so far, which say what a step is worth: a round then adds nodes as long
         as they raise the ratio of all rounds together, which minimises the cost of the whole (Dinkelbach's method for
         a ratio of sums), and the first round goes by itself. A forward makes one step and one more for every node
-        that is reached. Nodes are looked at until no number of further ones, none likelier than the last, can pay.
+        that is reached. Nodes are looked at until no number of further ones as likely as the last can pay. In a tree
+        whose branches meet, a later node may be likelier; on recorded trajectories a full search gained under 1 %.
         """
         nodes: list[Node] = []
         expected, best, chosen = steps, 0.0, 1

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ssd.bench import runner
+from ssd.bench.shared import SharedForwards
 from ssd.bench.table import print_summary
 
 
@@ -66,3 +67,29 @@ def test_a_batch_is_resumed_where_it_stopped(short_run, tmp_path):
 def test_what_cannot_be_batched_is_refused(words, message, short_run):
     with pytest.raises(ValueError, match=message):
         short_run("dream", "runtime.batch_size=2", *words)
+
+
+def test_sides_take_turns_at_going_first_after_a_warm_up_of_whole_batches(short_run, monkeypatch):
+    monkeypatch.setattr(runner, "BATCHES", 1)
+    calls = []
+    run = SharedForwards.run
+
+    def watch(self, jobs, size):
+        calls.append((type(jobs[0].func.__self__).__name__, len(jobs)))
+        return run(self, jobs, size)
+
+    monkeypatch.setattr(SharedForwards, "run", watch)
+    summary = short_run("llada", "runtime.limit=5", "runtime.batch_size=2", "runtime.reference=chain")
+    warm_up, measured = calls[:3], calls[3:]
+    assert warm_up == [("Stepwise", 2), ("SelfSpeculative", 2), ("Stepwise", 2)]
+    assert [size for _, size in measured] == [2, 2, 2, 2, 2, 2, 1, 1, 1]
+    assert [place % 3 for place, (name, _) in enumerate(measured) if name == "SelfSpeculative"] == [1, 0, 2]
+    assert summary["speedup"]["low"] < summary["speedup"]["high"]
+
+
+def test_one_turn_has_no_interval(short_run, capsys):
+    summary = short_run("llada", "runtime.limit=3", "runtime.batch_size=3")
+    assert (summary["speedup"]["low"], summary["speedup"]["high"]) == (None, None)
+    assert summary["hops"] is None
+    print_summary(summary, "title", [1])
+    assert "no interval" in capsys.readouterr().out

@@ -29,7 +29,7 @@ def test_figures_by_hand():
             }
         ],
     ]
-    cache, decoder, both = hops(prompts)
+    cache, decoder, both = hops(prompts, prompts)
     assert [(hop["from"], hop["to"]) for hop in (cache, decoder, both)] == list(HOPS)
     assert [hop["identity"] for hop in (cache, decoder, both)] == [0.5, 0.5, 0.0]
     assert [hop["tokens"] for hop in (cache, decoder, both)] == [0.75, 0.5, 0.25]
@@ -39,7 +39,8 @@ def test_figures_by_hand():
 
 
 def test_lines_without_a_chain_have_no_hops():
-    assert hops([[{"reference": side([1], True, 1.0), "decoder": side([1], True, 1.0)}]]) is None
+    prompts = [[{"reference": side([1], True, 1.0), "decoder": side([1], True, 1.0)}]]
+    assert hops(prompts, prompts) is None
 
 
 def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):

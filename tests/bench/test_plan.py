@@ -120,7 +120,8 @@ def test_every_combination_composes_with_its_presets(model, decoder, task):
     assert (config["model"]["name"], config["decoder"]["name"], config["task"]["name"]) == (model, decoder, task)
     expected = preset("generation", "default") | preset("task", task).get("generation", {})
     expected |= preset("model", model).get("generation", {}) | published(model, task).get("generation", {})
-    assert config["generation"] == expected
+    resolved = OmegaConf.create({"generation": expected})
+    assert config["generation"] == OmegaConf.to_container(resolved, resolve=True)["generation"]
     runtime = preset("runtime", "default") | preset("task", task).get("runtime", {})
     assert config["runtime"] == runtime | preset("model", model).get("runtime", {})
     own = preset("task", task)["task"] | preset("model", model).get("task", {})
@@ -157,6 +158,7 @@ def test_a_model_wins_over_a_task():
     ("word", "message"),
     [
         ("overwrite=no", r"^overwrite=no: expected true or false$"),
+        ("+limit=3", r"^limit is not an option; expected one of model, decoder, .*, as runtime\.limit=3$"),
         ("runtime.traces=maybe", r"^runtime\.traces=maybe: expected true or false$"),
         ("decoder.lossless=no", r"^decoder\.lossless=no: expected true or false$"),
         ("~decoder.lossless", r"^decoder\.lossless=None: expected true or false$"),

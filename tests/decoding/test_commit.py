@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ssd.decoding.canvas import block_at
@@ -64,6 +64,8 @@ def test_what_passes_is_what_the_words_say(case):
 def test_a_margin_is_how_far_all_probabilities_can_fall_before_the_row_fails(case, fall):
     rule, probabilities = case
     before = torch.tensor(probabilities, dtype=torch.float64)
+    gaps = before.sort(dim=1).values.diff(dim=1)
+    assume(not ((gaps > 0) & (gaps < 1e-9)).any())  # rounding may turn them round
     margins = rule.margins(before)
     assert torch.equal(margins >= 0, rule.passes(before))
     torch.testing.assert_close(rule.margins(before - fall), margins - fall)

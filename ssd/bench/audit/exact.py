@@ -18,14 +18,20 @@ MOST_OF_FREE_MEMORY = 0.75
 
 
 class ExactModel:
-    """Makes the copy when it is first asked for, once, on the model's own device.
-
-    peak_before_mib: peak memory (MiB) before the copy was made, infinite until then; decoders have no part in the rest.
-    """
+    """Makes the copy when it is first asked for, once, on the model's own device."""
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
         self._model = model
-        self.peak_before_mib = math.inf
+        self._peak_before_mib = math.inf
+        self._copy_mib = 0.0
+
+    def peak_without_mib(self) -> float:
+        """Peak memory (MiB) as it would be without the copy, in which decoders have no part.
+
+        On a CPU, where a peak cannot be forgotten, it stays what it was before the copy was made.
+        """
+        peak_mib = clock.peak_memory_mib(self._model.device)
+        return peak_mib - self._copy_mib if self._model.device.type == "cuda" else min(peak_mib, self._peak_before_mib)
 
     @cached_property
     def model(self) -> MaskedDiffusionModel | None:
@@ -34,7 +40,8 @@ class ExactModel:
             return self._model
         if bytes_needed(self._model) > MOST_OF_FREE_MEMORY * free_bytes(self._model.device):
             return None
-        self.peak_before_mib = clock.peak_memory_mib(self._model.device)
+        self._peak_before_mib = clock.peak_memory_mib(self._model.device)
+        self._copy_mib = bytes_needed(self._model) / 2**20
         with torch.device("meta"):
             transformer = Transformer(self._model.config)
         weights = {name: weight.double() for name, weight in self._model.transformer.state_dict().items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -59,6 +60,11 @@ class Reproduction:
 def load(run: StoredRun) -> Reproduction:
     """Load what the run was measured with. Raises ValueError, FileNotFoundError or ConnectionError in one line."""
     config = run.config
+    if config["runtime"]["batch_size"] > 1:
+        raise ValueError(
+            f"{run.folder}: decoded in batches of {config['runtime']['batch_size']}, whose forwards round otherwise "
+            "than one prompt's; only runs with runtime.batch_size=1 are replayed"
+        )
     device = torch.device(config["runtime"]["device"])
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"{run.folder}: measured on {device}, which this machine lacks; replay it where it was run")
@@ -75,6 +81,8 @@ def load(run: StoredRun) -> Reproduction:
     reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
     loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])
     model = with_numerics(loaded, config["runtime"]["numerics"], reference, decoder)
+    if (run.folder / "measured.json").is_file():
+        decoder.recall(json.loads((run.folder / "measured.json").read_text()))
     decoder.load(model, folder, settings)
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
     return Reproduction(model, decoder, reference, settings, special)

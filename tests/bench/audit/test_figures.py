@@ -44,7 +44,7 @@ LINES = [
 
 def stored(lines: list[dict], claims_lossless: bool | None = True) -> StoredRun:
     summary = None if claims_lossless is None else {"claims_lossless": claims_lossless}
-    return StoredRun(Path("results/a-run"), {}, {}, lines, summary)
+    return StoredRun(Path("results/a-run"), {"decoder": {"lossless": True}}, {}, lines, summary)
 
 
 def test_every_figure_by_hand():
@@ -73,9 +73,10 @@ def test_cases_come_with_the_largest_margin_first_and_keep_their_place():
     assert {case["position"] for case in cases} == {7}
 
 
-@pytest.mark.parametrize(("claims", "fails"), [(True, True), (False, False), (None, False)])
+@pytest.mark.parametrize(("claims", "fails"), [(True, True), (False, False), (None, True)])
 @pytest.mark.parametrize("wrong", [LINES[2], LINES[4]], ids=["response", "order"])
 def test_only_a_run_that_claims_to_be_lossless_can_fail(claims, fails, wrong):
+    """An unfinished run has no summary; its configuration claims to be lossless."""
     report = audit(stored([LINES[0], wrong], claims))
     assert (report["fails"], report["finished"]) == (fails, claims is not None)
 
