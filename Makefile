@@ -25,7 +25,7 @@ run: setup ## run the benchmark: make run ARGS="decoder=ssd model=llada task=gsm
 test: setup ## lint, check the format, run all tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --dist loadscope
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 bench: setup ## time forwards beside their floor (ARGS="..."), and stepwise decoding beside an eager one (ENGINE="...")
 	.venv/bin/python -m scripts.bench_forward $(ARGS)

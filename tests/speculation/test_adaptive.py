@@ -1,11 +1,13 @@
 """Drafts that learn along a response: each response by itself, and as many nodes as pay."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.modeling.cost import NodeCosts
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.estimate import PRIOR
 from tests.restless import restless_model
@@ -79,3 +81,20 @@ def test_costs_are_measured_once_and_given_ones_are_not(tmp_path):
 def test_a_file_of_costs_that_is_not_there_is_one_clear_line():
     with pytest.raises(FileNotFoundError, match=r"decoder.costs=nowhere.json: no such file; expected null"):
         SelfSpeculative(depth="auto", costs="nowhere.json")
+
+
+@pytest.mark.parametrize("builder", ["chain", "best_first"])
+def test_what_drafts_have_made_and_cost_so_far_is_known_to_the_next(builder):
+    kept, costs = [], NodeCosts((1, 4, 32), (1.0, 1.5, 4.0))
+
+    class Watched(SelfSpeculative):
+        def memory(self):
+            kept.append(super().memory())
+            return kept[-1]
+
+    decoder = Watched(depth="auto", builder=builder, costs=costs.pairs)
+    events = decoder.decode(restless_model("llada"), [1, 2], GENERATION, SPECIAL).trace.events
+    later = [event for before, event in pairwise(events) if event.block == before.block]
+    assert max(event.nodes for event in later) > 1
+    assert kept[0].steps == sum(len(event.picks) for event in later)
+    assert kept[0].spent == pytest.approx(sum(costs.relative(event.nodes) for event in later))
