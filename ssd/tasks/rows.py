@@ -37,10 +37,11 @@ class Split:
             from huggingface_hub import constants
         except ImportError as error:
             raise ImportError(f"datasets is not installed, and {self.title} comes through it; {remedy}") from error
-        go_offline_if_unreachable()
+        unreachable = go_offline_if_unreachable()
         try:
             rows = load_dataset(self.name, self.config, split=self.split)
         except (OSError, DatasetsError) as error:
             cause = "it does not answer" if constants.HF_HUB_OFFLINE else " ".join(str(error).split())
+            cause = f"{cause}, {unreachable}" if unreachable else cause
             raise ConnectionError(f"{self.title} cannot be had from the Hub ({cause}); {remedy}") from error
         return [(f"{self.name} {self.split} row {number}", dict(row)) for number, row in enumerate(rows)]

@@ -1,5 +1,6 @@
 """Random checkpoints, composed configurations and runs, as a user's command line makes them."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -58,3 +59,12 @@ def short_words(checkpoint: Path, family: Family, results: Path) -> list[str]:
         "generation.gen_length=16",
         "generation.block_length=8",
     ]
+
+
+def only_folder(root: Path) -> Path:
+    (folder,) = root.iterdir()
+    return folder
+
+
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]

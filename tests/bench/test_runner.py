@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +15,7 @@ from ssd.bench.plan import make_plan
 from ssd.bench.store import run_id
 from ssd.bench.table import print_summary
 from ssd.decoding.decoder import BlockDecoder
-from tests.bench.conftest import composed
+from tests.bench.conftest import composed, lines_of, only_folder
 from tests.bench.test_metrics import KINDS, SCHEMA, check_schema
 
 SIDE = {
@@ -49,15 +48,6 @@ LINE = {
     "identical": bool,
     "first_divergence": (dict, type(None)),
 }
-
-
-def only_folder(root: Path) -> Path:
-    (folder,) = root.iterdir()
-    return folder
-
-
-def lines_of(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
@@ -166,87 +156,6 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
     for name in ("nfe", "token_rows", "tokens_per_forward", "acceptance_length", "identity", "accuracy"):
         assert resumed[name] == whole[name]
     assert (folder / "done.json").is_file()
-
-
-def test_several_responses_per_prompt_are_resumed_and_have_seeds_of_their_own(short_run, tmp_path, capsys):
-    words = (
-        "generation.temperature=1",
-        "runtime.repeats=3",
-        "runtime.limit=2",
-        "runtime.warmup=0",
-        "generation.seed=5",
-    )
-    whole = short_run("llada", *words, "runtime.pass_at=[1,3]")
-    assert (whole["prompts"], whole["responses"], list(whole["pass_at"])) == (2, 6, ["1", "2", "3"])
-    assert whole["identity"]["identical"] == 6, "lossless at every seed"
-    folder = only_folder(tmp_path)
-    expected = lines_of(folder)
-    assert [(line["index"], line["repeat"], line["seed"]) for line in expected] == [
-        (index, repeat, 5 + repeat) for index in (0, 1) for repeat in (0, 1, 2)
-    ]
-    assert len({tuple(line["decoder"]["response_ids"]) for line in expected}) == 6
-    print_summary(whole, "title", [1, 3])
-    printed = capsys.readouterr().out
-    assert "pass@3" in printed
-    assert "pass@2" not in printed
-
-    (folder / "done.json").unlink()
-    content = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
-    (folder / "samples.jsonl").write_bytes(b"".join(content[:4]) + content[4][:9])
-    short_run("llada", *words, "runtime.pass_at=[2]")  # which k are printed is no part of the run's id
-    assert only_folder(tmp_path) == folder
-    found = lines_of(folder)
-    assert found[:4] == expected[:4]
-    for again, line in zip(found, expected, strict=True):
-        assert again["decoder"]["response_ids"] == line["decoder"]["response_ids"]
-    alone = short_run("llada", "generation.temperature=1", "runtime.limit=2", "runtime.warmup=0", "generation.seed=6")
-    seventh = lines_of(tmp_path / alone["run_id"])
-    assert [line["decoder"]["response_ids"] for line in seventh] == [
-        line["decoder"]["response_ids"] for line in expected if line["repeat"] == 1
-    ]
-
-
-@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
-def test_a_run_predicts_its_speedup_and_resumes_with_the_same_costs(family, cache, short_run, tmp_path, capsys):
-    words = ("runtime.predict=true", f"generation.cache={cache}", "decoder.depth=auto", "decoder.budget=4")
-    summary = short_run(family, *words)
-    folder = only_folder(tmp_path)
-    measured = json.loads((folder / "measured.json").read_text())
-    assert measured["forwards"]["nodes"] == [1, 2, 4]
-    assert [count for count, _ in measured["costs"]] == [1, 2, 4]
-    predicted = [[line[side]["predicted_s"] for line in lines_of(folder)] for side in ("reference", "decoder")]
-    assert summary["predicted_speedup"] == pytest.approx(sum(predicted[0]) / sum(predicted[1]))
-    assert all(0 < share < 1 for share in summary["outside_model"].values())
-    print_summary(summary, "title", [1])
-    assert "predicted" in capsys.readouterr().out
-
-    expected = lines_of(folder)
-    (folder / "done.json").unlink()
-    content = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
-    (folder / "samples.jsonl").write_bytes(content[0])
-    short_run(family, *words)
-    assert json.loads((folder / "measured.json").read_text()) == measured
-    for found, line in zip(lines_of(folder), expected, strict=True):
-        assert found["decoder"]["nfe"] == line["decoder"]["nfe"]
-        assert found["decoder"]["predicted_s"] == line["decoder"]["predicted_s"]
-
-
-def test_windows_that_the_cost_model_does_not_know_are_not_predicted(short_run):
-    assert short_run("llada", "runtime.predict=true", "decoder=wino")["predicted_speedup"] is None
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["runtime.repeats=2"], "every response to a prompt would be the same; pass generation.temperature"),
-        (["runtime.repeats=0"], "runtime.repeats=0: expected a whole number of at least 1"),
-        (["runtime.pass_at=[1,2]"], r"runtime.pass_at=\[1, 2\]: expected a list of whole numbers from 1 to"),
-        (["runtime.pass_at=1"], "runtime.pass_at=1: expected a list"),
-    ],
-)
-def test_repeats_that_make_no_sense_are_refused(words, message, short_run):
-    with pytest.raises(ValueError, match=message):
-        short_run("llada", *words)
 
 
 def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monkeypatch):

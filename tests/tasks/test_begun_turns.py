@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +17,6 @@ from ssd.tasks.prompts import render
 from tests.tasks.own_tasks import TASK, write_rows
 
 DataFile = Callable[[str], Path]
-
-pytestmark = pytest.mark.skipif(find_spec("lm_eval") is None, reason="compares with lm-eval, which is not installed")
 
 CASES = {
     "humaneval": (HumanEval, "humaneval/HumanEval.jsonl.gz", "humaneval_instruct.yaml"),

@@ -28,5 +28,5 @@ def test_only_a_hub_that_does_not_answer_is_done_without(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "get_session", lambda: Session(error))
-    go_offline_if_unreachable()
+    assert go_offline_if_unreachable() == (error and "OSError: no route to host")
     assert constants.HF_HUB_OFFLINE is datasets.config.HF_HUB_OFFLINE is (error is not None)

@@ -12,8 +12,6 @@ from ssd.tasks.task import Document
 
 DataFile = Callable[[str], Path]
 
-needs_lm_eval = pytest.mark.skipif(find_spec("lm_eval") is None, reason="Minerva's examples are read from lm-eval")
-
 
 @pytest.fixture(params=[True, False], ids=["chat", "plain"])
 def task(request: pytest.FixtureRequest, data_file: DataFile) -> Math500:
@@ -59,7 +57,6 @@ def test_base_models_are_cut_at_the_next_problem() -> None:
     assert Math500(chat=True).verdict(text, document).answer == "3"
 
 
-@needs_lm_eval
 def test_examples_are_minervas_four(data_file: DataFile) -> None:
     task = Math500(path=str(data_file("math500/test.jsonl")), chat=False)
     assert task.num_fewshot == 4
@@ -82,7 +79,6 @@ def test_without_lm_eval_there_are_no_examples(monkeypatch: pytest.MonkeyPatch) 
     assert Math500().fewshot(0) == []
 
 
-@needs_lm_eval
 @pytest.mark.parametrize("source", [None, "", "def list_fewshot_samples():\n    return compute()\n", "x ="])
 def test_another_lm_eval_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str | None) -> None:
     file = tmp_path / "tasks" / "minerva_math" / "utils.py"

@@ -38,13 +38,12 @@ def marked(document: Document) -> str:
     return f"{document.solution}\n[DONE]\n\nYou are an expert Python programmer, and here is your task: Write more."
 
 
-@pytest.mark.parametrize("response", [fenced, continued, on_the_next_line, marked])
-def test_canonical_solutions_are_correct(task: MBPP, response: Callable[[Document], str]) -> None:
-    if response is not fenced and task.chat == (response is marked):
-        pytest.skip("no model is led to answer like that")
+def test_canonical_solutions_are_correct(task: MBPP) -> None:
+    """In the ways in which a prompt leads a model to answer: a chat's opens a fence, a plain one shows [DONE]."""
     documents = task.documents(30)
-    verdicts = task.judge([(response(document), document) for document in documents])
-    assert {verdict.reason for verdict in verdicts} == {"passed"}
+    for response in (fenced, continued, on_the_next_line) if task.chat else (fenced, marked):
+        verdicts = task.judge([(response(document), document) for document in documents])
+        assert {verdict.reason for verdict in verdicts} == {"passed"}, response.__name__
 
 
 @pytest.mark.parametrize("name", ["mbpp.jsonl", "sanitized-mbpp.json"])

@@ -21,8 +21,6 @@ from tests.data import REPOSITORY
 DataFile = Callable[[str], Path]
 Build = Callable[..., Task]
 
-needs_lm_eval = pytest.mark.skipif(find_spec("lm_eval") is None, reason="compares with lm-eval, which is not installed")
-
 
 class Loader(yaml.SafeLoader):
     """Reads lm-eval's tasks without the functions that they name."""
@@ -58,7 +56,6 @@ def template(file: str, field: str) -> Callable[..., str]:
     return environment.from_string(content[field]).render
 
 
-@needs_lm_eval
 def test_humaneval(build: Build) -> None:
     plain = template("humaneval/humaneval.yaml", "doc_to_text")
     asked = template("humaneval/humaneval_instruct.yaml", "doc_to_text")
@@ -70,7 +67,6 @@ def test_humaneval(build: Build) -> None:
         assert task.response_prefix(document) == begun(prompt=document.question)
 
 
-@needs_lm_eval
 def test_mbpp(build: Build) -> None:
     plain, shown = (template("mbpp/mbpp.yaml", field) for field in ("doc_to_text", "doc_to_target"))
     asked, answered, begun = (
@@ -90,7 +86,6 @@ def test_mbpp(build: Build) -> None:
         assert task.assistant_turn(document) == begun() + answered(fields(document), is_fewshot=True)
 
 
-@needs_lm_eval
 def test_gsm8k_keeps_the_annotations_as_lm_eval_does(build: Build) -> None:
     asked, answered = (template("gsm8k/gsm8k.yaml", field) for field in ("doc_to_text", "doc_to_target"))
     task = build(GSM8K)
@@ -116,8 +111,6 @@ def test_every_prompt_leaves_room_for_the_presets_response(
     model: str, kind: type[Task], build: Build, data_file: DataFile
 ) -> None:
     chat = model == "dream"
-    if kind is Math500 and not chat and find_spec("lm_eval") is None:
-        pytest.skip("Minerva's examples are read from lm-eval")
     preset = yaml.safe_load((REPOSITORY / "conf" / "preset" / f"{model}_{kind.__name__.lower()}.yaml").read_text())
     context = yaml.safe_load((REPOSITORY / "conf" / "model" / f"{model}.yaml").read_text())["model"]["context_length"]
     tokenizer = Qwen2TokenizerFast.from_pretrained(data_file("tokenizers/Dream-v0-Instruct-7B"))
