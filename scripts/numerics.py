@@ -80,10 +80,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def planned(options: argparse.Namespace) -> Plan:
-    """The plan of run.py for these words."""
-    words = [f"model={options.model}", "task=tiny_math", f"runtime.limit={options.prompts}", *options.words]
+    """The plan of run.py for these words. Raises ValueError for a task with fewer prompts than asked for."""
+    words = [f"model={options.model}", f"runtime.limit={options.prompts}", *options.words]
+    if not any(word.startswith("task=") for word in options.words):
+        words += ["task=tiny_math", f"task.documents={options.prompts}"]
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-        return make_plan(compose("config", overrides=words))
+        plan = make_plan(compose("config", overrides=words))
+    if len(plan.documents) < options.prompts:
+        raise ValueError(f"--prompts {options.prompts}: {plan.task.name} has only {len(plan.documents)}")
+    return plan
 
 
 def decoders(nodes: int) -> dict[str, Decoder]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.numerics import main, parse
+from scripts.numerics import main, parse, planned
 from tests.checkpoints import write_tiny_checkpoint
 
 
@@ -28,3 +28,9 @@ def test_every_dtype_and_mode_gets_its_rows(tmp_path, capsys):
 def test_what_makes_no_sense_is_refused(words, message):
     with pytest.raises(ValueError, match=message):
         parse(words)
+
+
+def test_fewer_prompts_than_asked_for_are_not_passed_off_as_all():
+    with pytest.raises(ValueError, match="--prompts 9: tiny_math has only 4"):
+        planned(parse(["--prompts", "9", "task=tiny_math", "task.documents=4"]))
+    assert len(planned(parse(["--prompts", "120"])).documents) == 120

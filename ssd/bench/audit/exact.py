@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
@@ -15,6 +16,7 @@ from ssd.modeling.transformer import Transformer
 BYTES_PER_WEIGHT = 8
 MOST_OF_FREE_MEMORY = 0.75
 """The share of free memory that the copy may take: its forwards, and the decoders', need some too."""
+GROUPS = Path("/sys/fs/cgroup")
 
 
 class ExactModel:
@@ -64,4 +66,22 @@ def free_bytes(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0] + reserved
     if "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return 0
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *bytes_allowed()])
+
+
+def bytes_allowed(groups: Path = GROUPS, own: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """Bytes left under each limit that the process' control groups set: what containers and job schedulers allow.
+
+    Linux, cgroup v2; [] elsewhere.
+    """
+    if not own.is_file():
+        return []
+    allowed = []
+    for line in own.read_text().splitlines():
+        group, is_v2 = groups / line.removeprefix("0::/"), line.startswith("0::/")
+        while is_v2 and group != groups.parent:
+            limit, used = group / "memory.max", group / "memory.current"
+            if limit.is_file() and limit.read_text().strip() != "max":
+                allowed.append(max(0, int(limit.read_text()) - int(used.read_text())))
+            group = group.parent
+    return allowed

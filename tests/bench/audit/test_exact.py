@@ -5,7 +5,7 @@ import torch
 
 from ssd.bench import clock
 from ssd.bench.audit import exact
-from ssd.bench.audit.exact import ExactModel, bytes_needed, free_bytes
+from ssd.bench.audit.exact import ExactModel, bytes_allowed, bytes_needed, free_bytes
 from ssd.bench.probes import ForwardCounter
 from tests.restless import restless_model
 
@@ -69,3 +69,17 @@ def test_a_system_that_does_not_tell_has_no_memory_to_spare(monkeypatch):
     monkeypatch.setattr(exact.os, "sysconf_names", {})
     assert free_bytes(torch.device("cpu")) == 0
     assert ExactModel(restless_model("llada", dtype=torch.float32)).model is None
+
+
+def test_a_container_s_limit_counts_as_the_end_of_memory(tmp_path, monkeypatch):
+    """Limits of any group above the process' own hold too; `max` is none."""
+    groups, own = tmp_path / "groups", tmp_path / "cgroup"
+    own.write_text("0::/job/step\n")
+    for name, limit, used in (("job", "1000", "400"), ("job/step", "max", "300")):
+        (groups / name).mkdir(parents=True)
+        (groups / name / "memory.max").write_text(limit + "\n")
+        (groups / name / "memory.current").write_text(used + "\n")
+    assert bytes_allowed(groups, own) == [600]
+    assert bytes_allowed(groups, tmp_path / "missing") == []
+    monkeypatch.setattr(exact, "bytes_allowed", lambda: [600])
+    assert free_bytes(torch.device("cpu")) == 600
