@@ -5,10 +5,13 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 ARGS ?=
 MAIN_JOB := decoder=ssd model=llada_tiny task=tiny_math runtime.limit=20
+MEASURED := outputs/reference
+REFERENCE := results_dir=$(MEASURED) runtime.limit=8 runtime.threads=1
+TINY_TASKS := task=tiny_math,tiny_humaneval,tiny_mbpp
 torch_named := $(filter-out file,$(origin TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench format clean FORCE
+.PHONY: help setup run test bench results format clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +33,14 @@ test: setup ## lint, check the format, run all tests
 bench: setup ## time forwards beside their floor (ARGS="..."), and stepwise decoding beside an eager one (ENGINE="...")
 	.venv/bin/python -m scripts.bench_forward $(ARGS)
 	.venv/bin/python -m scripts.bench_engine $(ENGINE)
+
+results: setup ## measure what results/reference/ holds (under half an hour on two cores), and write its report
+	.venv/bin/python run.py -m $(REFERENCE) experiment=decoders model=llada_tiny $(TINY_TASKS)
+	.venv/bin/python run.py -m $(REFERENCE) experiment=decoders decoder=stepwise,ssd,freedave,psd,spiffy,fast_dllm,apd model=dream_tiny $(TINY_TASKS)
+	.venv/bin/python run.py -m $(REFERENCE) decoder=ssd decoder.builder=best_first decoder.depth=auto model=llada_tiny,dream_tiny $(TINY_TASKS)
+	.venv/bin/python run.py -m $(REFERENCE) experiment=tree_grid model=llada_tiny task=tiny_math
+	.venv/bin/python run.py -m $(REFERENCE) decoder=ssd,freedave,fast_dllm model=llada_tiny task=tiny_math runtime.reference=chain runtime.traces=true
+	.venv/bin/python -m scripts.report $(MEASURED) --frames results/reference --out report
 
 format: setup ## rewrite the code in the common format
 	.venv/bin/ruff check --fix .

@@ -1,44 +1,66 @@
-"""One run: compose the configuration, build, measure, summarise.
+"""One run: compose the configuration, build, measure, summarise. With -m a grid of them.
 
 python run.py decoder=ssd model=llada_tiny task=tiny_math
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from ssd.bench.comparison import Run, print_comparison
-
+CONFIGURATION = Path(__file__).resolve().parent / "conf"
 failures: list[str] = []
-runs: list[Run] = []
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(config: DictConfig) -> None:
+def main(config: DictConfig) -> str | None:
+    """A single run, or one job of a grid: whatever goes wrong is told in one line, returned, and stops no others."""
+    from ssd.bench.failures import EXPECTED, keep_traceback, line_of
     from ssd.bench.plan import make_plan
     from ssd.bench.runner import run
+    from ssd.bench.store import RunFolder
     from ssd.bench.table import print_summary
-    from ssd.tasks.sandbox.errors import SandboxError
 
+    in_grid, plan = HydraConfig.get().mode == RunMode.MULTIRUN, None
     try:
         plan = make_plan(config)
+        folder = RunFolder(plan.results_dir, plan.config)
+        if in_grid and folder.is_done and not config.overwrite:
+            plan.task.close()
+            return None  # the grid's table has it
         summary = run(plan)
-    except (ValueError, OSError, FloatingPointError, SandboxError) as error:
-        failures.append("; ".join([str(error), *getattr(error, "__notes__", [])]))
+        print_summary(summary, summary["run_id"], plan.runtime.pass_at)
+        # Here trackers are told of a finished run: plan.tracker is given folder.path.
+        print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
+    except Exception as error:
+        keep_traceback(error, plan, in_grid)
+        if not isinstance(error, EXPECTED) and not hasattr(error, "__notes__"):  # no error.json has it
+            traceback.print_exc()
+        failures.append(line_of(error))
         print(f"error: {failures[-1]}", file=sys.stderr)
-        return
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same line resumes where it stopped")
-    runs.append(Run(plan.config, summary))
-    print_summary(summary, summary["run_id"], plan.runtime.pass_at)
-    print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
+        return failures[-1]
+    return None
 
 
 if __name__ == "__main__":
-    main()
-    if len(runs) > 1:  # a grid
-        print_comparison(runs)
+    shown_by_hydra = "HYDRA_FULL_ERROR" in os.environ
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise what is wrong with the command line, instead of printing it
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same line resumes where it stopped")
+    except HydraException as error:
+        from ssd.bench.command_line import explain
+
+        if shown_by_hydra:
+            raise
+        sys.exit(f"error: {explain(error, sys.argv[1:], CONFIGURATION)}")
     sys.exit(bool(failures))

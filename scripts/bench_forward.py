@@ -1,15 +1,17 @@
 """What forwards cost as nodes are added, beside the least that they could; and how the cost grows with the response.
 
-python -m scripts.bench_forward [--model llada_tiny] [--nodes 1,2,4,8,16,32] [--budget 10]
+python -m scripts.bench_forward [--model llada_tiny] [--nodes 1,2,4,8,16,32] [--budget 10] [--compile]
 python -m scripts.bench_forward --model llada --random --device cuda --dtype bfloat16 \\
     --prompt 1024 --gen-length 256 --block-length 32 --nodes 1,8,16 --json results/reference/FILE.json
+
+On CUDA every table has both engines, eager and graph; ways to attend beside a context, and decode loops, follow.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,14 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.table import Table
 
+from ssd.bench.cost.attention import attention_rows
 from ssd.bench.cost.floor import Rates
-from ssd.bench.cost.rows import forward_rows, growth_rows
+from ssd.bench.cost.loop import decoders, loop_rows
+from ssd.bench.cost.rows import Row, forward_rows, growth_rows, split_by_fit
 from ssd.bench.cost.shapes import random_weights, shape_with
+from ssd.bench.cost.tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
+from ssd.bench.engines import capture_s, with_engine
 from ssd.bench.environment import describe
 from ssd.bench.runtime import DTYPES
 from ssd.bench.store import write_json
@@ -30,25 +35,6 @@ from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, local_folder, read
 from ssd.modeling.dllm import MaskedDiffusionModel
 
 CACHES = ("none", "prefix", "dual")
-COLUMNS = {
-    "nodes": "{nodes}",
-    "ms": "{ms:.2f}",
-    "to one node": "{to_one_node:.2f}",
-    "rows per s": "{rows_per_s:,.0f}",
-    "MB": "{megabytes:,.1f}",
-    "GFLOP": "{gigaflops:,.2f}",
-    "floor ms": "{floor_ms:.3f}",
-    "to floor": "{to_floor:.2f}",
-    "MBU": "{mbu:.1%}",
-}
-GROWTH_COLUMNS = {
-    "gen_length": "{gen_length}",
-    "NFE": "{nfe}",
-    "refresh ms": "{refresh_ms:.2f}",
-    "decode ms": "{decode_ms:.2f}",
-    "s per response": "{seconds:.3f}",
-    "ms per token": "{ms_per_token:.2f}",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,28 +44,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
     preset = OmegaConf.load(PROJECT_ROOT / "conf" / "model" / f"{options.model}.yaml")
     special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
     model, checkpoint = build(options, preset)
-    rates, console = Rates.measure(model), Console(width=100)
+    rates, console = Rates.measure(model), Console(width=110)
     console.print(
         f"{options.model}{', random weights' if options.random else ''}, {str(model.dtype)[6:]}, {model.device}, "
         f"{torch.get_num_threads()} threads, prompt {options.prompt}\n"
         f"copies {rates.bytes_per_s / 1e9:,.1f} GB/s, products {rates.flops_per_s / 1e12:,.3f} TFLOP/s"
     )
     settings = GenerationSettings(gen_length=options.gen_length, block_length=options.block_length)
-    tables = {}
-    for cache in CACHES:
-        rows = forward_rows(
-            model, replace(settings, cache=cache), special, options.prompt, options.nodes, rates, options.budget
+    sides = decoders()
+    most_nodes = max(*options.nodes, *(decoder.most_nodes for decoder in sides.values()))
+    engines = {name: with_engine(model, name, most_nodes) for name in options.engines}
+    figures: dict[str, Any] = {"rates": asdict(rates), "forwards": {}}
+
+    def each_engine(
+        rows_of: Callable[..., list[Row]], *given: Any, names: Sequence[str] = options.engines
+    ) -> list[Row]:
+        return [{"engine": name, **row} for name in names for row in rows_of(engines[name], *given)]
+
+    for cache in options.caches:
+        # Whole canvases are evaluated eagerly by every engine.
+        names = options.engines[:1] if cache == "none" else options.engines
+        chosen = replace(settings, cache=cache)
+        rows = each_engine(
+            forward_rows, chosen, special, options.prompt, options.nodes, rates, options.budget, names=names
         )
-        tables[cache] = rows
+        figures["forwards"][cache] = rows
         console.print(table(f"cache {cache}: window of {rows[-1]['window']} positions", COLUMNS, rows))
-    growth = growth_rows(model, settings, special, options.prompt, options.growth, options.budget)
+    fitting, too_long = split_by_fit(model.config, options.prompt, options.growth)
+    growth = each_engine(growth_rows, settings, special, options.prompt, fitting, options.budget)
     console.print(
         table("stepwise decoding, dual cache; uncached, a token costs about a refresh", GROWTH_COLUMNS, growth)
     )
+    if too_long:
+        console.print(f"gen_length {', '.join(map(str, too_long))}: more than the model's context has room for")
+    window, context = options.block_length, options.prompt + options.gen_length - options.block_length
+    attention = attention_rows(model, window, context, options.nodes)
+    console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
+    loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
+    console.print(table("decode loops, dual cache, one response", LOOP_COLUMNS, loops))
+    compile_s = {name: capture_s(engine) for name, engine in engines.items()}
+    console.print(f"seconds of capture and compilation: {compile_s}")
     if options.json:
         asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-        figures = {"options": asked, "rates": asdict(rates), "forwards": tables, "growth": growth}
-        write_json(options.json, {"environment": describe(model.device, checkpoint), **figures})
+        figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops}
+        environment = describe(model.device, checkpoint)
+        write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
 
 
 def build(options: argparse.Namespace, preset: DictConfig) -> tuple[MaskedDiffusionModel, Path | None]:
@@ -90,16 +99,6 @@ def build(options: argparse.Namespace, preset: DictConfig) -> tuple[MaskedDiffus
         return random_weights(read_config(folder) if folder else shape_with(preset.model.mask_id), device, dtype), None
     folder = resolve(str(options.path or preset.model.path), preset.model.revision)
     return load_model(folder, device, dtype), folder
-
-
-def table(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
-    """One line per row; every column's template is filled from the row."""
-    drawn = Table(title=title, title_justify="left")
-    for name in columns:
-        drawn.add_column(name, justify="right")
-    for row in rows:
-        drawn.add_row(*(template.format(**row) for template in columns.values()))
-    return drawn
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -120,8 +119,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
     parser.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--caches", type=lambda text: text.split(","), default=CACHES, help="as prefix,dual")
+    parser.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
     parser.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not set(options.caches) <= set(CACHES):
+        parser.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
+    graph = ["graph"] if torch.device(options.device).type == "cuda" else []
+    options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
+    return options
 
 
 def counts(text: str) -> list[int]:

@@ -1,16 +1,24 @@
 """Fixtures that several packages' tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from ssd.bench.device_lock import FOLDER_VARIABLE
 from ssd.modeling.config import Family
 from tests.data import data_folder
 from tests.models import FAMILIES
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests that run side by side, and the runs that they start, do not wait for each other to measure."""
+    os.environ[FOLDER_VARIABLE] = str(tmp_path_factory.mktemp("locks"))
 
 
 @pytest.fixture(params=FAMILIES)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ssd.bench.references import FOLDER
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
 
@@ -54,6 +55,11 @@ def finished(process: subprocess.Popen) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
+def runs_in(folder: Path) -> list[Path]:
+    """The runs that a line has left; the references that they share are none."""
+    return [path for path in (folder / "results").iterdir() if path.is_dir() and path.name != FOLDER]
+
+
 def lines_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
 
@@ -61,7 +67,7 @@ def lines_of(folder: Path) -> list[dict]:
 def test_a_run_prints_its_table_and_says_where_its_results_are(start, tmp_path):
     status, output, errors = finished(start("decoder=ssd", "task=tiny_math", *SHORT))
     assert status == 0, errors
-    (folder,) = (tmp_path / "results").iterdir()
+    (folder,) = runs_in(tmp_path)
     summary = json.loads((folder / "summary.json").read_text())
     assert f"results/{folder.name}" in output.splitlines()[-1]
     rows = {cells[1].strip(): cells[2:4] for line in output.splitlines() if len(cells := line.split("│")) == 6}
@@ -103,7 +109,7 @@ def test_a_killed_run_goes_on_where_it_was(start, tmp_path, torn):
     assert samples.read_bytes().startswith(kept), "what was measured is kept as it was"
     assert [line["index"] for line in lines_of(folder)] == list(range(12))
     assert json.loads((folder / "done.json").read_text())["prompts"] == 12
-    assert list((tmp_path / "results").iterdir()) == [folder]
+    assert runs_in(tmp_path) == [folder]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_a_killed_run_goes_on_where_it_was(start, tmp_path, torn):
         (["generation.gen_length=100"], "generation.gen_length=100 is not divisible by generation.block_length=32"),
         (["decoder.depth=0"], "decoder.depth=0: expected auto or a whole number of at least 1"),
         (["decoder.budget=1"], "decoder.budget=1: expected null or at least 2 nodes"),
-        (["decoder.width=2"], "decoder.width=2, decoder.alternatives=False: a chain has one node per depth"),
+        (["decoder.builder=chain", "decoder.width=2"], "decoder.width=2, decoder.alternatives=False: a chain has one"),
         (["runtime.limit=-1"], "runtime.limit=-1: expected a whole number of at least 1 or null"),
         (["+generation.lenght=8"], "generation.lenght is not an option; expected one of gen_length"),
         (["model.path=./no/such/folder"], "model.path=./no/such/folder: no such folder; give a checkpoint's folder"),
@@ -148,10 +154,9 @@ def test_a_grid_runs_every_combination_and_ends_with_one_table(start, tmp_path):
     assert status == 0, errors
     assert "2 runs of tiny_math" in output
     assert all(any(label in line for line in output.splitlines()[-6:]) for label in ("ssd depth=1", "ssd depth=2"))
-    folders = [path for path in (tmp_path / "results").iterdir() if path.is_dir()]
-    assert len(folders) == 2
+    assert len(runs_in(tmp_path)) == 2
     depths, forwards = [], []
-    for folder in sorted(folders, key=lambda folder: (folder / "config.yaml").read_text()):
+    for folder in sorted(runs_in(tmp_path), key=lambda folder: (folder / "config.yaml").read_text()):
         assert (folder / "done.json").is_file()
         depths.append(next(line for line in (folder / "config.yaml").read_text().splitlines() if "  depth:" in line))
         forwards.append(json.loads((folder / "summary.json").read_text())["nfe"]["decoder"])

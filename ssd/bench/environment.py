@@ -21,7 +21,7 @@ MUST_MATCH = (
 )  # fmt: skip
 ATTENTION = {
     "cpu": "sdpa, node by node beside a context",
-    "cuda": "sdpa without a context, explicit softmax beside a context",
+    "cuda": "sdpa without a context, fused in two parts beside one, explicit softmax in float64",
 }
 MEASURED = ("run.py", "conf", "ssd", "baselines")
 """What a result is made by: changes elsewhere in the checkout do not matter to it."""

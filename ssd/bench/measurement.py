@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssd.bench import clock, samples
 from ssd.bench.audit.compare import Audit
 from ssd.bench.audit.divergence import same_steps
 from ssd.bench.audit.exact import ExactModel
 from ssd.bench.cost.model import CostModel
+from ssd.bench.engines import capture_s
 from ssd.bench.oracle import oracle_nfe
 from ssd.bench.plan import Plan
-from ssd.bench.store import RunFolder
-from ssd.bench.timing import Question, Stopwatch, Timed
+from ssd.bench.timing import Known, Question, Stopwatch, Timed
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.tasks.prompts import response_text, sha256_of_ids
 from ssd.tasks.task import Document, Verdict
@@ -24,12 +24,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+class Measured(NamedTuple):
+    """What one question gave: a line of samples.jsonl, every side's forwards if they are to be stored, and responses
+    of the reference, by side, that were not known before."""
+
+    line: dict[str, Any]
+    traces: dict[str, Any] | None
+    references: dict[str, Timed]
+
+
 @dataclass(frozen=True)
 class Bench:
     """The loaded side of a run."""
 
     plan: Plan
-    folder: RunFolder
     model: MaskedDiffusionModel
     tokenizer: PreTrainedTokenizerBase
     stopwatch: Stopwatch
@@ -39,18 +47,36 @@ class Bench:
     def exact(self) -> ExactModel:
         return ExactModel(self.model)
 
-    def measure(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
-        """One line of samples.jsonl for every question."""
+    def close(self) -> None:
+        """Stop watching the model."""
+        self.stopwatch.close()
+
+    def measured(self) -> dict[str, Any]:
+        """What is to be kept for a resumed run: the decoder's own measurements, and what forwards cost."""
+        forwards = self.cost.to_json() if self.cost else None
+        return {**self.plan.decoder.measured(), "forwards": forwards, "compile_s": capture_s(self.model)}
+
+    def measure(self, questions: Sequence[Question], known: Sequence[Known]) -> list[Measured]:
+        """One line of samples.jsonl for every question; known: what has been decoded of each before."""
         clock.reset_peak_memory(self.model.device)  # neither costs measured nor the last audit's forwards count
-        responses = self.stopwatch.decode(questions)
-        peak_memory_mib = self.exact.peak_without_mib()
+        responses = self.stopwatch.decode(questions, known)
+        peak_memory_mib = self.exact.peak_without_mib() if self.plan.runtime.timing else None
         turn = questions[0].document.index  # of what was decoded together: what slowed one down slowed all
         return [
-            self._line(question, timed, turn, peak_memory_mib)
-            for question, timed in zip(questions, responses, strict=True)
+            Measured(
+                self._line(question, timed, turn, peak_memory_mib),
+                self._traces(timed) if self.plan.runtime.traces else None,
+                {side: timed[side] for side in timed if side != "decoder" and side not in before},
+            )
+            for question, timed, before in zip(questions, responses, known, strict=True)
         ]
 
-    def _line(self, question: Question, timed: dict[str, Timed], turn: int, peak_memory_mib: float) -> dict[str, Any]:
+    def _traces(self, timed: dict[str, Timed]) -> dict[str, Any]:
+        return {name: samples.trace_to_json(side.decoded.trace) for name, side in timed.items()}
+
+    def _line(
+        self, question: Question, timed: dict[str, Timed], turn: int, peak_memory_mib: float | None
+    ) -> dict[str, Any]:
         plan, (document, prompt, repeat) = self.plan, question
         _, settings = self.stopwatch.sides(repeat)["decoder"]
         reference, decoded = timed["reference"].decoded, timed["decoder"].decoded
@@ -59,9 +85,6 @@ class Bench:
         compared = (prompt, reference, decoded, plan.decoder)
         divergence = audit.compare(*compared)
         order_divergence = None if divergence else audit.compare_order(*compared)
-        if plan.runtime.traces:
-            traces = {name: samples.trace_to_json(side.decoded.trace) for name, side in timed.items()}
-            self.folder.write_trace(document.index, repeat, traces)
         ends = plan.special.end_ids
         texts = {name: response_text(self.tokenizer, side.decoded.response_ids, ends) for name, side in timed.items()}
         verdicts = self._verdicts(document, texts)
@@ -81,6 +104,7 @@ class Bench:
             "same_commit_order": same_steps(reference.trace, decoded.trace),
             "first_divergence": divergence.to_json() if divergence else None,
             "order_divergence": order_divergence.to_json() if order_divergence else None,
+            "reference_drift": False,  # unless a store of references knows better
             "oracle_nfe": oracle_nfe(reference.trace, plan.decoder.most_steps) if plan.decoder.most_steps else None,
             "peak_memory_mib": peak_memory_mib,
         }

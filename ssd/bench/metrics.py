@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from ssd.bench.accuracy import accuracy_difference, lengths, pass_at
 from ssd.bench.hops import hops
+from ssd.bench.means import SIDES, Sample, per_response, per_sum
+from ssd.bench.order import mean_correlation
 from ssd.bench.samples import sum_columns, total_nfe
-from ssd.bench.statistics import ratio_of_sums
+from ssd.bench.speed import speed
 from ssd.decoding.trace import KINDS
-
-Sample = dict[str, Any]
-SIDES: tuple[Literal["reference", "decoder"], ...] = ("reference", "decoder")
 
 
 def summarise(
@@ -26,25 +25,14 @@ def summarise(
     A prompt has `runtime.repeats` responses. Intervals are over prompts, since responses to one prompt are alike; the
     speedup's is over the turns that the sides took, which are of many prompts in a batch.
 
+    Figures of time and memory are None where nothing was timed. reference_drift: responses whose reference came out
+    otherwise than the one stored of it.
     reference: what the decoder was compared with; caveat: why its claim to be lossless does not hold in this mode.
     """
-
-    def total(side: str, value: Callable[[dict[str, Any]], float]) -> float:
-        return float(sum(value(sample[side]) for sample in samples))
-
-    def per_prompt(value: Callable[[dict[str, Any]], float]) -> dict[str, float]:
-        return {side: total(side, value) / len(samples) for side in SIDES}
-
-    def per_sum(upper: Callable[[dict[str, Any]], float], lower: Callable[[dict[str, Any]], float]) -> dict[str, float]:
-        return {side: total(side, upper) / total(side, lower) for side in SIDES}
-
     prompts = together(samples, "index")
     turns = together(samples, "turn")
-    latencies = {side: [sample[side]["latency_s"] for sample in samples] for side in SIDES}
-    nfe = per_prompt(total_nfe)
-    by_kind = {
-        kind: total("decoder", lambda part, kind=kind: part["nfe"].get(kind, 0)) / len(samples) for kind in KINDS
-    }
+    nfe = per_response(samples, total_nfe)
+    by_kind = {kind: sum(sample["decoder"]["nfe"].get(kind, 0) for sample in samples) / len(samples) for kind in KINDS}
     return {
         "run_id": run_id,
         "status": "done",
@@ -55,27 +43,21 @@ def summarise(
         "numerics": config["runtime"]["numerics"],
         "claims_lossless": config["decoder"]["lossless"] and caveat is None,
         "caveat": caveat,
-        "speedup": ratio_of_sums(
-            *([sum(sample[side]["time_s"] for sample in turn) for turn in turns] for side in SIDES)
-        ),
+        **speed(samples, turns),
         "nfe": {**nfe, "ratio": nfe["reference"] / nfe["decoder"], "by_kind": by_kind},
-        "node_evaluations": per_prompt(lambda part: part["node_evaluations"]),
-        "token_rows": per_prompt(lambda part: part["token_rows"]),
-        "tokens_per_forward": per_sum(lambda part: part["tokens_total"], total_nfe),
-        "responses_per_forward": per_sum(total_nfe, lambda part: part["forwards"]),
-        "ms_per_forward": per_sum(
-            lambda part: (part["time_s"] - part["verifier_s"]) * 1e3, lambda part: part["forwards"]
-        ),
+        "node_evaluations": per_response(samples, lambda part: part["node_evaluations"]),
+        "token_rows": per_response(samples, lambda part: part["token_rows"]),
+        "tokens_per_forward": per_sum(samples, lambda part: part["tokens_total"], total_nfe),
+        "responses_per_forward": per_sum(samples, total_nfe, lambda part: part["forwards"]),
         "acceptance_length": _acceptance([sample["decoder"] for sample in samples]),
         "oracle_tokens_per_forward": _oracle(samples),
-        "tokens_per_s": per_sum(lambda part: part["tokens_total"], lambda part: part["time_s"]),
-        "verifier_s": per_prompt(lambda part: part["verifier_s"]),
-        "tokens_total": per_prompt(lambda part: part["tokens_total"]),
-        "tokens_useful": per_prompt(lambda part: part["tokens_useful"]),
-        "latency_s": _percentiles(latencies["decoder"]),
-        "reference_latency_s": _percentiles(latencies["reference"]),
+        "tokens_total": per_response(samples, lambda part: part["tokens_total"]),
+        "tokens_useful": per_response(samples, lambda part: part["tokens_useful"]),
         "identity": _identity(samples),
-        "accuracy": per_prompt(lambda part: part["correct"]),
+        "order_correlation": {
+            side: mean_correlation([sample[side]["order_correlation"] for sample in samples]) for side in SIDES
+        },
+        "accuracy": per_response(samples, lambda part: part["correct"]),
         "accuracy_strict": _accuracy_strict(samples),
         "accuracy_difference": accuracy_difference(*(_correct(prompts, side) for side in SIDES)),
         "pass_at": {
@@ -84,9 +66,7 @@ def summarise(
         },
         "hops": hops(prompts, turns),
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
-        "peak_memory_mib": max(sample["peak_memory_mib"] for sample in samples),
-        "predicted_speedup": _predicted(samples),
-        "outside_model": _outside_model(samples),
+        "reference_drift": sum(sample.get("reference_drift", False) for sample in samples),
     }
 
 
@@ -126,26 +106,6 @@ def _oracle(samples: Sequence[Sample]) -> float | None:
     return sum(sample["reference"]["tokens_total"] for sample in samples) / sum(
         sample["oracle_nfe"] for sample in samples
     )
-
-
-def _predicted(samples: Sequence[Sample]) -> float | None:
-    """The speedup if a response took the time of its forwards alone, by the run's cost model."""
-    predicted = {side: [sample[side]["predicted_s"] for sample in samples] for side in SIDES}
-    if None in (*predicted["reference"], *predicted["decoder"]):
-        return None
-    return sum(predicted["reference"]) / sum(predicted["decoder"])
-
-
-def _outside_model(samples: Sequence[Sample]) -> dict[str, float] | None:
-    """The share of each side's time that is spent outside the forwards of the model and a verifier."""
-    if any(sample[side]["model_s"] is None for side in SIDES for sample in samples):
-        return None
-    inside = {side: sum(sample[side]["model_s"] + sample[side]["verifier_s"] for sample in samples) for side in SIDES}
-    return {side: 1 - inside[side] / sum(sample[side]["latency_s"] for sample in samples) for side in SIDES}
-
-
-def _percentiles(latencies: Sequence[float]) -> dict[str, float]:
-    return {f"p{rank}": float(np.percentile(latencies, rank)) for rank in (50, 90, 99)}
 
 
 def _identity(samples: Sequence[Sample]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from baselines.stepwise import Stepwise
 from ssd.bench.environment import fingerprint
 from ssd.bench.options import require_bool, require_text
 from ssd.bench.runtime import Runtime
+from ssd.bench.tracker import Tracker
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.modeling.checkpoint import PROJECT_ROOT, local_folder
 from ssd.tasks.task import Document, Task
 
 Built = TypeVar("Built")
@@ -37,6 +40,7 @@ class Plan:
     reference: BlockDecoder
     runtime: Runtime
     task: Task
+    tracker: Tracker | None
     documents: list[Document]
     examples: list[Document]
 
@@ -59,7 +63,9 @@ def make_plan(composed: DictConfig) -> Plan:
     settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
     # A result depends on the device that `auto` stands for, so that is what the run id is made of.
-    config["runtime"]["device"] = str(runtime.torch_device())
+    config["runtime"]["device"] = str(runtime.torch_device()).removesuffix(":0")
+    if settings.steps == settings.gen_length:  # which is what null stands for
+        config["generation"]["steps"] = None
     if runtime.repeats > 1 and not settings.is_random:
         raise ValueError(
             f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
@@ -71,7 +77,10 @@ def make_plan(composed: DictConfig) -> Plan:
             "generation.cache=dual (or prefix), or runtime.reference=stepwise"
         )
     special = _check_model(config["model"])
+    config["model"]["path"] = common_path(config["model"]["path"])
     decoder = build_decoder(config["decoder"])
+    config["decoder"] |= {key: value for key, value in decoder.resolved().items() if key in config["decoder"]}
+    tracker = _tracker(config["tracker"])
     task = _build("task", Task, config["task"])
     prints = [fingerprint(path) for path in decoder.files()]
     if prints:  # a result depends on what such a file holds, not on where it lies
@@ -82,13 +91,30 @@ def make_plan(composed: DictConfig) -> Plan:
     asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
     config["task"] |= {"version": task.version, "sha256": asked}
     reference = decoder.reference or Stepwise()
-    return Plan(config, settings, special, decoder, reference, runtime, task, documents, examples)
+    return Plan(config, settings, special, decoder, reference, runtime, task, tracker, documents, examples)
+
+
+def common_path(path: str) -> str:
+    """A folder's one spelling, relative to the project where it lies inside; what is no folder here stays as it is."""
+    folder = local_folder(path)
+    if folder is None:
+        return path
+    whole = Path(os.path.abspath(folder))
+    inside = str(whole.relative_to(PROJECT_ROOT)) if whole.is_relative_to(PROJECT_ROOT) else None
+    return inside if inside and os.path.samefile(local_folder(inside) or whole, whole) else str(whole)
 
 
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
     """The decoder of a resolved `decoder` group."""
     described = ("name", "lossless")
     return _build("decoder", Decoder, {key: value for key, value in values.items() if key not in described})
+
+
+def _tracker(values: Mapping[str, Any]) -> Tracker | None:
+    """Who is told of the finished run; nobody for a group that names no class."""
+    if "_target_" not in values:
+        return None
+    return _build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
 
 
 def _check_model(model: dict[str, Any]) -> SpecialTokens:

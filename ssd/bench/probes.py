@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ssd.decoding.decoder import Decoder
 from ssd.modeling.context import Context, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
 
@@ -51,10 +52,23 @@ class ForwardCounter:
 
     def __init__(self, module: nn.Module) -> None:
         self.forwards = 0
-        module.register_forward_hook(self._count)
+        self._hook = module.register_forward_hook(self._count)
+
+    def remove(self) -> None:
+        """Count no longer."""
+        self._hook.remove()
 
     def _count(self, *_: object) -> None:
         self.forwards += 1
+
+
+def check_count(decoder: Decoder, reported: int, counted: int) -> None:
+    """Raise RuntimeError unless what a decoder reports agrees with the forwards that the model itself has counted."""
+    if counted != reported:
+        raise RuntimeError(
+            f"{type(decoder).__name__} reports {reported} forwards, the model counted {counted}; "
+            "every forward must leave one event in the trace"
+        )
 
 
 class ForwardTimer:
@@ -64,9 +78,13 @@ class ForwardTimer:
         self._on_device = device.type == "cuda"
         self._spans: list[tuple[Any, Any]] = []
         self._begun: Any = None
-        for module in modules:
-            module.register_forward_pre_hook(self._begin)
-            module.register_forward_hook(self._end)
+        self._hooks = [module.register_forward_pre_hook(self._begin) for module in modules]
+        self._hooks += [module.register_forward_hook(self._end) for module in modules]
+
+    def remove(self) -> None:
+        """Time no longer."""
+        for hook in self._hooks:
+            hook.remove()
 
     def take(self) -> float:
         """Seconds since the last call; the device must have finished its work."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ssd.bench.engines import EngineName, check_engine
 from ssd.bench.numerics import NUMERICS, Numerics
-from ssd.bench.options import require_bool
+from ssd.bench.options import require_bool, require_text
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 REFERENCES = ("stepwise", "chain")
@@ -21,6 +22,7 @@ class Runtime:
     device: str
     dtype: str
     numerics: Numerics
+    engine: EngineName
     batch_size: int
     reference: str
     threads: int | None
@@ -29,6 +31,9 @@ class Runtime:
     predict: bool
     repeats: int
     pass_at: list[int]
+    timing: bool
+    workers: int | None
+    address: str | None
 
     def __post_init__(self) -> None:
         whole = (
@@ -37,6 +42,7 @@ class Runtime:
             ("warmup", 0, False),
             ("repeats", 1, False),
             ("batch_size", 1, False),
+            ("workers", 0, True),
         )
         for name, least, may_be_null in whole:
             value = getattr(self, name)
@@ -45,8 +51,11 @@ class Runtime:
                 raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
         require_bool("runtime.traces", self.traces)
         require_bool("runtime.predict", self.predict)
-        if not isinstance(self.pass_at, list) or not all(
-            type(k) is int and 1 <= k <= self.repeats for k in self.pass_at
+        require_bool("runtime.timing", self.timing)
+        if (
+            not isinstance(self.pass_at, list)
+            or not self.pass_at
+            or not all(type(k) is int and 1 <= k <= self.repeats for k in self.pass_at)
         ):
             raise ValueError(
                 f"runtime.pass_at={self.pass_at}: expected a list of whole numbers from 1 to runtime.repeats="
@@ -61,8 +70,31 @@ class Runtime:
                 f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards that several responses "
                 "share have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
             )
+        check_engine(self.engine, self.batch_size, self.torch_device)
         if self.reference not in REFERENCES:
             raise ValueError(f"runtime.reference={self.reference}: expected one of {', '.join(REFERENCES)}")
+        if self.address is not None:
+            require_text("runtime.address", self.address)
+            if self.in_process:
+                raise ValueError(
+                    f"runtime.address={self.address} with runtime.workers=0: nothing is sent to a cluster; pass "
+                    "runtime=ray, or runtime.address=null"
+                )
+        if not self.in_process and self.device.startswith("cuda:"):
+            raise ValueError(
+                f"runtime.device={self.device} with runtime.workers={self.workers}: each worker is given a device of "
+                "its own; pass runtime.device=cuda"
+            )
+
+    @property
+    def in_process(self) -> bool:
+        """Whether prompts are decoded in this process, not by workers."""
+        return self.workers == 0
+
+    @property
+    def predicts(self) -> bool:
+        """Whether what forwards cost is measured, to predict what a response takes."""
+        return self.predict and self.timing and self.batch_size == 1
 
     def torch_device(self) -> torch.device:
         """The device; `auto` takes CUDA where there is one."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from itertools import zip_longest
 from typing import Any
 
+from ssd.bench.order import order_correlation
 from ssd.bench.timing import Timed
 from ssd.decoding.trace import Trace
 from ssd.tasks.task import Verdict
@@ -41,6 +42,7 @@ def side(
         "acceptance_lengths": trace.acceptance_lengths,
         "drafted_by_depth": drafted,
         "accepted_by_depth": accepted,
+        "order_correlation": order_correlation(trace),
     }
 
 
@@ -55,8 +57,17 @@ def sum_columns(rows: Any) -> list[int]:
 
 
 def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
-    """The events of a trace as plain data, one object per forward."""
-    return [{**event._asdict(), "picks": [list(pick) for pick in event.picks]} for event in trace.events]
+    """The events of a trace as plain data, one object per forward, each with the nodes that it drafted."""
+    return [
+        {
+            **event._asdict(),
+            "picks": [list(pick) for pick in event.picks],
+            "draft": [
+                {**node._asdict(), "picks": [list(pick) for pick in node.picks]} for node in trace.drafted_by(at)
+            ],
+        }
+        for at, event in enumerate(trace.events)
+    ]
 
 
 def total_nfe(part: dict[str, Any]) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -15,23 +13,39 @@ from typing import Any
 
 import yaml
 
+from ssd.bench.disk import append_line, locked, make_folder, write_atomically, write_json
 from ssd.bench.environment import differences
 
-# What a result does not depend on.
-NOT_HASHED = ("results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at")
+# What a result does not depend on, or is hashed by its contents: the documents asked, a decoder's files.
+NOT_HASHED = (
+    "results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at", "runtime.workers", "runtime.address",
+    "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
+)  # fmt: skip
+NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")
+"""What a result does not depend on either where nothing is timed."""
 
 
 def run_id(config: Mapping[str, Any]) -> str:
     """A readable prefix and a hash of the result-relevant part of a resolved configuration."""
+    ignored = NOT_HASHED if config["runtime"].get("timing", True) else NOT_HASHED + NOT_HASHED_UNTIMED
     relevant = {
-        group: {key: value for key, value in values.items() if f"{group}.{key}" not in NOT_HASHED}
+        group: {key: value for key, value in values.items() if f"{group}.{key}" not in ignored}
         if isinstance(values, Mapping)
         else values
         for group, values in config.items()
-        if group not in NOT_HASHED
+        if group not in ignored
     }
-    digest = hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(_plain(relevant), sort_keys=True).encode()).hexdigest()
     return "-".join((config["decoder"]["name"], config["model"]["name"], config["task"]["name"], digest[:10]))
+
+
+def _plain(value: Any) -> Any:
+    """Equal numbers spelled alike: 1.0 as 1."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class RunFolder:
@@ -50,19 +64,16 @@ class RunFolder:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes from measuring the same run meanwhile; BlockingIOError if one does."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        held = os.open(self.path, os.O_RDONLY)
+        make_folder(self.path)
         try:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(f"{self.path}: another process is measuring this run; wait for it") from error
-            yield
-        finally:
-            os.close(held)
+            with locked(self.path):
+                yield
+        except BlockingIOError as error:
+            raise BlockingIOError(f"{self.path}: another process is measuring this run; wait for it") from error
 
     def clear(self) -> None:
-        """Forget everything measured so far."""
+        """Forget everything measured so far, and first of all that it was done."""
+        (self.path / "done.json").unlink(missing_ok=True)
         if self.path.exists():
             shutil.rmtree(self.path)
 
@@ -71,8 +82,10 @@ class RunFolder:
 
         Raises ValueError if those were measured under other circumstances.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         (self.path / "error.json").unlink(missing_ok=True)
+        for partial in self.path.rglob("*.partial"):  # of a writer that was killed
+            partial.unlink()
         samples = self._repair()
         stored = self.path / "environment.json"
         if samples and stored.is_file():
@@ -87,11 +100,8 @@ class RunFolder:
         return samples
 
     def append(self, sample: Mapping[str, Any]) -> None:
-        """Add one sample and make sure that it has reached the disk."""
-        with self._samples.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(sample) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Add one sample and make sure that it has reached the disk; OSError in one line leaves those before whole."""
+        append_line(self._samples, json.dumps(sample))
 
     def keep(self, measured: dict[str, Any]) -> None:
         """Keep what the decoder measured before it began, so that a resumed run goes on with the same figures."""
@@ -102,7 +112,7 @@ class RunFolder:
         return self.read("measured.json") if (self.path / "measured.json").is_file() else {}
 
     def write_trace(self, index: int, repeat: int, trace: Mapping[str, Any]) -> None:
-        (self.path / "traces").mkdir(exist_ok=True)
+        make_folder(self.path / "traces")
         write_json(self.path / "traces" / f"{index:06d}-{repeat}.json", trace)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -110,13 +120,18 @@ class RunFolder:
         write_json(self.path / "summary.json", summary)
         write_json(self.path / "done.json", {"run_id": self.run_id, "prompts": summary["prompts"]})
 
-    def fail(self, error: BaseException) -> Path:
-        """Leave the traceback of a failed run beside its samples; returns its file."""
-        lines = traceback.format_exception(error)
-        self.path.mkdir(parents=True, exist_ok=True)
+    def fail(self, error: BaseException) -> None:
+        """Leave the traceback of a failed run beside its samples, and in the error's notes where it is."""
         file = self.path / "error.json"
-        write_json(file, {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)})
-        return file
+        lines = traceback.format_exception(error)
+        try:
+            make_folder(self.path)
+            write_json(file, {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)})
+        except OSError as refusal:  # which must not hide what went wrong before it
+            if not isinstance(error, OSError):  # else it is the disk itself that is told of
+                error.add_note(f"no error.json: {refusal}")
+        else:
+            error.add_note(f"traceback: {file}")
 
     def read(self, name: str) -> dict[str, Any]:
         """summary.json or environment.json of this run."""
@@ -140,17 +155,3 @@ class RunFolder:
                     f"{self._samples}, line {number} is not JSON; pass overwrite=true to start anew"
                 ) from error
         return samples
-
-
-def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(file, json.dumps(content, indent=2) + "\n")
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write beside the target, flush to disk, rename: a reader sees the old file or the new one, never half of one."""
-    partial = file.with_name(file.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ssd.bench.doubts import doubts
+
 WIDTH = 100
-MOST_CUT_OFF = 0.1
 HOP_NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 DEPTHS = 8
 """How many depths the acceptance rates are printed for."""
@@ -27,8 +28,9 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         table.add_column(name, justify="left" if not name else "right")
     speedup, nfe, rows = summary["speedup"], summary["nfe"], summary["token_rows"]
     acceptance, identity = summary["acceptance_length"], summary["identity"]
-    spread = "no interval: one pair of times" if speedup["low"] is None else f"95 %: {_range(speedup)}"
-    table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", spread)
+    if speedup:
+        spread = "no interval: one pair of times" if speedup["low"] is None else f"95 %: {_range(speedup)}"
+        table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", spread)
     if summary["predicted_speedup"] is not None:
         predicted = f"{summary['predicted_speedup']:.2f}"
         table.add_row("  predicted", "", predicted, "from its forwards and what each of them costs")
@@ -38,7 +40,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
             table.add_row(f"  {kind}", "", f"{count:.1f}")
     if max(summary["responses_per_forward"].values()) > 1:
         table.add_row("responses per forward", *_both(summary["responses_per_forward"], ".2f"))
-    table.add_row("ms per forward", *_both(summary["ms_per_forward"], ".2f"))
+    if speedup:
+        table.add_row("ms per forward", *_both(summary["ms_per_forward"], ".2f"))
     if summary["outside_model"]:
         table.add_row("  outside the model", *_both(summary["outside_model"], ".1%"), "of the time")
     table.add_row("node evaluations per response", *_both(summary["node_evaluations"], ".1f"))
@@ -56,11 +59,12 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     if rates:
         table.add_row("acceptance length", "", f"{acceptance['mean']:.2f}")
         table.add_row("  rate by depth", "", "", rates)
-    table.add_row("tokens per s", *_both(summary["tokens_per_s"], ".1f"))
+    if speedup:
+        table.add_row("tokens per s", *_both(summary["tokens_per_s"], ".1f"))
     table.add_row("useful tokens per response", *_both(summary["tokens_useful"], ".1f"))
-    if summary["nfe"]["by_kind"]["verifier"]:
+    if speedup and nfe["by_kind"]["verifier"]:
         table.add_row("verifier (s per response)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")
-    for rank, latency_s in summary["latency_s"].items():
+    for rank, latency_s in (summary["latency_s"] or {}).items():
         table.add_row(f"latency {rank} (s)", f"{summary['reference_latency_s'][rank]:.3f}", f"{latency_s:.3f}")
     differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
     agreeing = f"{identity['identical']} of {summary['responses']}; {differing}"
@@ -72,6 +76,11 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         f"{identity['same_commit_order']:.1%}",
         f"else: {order['numeric']} numeric, {order['algorithmic']} algorithmic",
     )
+    correlations = summary.get("order_correlation", {})  # runs of earlier versions have none
+    orders = [correlations.get(side, {}).get("within_blocks") for side in ("reference", "decoder")]
+    if orders != [None, None]:
+        shown = ("" if correlation is None else f"{correlation:+.2f}" for correlation in orders)
+        table.add_row("left to right, in blocks", *shown, "1: always, 0: no more than right to left")
     change, length = summary["accuracy_difference"], summary["length"]
     interval = f"{change['difference']:+.1%}; 95 %: {change['low']:+.1%} to {change['high']:+.1%}"
     table.add_row("accuracy", *_both(summary["accuracy"], ".1%"), interval)
@@ -87,33 +96,17 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
             f"hop: {HOP_NAMES[hop['from']]} → {HOP_NAMES[hop['to']]}",
             f"{accuracy['from']:.1%}",
             f"{accuracy['to']:.1%}",
-            f"identity {hop['identity']:.1%}, {gain['ratio']:.2f} times as fast",
+            f"identity {hop['identity']:.1%}" + (f", {gain['ratio']:.2f} times as fast" if gain else ""),
         )
     for name, share in (("without an end", "cut_off"), ("empty", "empty")):
         table.add_row(f"responses {name}", *(f"{length[side][share]:.1%}" for side in ("reference", "decoder")))
-    table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")
+    if speedup:
+        table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")
     Console(width=WIDTH).print(table)
-    for side in ("reference", "decoder"):
-        share = length[side]["cut_off"]
-        if share > MOST_CUT_OFF:
-            print(
-                f"WARNING: {share:.0%} of the {side}'s responses have no end token, and may be cut off; "
-                "generation.gen_length gives them room"
-            )
-    if summary["numerics"] == "locked":
-        print("WARNING: no speedup: under runtime.numerics=locked the reference pays for nodes that it does not need")
-    if summary["caveat"]:
-        print(f"WARNING: not lossless in this mode: {summary['caveat']}")
-    if summary["claims_lossless"] and identity["algorithmic"]:
-        print(
-            f"WARNING: this decoder claims to be lossless, but {identity['algorithmic']} responses differ "
-            "algorithmically; scripts/audit.py RUN tells where"
-        )
-    elif summary["claims_lossless"] and order["algorithmic"]:
-        print(
-            f"WARNING: this decoder claims to be lossless, but {order['algorithmic']} equal responses were committed "
-            "in another order than the reference's; measure more prompts before you believe it"
-        )
+    if speedup is None:
+        print("nothing was timed (runtime.timing=false): no speedup, no latencies, no memory")
+    for warning in doubts(summary):
+        print(f"WARNING: {warning}")
 
 
 def _range(interval: dict[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ssd.bench import clock
 from ssd.bench.plan import Plan
-from ssd.bench.probes import ForwardCounter, ForwardTimer
+from ssd.bench.probes import ForwardCounter, ForwardTimer, check_count
 from ssd.bench.shared import SharedForwards
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings
@@ -29,7 +29,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Timed:
-    """A response and what it took.
+    """A response and what it took; all seconds are None where nothing is timed.
 
     latency_s: from its start to its end, of which verifier_s went into a verifier's forwards and model_s into the
     model's own (None in a batch, where nobody's are one's own); time_s: its share of the wall clock, which is all of
@@ -37,11 +37,18 @@ class Timed:
     """
 
     decoded: Decoded
-    latency_s: float
-    time_s: float
-    verifier_s: float
+    latency_s: float | None
+    time_s: float | None
+    verifier_s: float | None
     model_s: float | None
     forwards: float
+
+    def untimed(self) -> Timed:
+        return Timed(self.decoded, None, None, None, None, self.forwards)
+
+
+Known = Mapping[str, Timed]
+"""Responses to a question that need not be decoded again, by side."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,12 @@ class Stopwatch:
             ForwardTimer(model.device, verifier) if verifier else None,
         )
 
+    def close(self) -> None:
+        """Stop watching, so that the model can be another run's."""
+        for probe in (self.counter, self.model_timer, self.verifier_timer):
+            if probe:
+                probe.remove()
+
     def warm_up(self, longest: Question) -> None:
         """Run all sides on the longest prompt, so that no first-time cost falls into a measurement."""
         for _ in range(self.plan.runtime.warmup):
@@ -86,21 +99,29 @@ class Stopwatch:
             sides["uncached"] = (plan.reference, replace(settings, cache="none"))
         return sides
 
-    def decode(self, questions: Sequence[Question]) -> list[dict[str, Timed]]:
-        """Every question's responses by side, all of them in one turn if there is a batch.
+    def decode(self, questions: Sequence[Question], known: Sequence[Known]) -> list[dict[str, Timed]]:
+        """Every question's responses by side, all of them in one turn if there is a batch, but for what is known of it.
 
         Sides take turns at going first, so that none profits from it.
         """
         if self.plan.runtime.batch_size == 1:
-            return [self._one(question) for question in questions]
-        batches = {name: self._batch(name, questions) for name in self._order(next(self.turns), questions[0].repeat)}
-        return [{name: batch[place] for name, batch in batches.items()} for place in range(len(questions))]
+            found = [self._one(*pair) for pair in zip(questions, known, strict=True)]
+        else:
+            found = [dict(responses) for responses in known]
+            for name in self._order(next(self.turns), questions[0].repeat):
+                places = [place for place, responses in enumerate(known) if name not in responses]
+                batch = self._batch(name, [questions[place] for place in places]) if places else []
+                for place, timed in zip(places, batch, strict=True):
+                    found[place][name] = timed
+        if self.plan.runtime.timing:
+            return found
+        return [{name: timed.untimed() for name, timed in responses.items()} for responses in found]
 
-    def _one(self, question: Question) -> dict[str, Timed]:
+    def _one(self, question: Question, known: Known) -> dict[str, Timed]:
         sides = self.sides(question.repeat)
         order = self._order(question.document.index + question.repeat, question.repeat)
         self._taken()  # what the warm-up and the last prompt's audit took belongs to no prompt
-        return {name: self._alone(*sides[name], question.prompt) for name in order}
+        return {name: known.get(name) or self._alone(*sides[name], question.prompt) for name in order}
 
     def _order(self, turn: int, repeat: int) -> list[str]:
         names = list(self.sides(repeat))
@@ -113,7 +134,7 @@ class Stopwatch:
             lambda: decoder.decode(self.model, prompt, settings, self.plan.special), self.model.device
         )
         counted = self.counter.forwards - before
-        _check_count(decoder, decoded.trace.nfe, counted)
+        check_count(decoder, decoded.trace.nfe, counted)
         verifier_s, model_s = self._taken()
         return Timed(decoded, latency_s, latency_s, verifier_s, model_s, float(counted))
 
@@ -132,14 +153,5 @@ class Stopwatch:
         shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
         self._taken()  # nobody's own
         shared = round(sum(share.forwards for share in shares))
-        _check_count(decoder, shared, self.counter.forwards - before)
+        check_count(decoder, shared, self.counter.forwards - before)
         return [Timed(share.result, share.latency_s, share.time_s, 0.0, None, share.forwards) for share in shares]
-
-
-def _check_count(decoder: Decoder, reported: int, counted: int) -> None:
-    """Raise RuntimeError unless what is reported agrees with the forwards that the model itself has counted."""
-    if counted != reported:
-        raise RuntimeError(
-            f"{type(decoder).__name__} reports {reported} forwards, the model counted {counted}; "
-            "every forward must leave one event in the trace"
-        )

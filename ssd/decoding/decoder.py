@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit import CommitRule
 from ssd.decoding.draft import Draft
+from ssd.decoding.drafted import DraftRecord
 from ssd.decoding.engine import Engine
 from ssd.decoding.rule import Ranking
 from ssd.decoding.scores import Scores
@@ -68,6 +69,10 @@ class Decoder(ABC):
     def caveat(self, settings: GenerationSettings) -> str | None:
         """Why these options and settings make a decoder lossy that is lossless otherwise; None if they do not."""
         return None
+
+    def resolved(self) -> dict[str, Any]:
+        """Options that can be left to the decoder, as it takes them, so that equal runs have equal ids."""
+        return {}
 
     def files(self) -> list[Path]:
         """The files, beside the model's, that the decoder's results depend on."""
@@ -162,11 +167,16 @@ class BlockDecoder(Decoder):
         canvas = engine.canvas
         draft = Draft.of_state(canvas.tokens[block.start : block.span_stop], step)
         kind, scores, context = engine.open(draft, block)
-        rows = canvas.length
+        rows, hand = canvas.length, None
+        # The other rankings' confidence is a position's, whichever of its tokens is drafted.
+        by_token = engine.runner_up and engine.rule.settings.ranking not in ("topk_margin", "entropy")
         while True:
             ranking = engine.rank(scores, draft, block)
             next_states = ranking.apply(draft.states, scores.token)
             path = self.accept(engine, draft, next_states, ranking.next_step)
+            if hand is not None and draft.nodes > 1:
+                first = block.start - canvas.prompt_length
+                trace.drafts[len(trace.events)] = DraftRecord.of(draft, path, first, hand.scores, by_token)
             trace.events.append(_event(kind, block, rows, draft, path, ranking, next_states, scores, engine))
             if not trace.events[-1].picks:  # which is what bounds this loop
                 raise RuntimeError(

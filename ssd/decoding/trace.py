@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from ssd.decoding.drafted import DraftedNode, DraftRecord
+
 Kind = Literal["refresh", "decode", "verify", "verifier"]
 KINDS: tuple[Kind, ...] = ("refresh", "decode", "verify", "verifier")
 
@@ -39,10 +41,14 @@ class Event(NamedTuple):
 
 @dataclass
 class Trace:
-    """The events of one response in order, and how many positions the stop rule filled instead of deciding."""
+    """The events of one response in order, and how many positions the stop rule filled instead of deciding.
+
+    drafts: what was drafted, by the index of the event that evaluated it.
+    """
 
     events: list[Event] = field(default_factory=list)
     filled: int = 0
+    drafts: dict[int, DraftRecord] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def nfe_by_kind(self) -> dict[Kind, int]:
@@ -71,3 +77,8 @@ class Trace:
     def acceptance_lengths(self) -> list[int]:
         """Tokens committed per forward that checked drafts, bonus included."""
         return [len(event.picks) for event in self.events if event.drafted]
+
+    def drafted_by(self, event: int) -> list[DraftedNode]:
+        """The drafted nodes that the event with this index evaluated; none where no record of drafts was kept."""
+        record = self.drafts.get(event)
+        return record.nodes() if record else []

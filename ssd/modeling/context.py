@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from ssd.modeling.attention import Pair, attend
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ class Window:
     def is_whole(self) -> bool:
         return self.size == self.length
 
+    @lru_cache(maxsize=64)  # noqa: B019
     def shadow_positions(self, device: torch.device) -> Tensor:
         """[size + rows]: the window's positions, then once more those of its rows, where their shadows stand."""
         positions = torch.arange(self.start, self.stop, device=device)
         return torch.cat((positions, positions[self.row_slice]))
 
+    @lru_cache(maxsize=64)  # noqa: B019
     def shadow_visibility(self, device: torch.device) -> Tensor:
         """[size + rows, size + rows]: only shadows see shadows, and each sees all else but the row it stands for."""
         visible = torch.ones(self.size + self.rows, self.size + self.rows, dtype=torch.bool, device=device)
@@ -55,8 +61,26 @@ class Window:
         return visible
 
 
+class Beside(ABC):
+    """What a window's forward attends to beside its own rows."""
+
+    @abstractmethod
+    def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        """Attention [nodes, heads, queries, head_size] in layer `index`, see `attend` in ssd/modeling/attention.py."""
+
+
+class Frozen(Beside):
+    """Keys and values by layer: pairs [key_value_heads, context, head_size], and the same with room for a window."""
+
+    layers: list[Pair]
+    rooms: list[Pair]
+
+    def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        return attend(query, key, value, self.layers[index], self.rooms[index], visible)
+
+
 @dataclass
-class Context:
+class Context(Frozen):
     """Keys and values of the positions outside one window, frozen at that window's refresh forward.
 
     layers: each layer's pair [key_value_heads, context, head_size], written once per refresh and only read after;
@@ -65,21 +89,30 @@ class Context:
     """
 
     window: Window
-    layers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    rooms: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    layers: list[Pair] = field(default_factory=list)
+    rooms: list[Pair] = field(default_factory=list)
 
     def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
         """Keep the pair of layer `index` out of a whole canvas' [1, key_value_heads, length, head_size]."""
-        start, stop, context = self.window.start, self.window.stop, self.window.length - self.window.size
-        room = (_empty_like(key, self.window.length), _empty_like(value, self.window.length))
+        start, stop, context = self.window.start, self.window.stop, self.size
+        room = self._room(index, key, value)
         for buffer, states in zip(room, (key[0], value[0]), strict=True):
             buffer[:, :start] = states[:, :start]
             buffer[:, start:context] = states[:, stop:]
         self.rooms[index:] = [room]
         self.layers[index:] = [(room[0][:, :context], room[1][:, :context])]
 
+    @property
+    def size(self) -> int:
+        """How many positions are frozen."""
+        return self.window.length - self.window.size
 
-class SlidingContext:
+    def _room(self, index: int, key: Tensor, value: Tensor) -> Pair:
+        """Room [key_value_heads, context + window, head_size] in layer `index`, for states like key and value."""
+        return _empty_like(key, self.window.length), _empty_like(value, self.window.length)
+
+
+class SlidingContext(Frozen):
     """Keys and values left of a window that only moves right, each as the last forward that recomputed it left it.
 
     layers: each layer's frozen pair [key_value_heads, window.start, head_size]; rooms: the pair and the window's own
@@ -88,10 +121,10 @@ class SlidingContext:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.layers: list[tuple[Tensor, Tensor]] = []
-        self.rooms: list[tuple[Tensor, Tensor]] = []
+        self.layers: list[Pair] = []
+        self.rooms: list[Pair] = []
         self._start = self._stop = 0  # of the last forward
-        self._buffers: list[tuple[Tensor, Tensor]] = []
+        self._buffers: list[Pair] = []
 
     def move(self, window: Window) -> None:
         """Freeze what the last forward left between its own start and that of `window`, the next one's."""

@@ -36,9 +36,9 @@ class MaskedDiffusionModel:
         """
         if canvas.shape[0] != window.length:
             raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
-        context = Context(window)
-        hidden = self._hidden(Part(self._moved(canvas[None]), keep=context))
-        return self._predict(hidden, 0, window), context
+        context = self._context(window)
+        part = Part(self._moved(canvas[None]), keep=context, wanted=self._wanted(0, window))
+        return self._logits(self._hidden(part)), context
 
     @torch.inference_mode()
     def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
@@ -48,8 +48,8 @@ class MaskedDiffusionModel:
         """
         _check_states(states, window)
         _check_context(context, window)
-        hidden = self._hidden(Part(self._moved(states), window.start, context))
-        return self._predict(hidden, window.start, window)
+        part = Part(self._moved(states), window.start, context, wanted=self._wanted(window.start, window))
+        return self._logits(self._hidden(part))
 
     @torch.inference_mode()
     def window_with_shadow(self, state: Tensor, window: Window, context: Context | None = None) -> Tensor:
@@ -75,7 +75,7 @@ class MaskedDiffusionModel:
         )
         hidden = self._hidden(part)[0]
         pair = torch.stack((hidden[window.row_slice], hidden[window.size :]))
-        return self._predict(pair, window.first_row, window)
+        return self._logits(pair)
 
     @torch.inference_mode()
     def slide(self, tokens: Tensor, window: Window, context: SlidingContext) -> Tensor:
@@ -88,26 +88,35 @@ class MaskedDiffusionModel:
             raise ValueError(f"{window}: expected a canvas cut off at the window's stop, length == stop")
         _check_states(tokens[None], window)
         context.move(window)
-        part = Part(self._moved(tokens[None]), window.start, context if window.start else None, keep=context)
-        hidden = self._hidden(part)
-        return self._predict(hidden, window.start, window)
+        part = Part(
+            self._moved(tokens[None]),
+            window.start,
+            context if window.start else None,
+            keep=context,
+            wanted=self._wanted(window.start, window),
+        )
+        return self._logits(self._hidden(part))
+
+    def _context(self, window: Window) -> Context:
+        """An empty context around `window`, for a refresh to fill."""
+        return Context(window)
 
     def _hidden(self, part: Part) -> Tensor:
-        """Hidden states [nodes, window, hidden_size] of one window: a forward of its own."""
+        """Hidden states [nodes, wanted, hidden_size] of one window: a forward of its own."""
         return self.transformer([part])[0]
 
     def _moved(self, tokens: Tensor) -> Tensor:
         return tokens.to(self.device, non_blocking=True)
 
-    def _predict(self, hidden: Tensor, start: int, window: Window) -> Tensor:
-        """Logits of the window's rows from hidden states [nodes, length, hidden_size] that begin at `start`."""
+    def _wanted(self, start: int, window: Window) -> slice:
+        """Where the window's rows are predicted, among the positions from `start` on that a forward recomputes."""
         first = window.first_row - self.config.logits_shift - start
         if first < 0:
             raise ValueError(
                 f"the prediction for position {window.first_row} is made at {window.first_row - 1}, "
                 f"outside the positions from {start} on that this forward recomputes"
             )
-        return self._logits(hidden[:, first : first + window.rows])
+        return slice(first, first + window.rows)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """Logits [nodes, rows, vocabulary] of hidden states [nodes, rows, hidden_size]."""

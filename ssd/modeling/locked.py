@@ -32,6 +32,7 @@ class LockedModel(MaskedDiffusionModel):
         if nodes < 1:
             raise ValueError(f"a lock of {nodes} nodes: expected at least 1")
         self.transformer, self.config, self.nodes = model.transformer, model.config, nodes
+        self.inner = model
 
     @torch.inference_mode()
     def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
@@ -45,16 +46,17 @@ class LockedModel(MaskedDiffusionModel):
         filled = F.pad(states, (0, 0, 0, self.nodes - asked), value=self.config.mask_id)
         return super().window(filled, window, context)[:asked]
 
+    def _context(self, window: Window) -> Context:
+        return self.inner._context(window)
+
     def _hidden(self, part: Part) -> Tensor:
-        if part.keep is not None or part.visible is not None:
-            return super()._hidden(part)
-        size = part.tokens.shape[1]
-        tokens = F.pad(part.tokens, (0, -size % MULTIPLE), value=self.config.mask_id)
-        padded = tokens.shape[1]
-        if padded > size:
-            visible = (torch.arange(padded, device=tokens.device) < size).expand(padded, padded)
-            part = replace(part, tokens=tokens, visible=visible)
-        return super()._hidden(part)
+        wanted = slice(None) if part.wanted is None else part.wanted
+        part = replace(part, wanted=None)  # how many rows are asked for must not matter either
+        if part.keep is None and part.visible is None:
+            padding = -part.tokens.shape[1] % MULTIPLE
+            tokens = F.pad(part.tokens, (0, padding), value=self.config.mask_id)
+            part = replace(part, tokens=tokens, padding=padding)
+        return self.inner._hidden(part)[:, wanted]
 
     def _logits(self, hidden: Tensor) -> Tensor:
         rows = hidden.shape[1]

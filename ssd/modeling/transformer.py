@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.context import Context, SlidingContext
+from ssd.modeling.context import Beside, Context, SlidingContext
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,20 @@ class Part:
 
     context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
     positions [window], visible [window, window]: for a window that is no plain run of positions: others among the
-    `window` ones from `start` on, and who sees whom (see `attend`).
+    `window` ones from `start` on, and who sees whom (see `attend`);
+    padding: how many positions at the window's end nobody sees; wanted: the positions whose hidden states are asked
+    for, all if None; replay: gives these, [nodes, wanted, hidden_size], where they need not be computed step by step.
     """
 
     tokens: Tensor
     start: int = 0
-    context: Context | SlidingContext | None = None
+    context: Beside | None = None
     keep: Context | SlidingContext | None = None
     positions: Tensor | None = None
     visible: Tensor | None = None
+    padding: int = 0
+    wanted: slice | None = None
+    replay: Callable[[], Tensor] | None = None
 
     @property
     def stop(self) -> int:
@@ -41,6 +46,10 @@ class Part:
         if positions is None:
             positions = torch.arange(self.start, self.stop, device=self.tokens.device)
         return positions.expand(self.tokens.shape).flatten()
+
+
+Project = Callable[["Layer", Tensor, tuple[Tensor, Tensor], Tensor | None], tuple[Tensor, Tensor, Tensor]]
+Finish = Callable[["Layer", Tensor, Tensor], Tensor]
 
 
 class RMSNorm(nn.Module):
@@ -74,34 +83,64 @@ class Layer(nn.Module):
         self.up = nn.Linear(size, config.mlp_size, bias=False)
         self.down = nn.Linear(config.mlp_size, size, bias=False)
 
-    def forward(self, hidden: Tensor, turns: tuple[Tensor, Tensor], parts: Sequence[Part], index: int) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        turns: tuple[Tensor, Tensor],
+        parts: Sequence[Part],
+        index: int,
+        wanted: Tensor | None = None,
+        steps: tuple[Project, Finish] | None = None,
+    ) -> Tensor:
         """hidden: [rows, hidden_size], the rows of all parts one after the other; the same shape comes back.
 
         Matrices are applied to all rows at once; each part attends to its own. turns: the rows' `Rotary.turns`; index:
-        of this layer.
+        of this layer; wanted: int64, the rows that come back, all if None; steps: what stands in for `project` and
+        `finish`.
         """
-        normed = self.attention_norm(hidden)
-        split = (len(hidden), -1, self.head_size)
-        query, key, value = (project(normed).view(split) for project in (self.query, self.key, self.value))
-        query, key = rotate(query, turns), rotate(key, turns)
+        project, finish = steps or (Layer.project, Layer.finish)
+        query, key, value = project(self, hidden, turns, wanted)
+        nodes = [part.tokens.shape[0] for part in parts]
         sizes = [part.tokens.numel() for part in parts]
-        each = zip(parts, *(vectors.split(sizes) for vectors in (query, key, value)), strict=True)
-        mixed = [self._mix(part, index, *of_part) for part, *of_part in each]
-        hidden = hidden + self.attention_out(mixed[0] if len(mixed) == 1 else torch.cat(mixed))
+        asked = sizes if wanted is None else [_wanted_size(part) for part in parts]
+        each = zip(parts, nodes, query.split(asked), key.split(sizes), value.split(sizes), strict=True)
+        mixed = [
+            _mix(part, index, *(rows.unflatten(0, (count, -1)).transpose(1, 2) for rows in of_part))
+            for part, count, *of_part in each
+        ]
+        hidden = hidden if wanted is None else hidden[wanted]
+        return finish(self, hidden, mixed[0] if len(mixed) == 1 else torch.cat(mixed))
+
+    def project(
+        self, hidden: Tensor, turns: tuple[Tensor, Tensor], wanted: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated queries (of the wanted rows) and keys, and values, each [rows, heads, head_size]."""
+        normed = self.attention_norm(hidden)
+        split = (-1, self.head_size)
+        key = rotate(self.key(normed).unflatten(-1, split), turns)
+        value = self.value(normed).unflatten(-1, split)
+        if wanted is not None:
+            normed, turns = normed[wanted], (turns[0][wanted], turns[1][wanted])
+        return rotate(self.query(normed).unflatten(-1, split), turns), key, value
+
+    def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
+        """hidden [rows, hidden_size] after attention's [rows, heads · head_size] and the MLP were added."""
+        hidden = hidden + self.attention_out(mixed)
         normed = self.mlp_norm(hidden)
         return hidden + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
-    def _mix(self, part: Part, index: int, *rotated: Tensor) -> Tensor:
-        """Attention of one part [rows, heads · head_size], from queries, keys, values [rows, heads, head_size]."""
-        split = (*part.tokens.shape, -1, self.head_size)
-        query, key, value = (vectors.view(split).transpose(1, 2) for vectors in rotated)
-        if part.keep is not None:
-            part.keep.freeze(index, key, value)
-        frozen = room = None
-        if part.context is not None:
-            frozen, room = part.context.layers[index], part.context.rooms[index]
-        mixed = attend(query, key, value, frozen, room, part.visible)
-        return mixed.transpose(1, 2).reshape(len(rotated[0]), -1)
+
+def _mix(part: Part, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of one part [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
+    if part.keep is not None:
+        part.keep.freeze(index, key, value)
+    if part.padding:
+        key, value = key[:, :, : -part.padding], value[:, :, : -part.padding]
+    if part.context is None:
+        mixed = attend(query, key, value, visible=part.visible)
+    else:
+        mixed = part.context.attend(index, query, key, value, part.visible)
+    return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class Transformer(nn.Module):
@@ -117,14 +156,32 @@ class Transformer(nn.Module):
         self.rotary = Rotary(config.head_size, config.rope_theta, config.rope_full_precision)
 
     def forward(self, parts: Sequence[Part]) -> list[Tensor]:
-        """Hidden states [nodes, window, hidden_size] of every part, whose windows and contexts are its own."""
-        hidden = self.embedding(torch.cat([part.tokens.flatten() for part in parts]))
+        """Hidden states [nodes, wanted, hidden_size] of every part, whose windows and contexts are its own."""
+        if parts[0].replay is not None:
+            return [part.replay() for part in parts]
+        stop = max(part.stop for part in parts)
         positions = torch.cat([part.each_position() for part in parts])
-        turns = self.rotary.turns(positions, max(part.stop for part in parts), hidden.dtype)
+        turns = self.rotary.turns(positions, stop, self.embedding.weight.dtype)
+        hidden = self.through(parts, turns, wanted_rows(parts))
+        each = hidden.split([_wanted_size(part) for part in parts])
+        return [rows.unflatten(0, (len(part.tokens), -1)) for part, rows in zip(parts, each, strict=True)]
+
+    def through(
+        self,
+        parts: Sequence[Part],
+        turns: tuple[Tensor, Tensor],
+        wanted: Tensor | None = None,
+        steps: tuple[Project, Finish] | None = None,
+    ) -> Tensor:
+        """Hidden states [rows, hidden_size] of all parts' wanted rows, which only the last layer tells apart.
+
+        turns: the rows' `Rotary.turns`; wanted: `wanted_rows` of the parts; steps: as `Layer.forward` takes them.
+        """
+        hidden = self.embedding(torch.cat([part.tokens.flatten() for part in parts]))
+        last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            hidden = layer(hidden, turns, parts, index)
-        each = hidden.split([part.tokens.numel() for part in parts])
-        return [rows.view(*part.tokens.shape, -1) for part, rows in zip(parts, each, strict=True)]
+            hidden = layer(hidden, turns, parts, index, wanted if index == last else None, steps)
+        return hidden
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Logits [..., vocabulary] of hidden states [..., hidden_size]; the caller picks the rows."""
@@ -136,3 +193,23 @@ class Transformer(nn.Module):
         if not self.config.logits_shift:
             return outputs
         return torch.cat((outputs[:, :1], outputs[:, :-1]), dim=1)
+
+
+def wanted_rows(parts: Sequence[Part]) -> Tensor | None:
+    """int64: which of the rows of all parts, laid one after the other, are wanted; None if all are."""
+    if all(_wanted_size(part) == part.tokens.numel() for part in parts):
+        return None
+    rows = torch.arange(sum(part.tokens.numel() for part in parts), device=parts[0].tokens.device)
+    each = rows.split([part.tokens.numel() for part in parts])
+    return torch.cat(
+        [
+            own.view(part.tokens.shape)[:, part.wanted or slice(None)].flatten()
+            for part, own in zip(parts, each, strict=True)
+        ]
+    )
+
+
+def _wanted_size(part: Part) -> int:
+    """How many rows of a part are wanted."""
+    nodes, window = part.tokens.shape
+    return nodes * (window if part.wanted is None else len(range(window)[part.wanted]))

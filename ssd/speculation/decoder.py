@@ -37,7 +37,8 @@ class SelfSpeculative(BlockDecoder):
     width: continuations per node (None: 1 for a chain, 2 for kary, 4 for best_first);
     budget: nodes per verify forward, the state in hand included, with depth `auto` at most (None: depth + 1, for kary
     depth · width + 1, for spiffy all nodes of the graph, for depth `auto` 32);
-    builder: see `expand`, and `lay` for spiffy; alternatives: draft second-best tokens too;
+    builder: see `expand`, and `lay` for spiffy (None: chain for one continuation per node, best_first for more);
+    alternatives: draft second-best tokens too;
     graph: the file of spiffy's draft graph, which alone says what is drafted;
     costs: what depth `auto` reckons a forward to cost (None: measured by `load`).
     Raises ValueError naming the option, its value and what was expected.
@@ -48,11 +49,12 @@ class SelfSpeculative(BlockDecoder):
         depth: Depth = 8,
         width: int | None = None,
         budget: int | None = None,
-        builder: Builder = "chain",
+        builder: Builder | None = "chain",
         alternatives: bool = False,
         graph: str | None = None,
         costs: Costs | None = None,
     ) -> None:
+        builder = builder or ("chain" if width in (None, 1) and alternatives is False else "best_first")
         check_options(depth, width, budget, builder, alternatives, graph)
         self.is_auto = depth == "auto"
         if costs is not None and not self.is_auto:
@@ -63,6 +65,7 @@ class SelfSpeculative(BlockDecoder):
         self.width = WIDTHS[builder] if width is None else width
         self.runner_up = self._graph.runner_up if self._graph else alternatives
         self.depth, self.budget = self._limits(depth, budget)
+        self._asked_budget = None if budget == self._limits(depth, None)[1] else budget
         self._given = None if costs is None else costs_from(costs)
         self._measured: NodeCosts | None = None
         self._payoff = Payoff(self._given, self.budget) if self._given else None
@@ -79,6 +82,10 @@ class SelfSpeculative(BlockDecoder):
     @property
     def most_nodes(self) -> int:
         return self.budget
+
+    def resolved(self) -> dict[str, Any]:
+        """The builder and width that null stands for, and a budget that is the builder's own as null."""
+        return {"builder": self.builder, "width": self.width, "budget": self._asked_budget}
 
     def files(self) -> list[Path]:
         return self._files

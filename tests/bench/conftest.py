@@ -11,7 +11,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.bench.references import FOLDER
+from ssd.bench.runner import MODELS, run
 from ssd.modeling.config import Family
 from tests.checkpoints import PRESETS, write_tiny_checkpoint
 from tests.data import REPOSITORY
@@ -22,6 +23,12 @@ from tests.models import FAMILIES
 def _no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who edits the sources while tests run must not fail those that resume a run."""
     monkeypatch.setenv("GIT_DIR", os.devnull)
+
+
+@pytest.fixture(autouse=True)
+def _no_model() -> None:
+    """Every test's first run loads its model."""
+    MODELS.forget()
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +69,8 @@ def short_words(checkpoint: Path, family: Family, results: Path) -> list[str]:
 
 
 def only_folder(root: Path) -> Path:
-    (folder,) = root.iterdir()
+    """The one run's folder, beside which the reference's responses may lie."""
+    (folder,) = (path for path in root.iterdir() if path.name != FOLDER)
     return folder
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ssd.bench import runner
+from ssd.bench import job
 from ssd.bench.shared import SharedForwards
 from ssd.bench.table import print_summary
 
@@ -15,7 +15,7 @@ def lines_of(root, run_id):
 
 @pytest.mark.parametrize("cache", ["prefix", "dual"])
 def test_a_batch_changes_no_response_and_no_trace(family, cache, short_run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runner, "BATCHES", 1)
+    monkeypatch.setattr(job, "BATCHES", 1)
     words = ("runtime.limit=7", f"generation.cache={cache}", "generation.stop=eos_block")
     alone = short_run(family, *words)
     batch = short_run(family, *words, "runtime.batch_size=3")
@@ -70,7 +70,7 @@ def test_what_cannot_be_batched_is_refused(words, message, short_run):
 
 
 def test_sides_take_turns_at_going_first_after_a_warm_up_of_whole_batches(short_run, monkeypatch):
-    monkeypatch.setattr(runner, "BATCHES", 1)
+    monkeypatch.setattr(job, "BATCHES", 1)
     calls = []
     run = SharedForwards.run
 

@@ -1,9 +1,11 @@
 """The table of a grid: every run a row, told apart by what differs."""
 
-from ssd.bench.comparison import Run, labels, print_comparison
+from ssd.bench.comparison import Run, circumstances, labels, print_comparison
 
 
-def make_run(decoder, accuracy=1.0, reference="stepwise decoding", task="tiny_math", generation=None, **options) -> Run:
+def make_run(
+    decoder, accuracy=1.0, reference="stepwise decoding", task="tiny_math", generation=None, environment=None, **options
+) -> Run:
     config = {
         "decoder": {"name": decoder, **options},
         "generation": {"cache": "dual", "ranking": "entropy"} | (generation or {}),
@@ -22,7 +24,7 @@ def make_run(decoder, accuracy=1.0, reference="stepwise decoding", task="tiny_ma
         "identity": {"rate": 1.0},
         "accuracy": {"decoder": accuracy},
     }
-    return Run(config, summary)
+    return Run(config, summary, environment or {})
 
 
 def test_labels_name_the_options_in_which_runs_of_a_decoder_differ():
@@ -58,3 +60,25 @@ def test_runs_of_several_tasks_name_theirs(capsys):
     output = capsys.readouterr().out
     assert any("llada_tiny" in line and "gsm8k" in line and "ssd" in line for line in output.splitlines())
     assert "2 runs of tiny_math, gsm8k" in output
+
+
+def test_runs_measured_under_other_circumstances_than_most_are_marked(capsys):
+    usual = {"commit": "c0ffee", "python": "3.11.9", "libraries": {"torch": "2.13.0", "numpy": "2"}, "platform": "any"}
+    runs = [
+        make_run("ssd", depth=1, environment=usual),
+        make_run("ssd", depth=2, environment=usual | {"platform": "another"}),
+        make_run(
+            "ssd", depth=3, environment=usual | {"commit": "beef", "libraries": {"torch": "2.14.0", "numpy": "2"}}
+        ),
+    ]
+    assert circumstances(runs) == ["", "", "commit: c0ffee → beef; torch: 2.13.0 → 2.14.0"]
+    print_comparison(runs)
+    output = capsys.readouterr().out
+    assert [line.count("†") for line in output.splitlines() if "depth=" in line] == [0, 0, 1]
+    assert output.splitlines()[-1].startswith("† measured under other circumstances than most: commit: c0ffee → beef")
+
+
+def test_what_a_grid_varies_on_purpose_is_no_other_circumstance():
+    runs = [make_run("ssd", environment={"device": device, "threads": 1}) for device in ("cpu", "cuda")]
+    runs = [run._replace(config={**run.config, "runtime": {"device": run.environment["device"]}}) for run in runs]
+    assert circumstances(runs) == ["", ""]

@@ -19,7 +19,7 @@ CONFIG = {
 STEPWISE = "stepwise decoding"
 
 
-def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), accepted=(), verifier_s=0.0):
+def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), accepted=(), verifier_s=0.0, order=0.5):
     return {
         "response_ids": [7] * total,
         "correct": correct,
@@ -37,6 +37,7 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
         "acceptance_lengths": list(lengths),
         "drafted_by_depth": list(drafted),
         "accepted_by_depth": list(accepted),
+        "order_correlation": {"within_blocks": order, "response": None},
     }
 
 

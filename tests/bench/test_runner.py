@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from baselines.stepwise import Stepwise
-from ssd.bench import probes, runner
+from ssd.bench import loading, probes
+from ssd.bench.measurement import Bench
 from ssd.bench.plan import make_plan
+from ssd.bench.runner import MODELS
 from ssd.bench.store import run_id
 from ssd.bench.table import print_summary
 from ssd.decoding.decoder import BlockDecoder
@@ -98,10 +100,11 @@ def test_a_finished_run_is_returned_without_measuring(short_run, tmp_path, monke
         raise AssertionError("a finished run must not load a model")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "load_model", refuse)
+        patch.setattr(loading, "load_model", refuse)
         assert short_run("llada") == first
         assert "is finished" in capsys.readouterr().out
         assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() == before
+        MODELS.forget()
         with pytest.raises(AssertionError, match="must not load"):
             short_run("llada", "overwrite=true")
     assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() == before, "a failed new start loses nothing"
@@ -138,11 +141,11 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
     (folder / "samples.jsonl").write_bytes(content[0] + content[1][:40])
 
     measured = []
-    measure = runner.Bench.measure
+    measure = Bench.measure
     monkeypatch.setattr(
-        runner.Bench,
+        Bench,
         "measure",
-        lambda self, group: measured.extend(question.document.index for question in group) or measure(self, group),
+        lambda self, group, known: measured.extend(q.document.index for q in group) or measure(self, group, known),
     )
     resumed = short_run("dream", "runtime.warmup=0")
     assert measured == [1, 2]
@@ -260,7 +263,7 @@ def test_stepwise_against_itself_is_identical_and_drafts_nothing(family, short_r
 def test_what_does_not_fit_the_checkpoint_is_refused_before_weights_are_loaded(
     words, message, short_run, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(runner, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(loading, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         short_run("llada", *words)
     assert not list(tmp_path.iterdir()), "a run that could not start leaves nothing behind"

@@ -57,6 +57,8 @@ def test_every_figure_by_hand(decoded):
         "acceptance_lengths": [2, 1],
         "drafted_by_depth": [3, 1],
         "accepted_by_depth": [1, 0],
+        # Position 1, then 0 and 2 in turn: 1 before 0 is one of three pairs; in the second block 3, 4, 5.
+        "order_correlation": {"within_blocks": (5 - 1) / 6, "response": (14 - 1) / 15},
     }
     assert json.loads(json.dumps(line)) == line
 
@@ -89,4 +91,5 @@ def test_traces_are_plain_data(decoded):
         "drafted": [2, 1],
         "accepted": [1, 0],
         "revoked": [],
+        "draft": [],
     }

@@ -64,6 +64,10 @@ def test_the_id_is_readable_and_does_not_depend_on_the_order_of_keys():
         {"tracker": {"name": "wandb", "project": "p"}},
         {"task": CONFIG["task"] | {"workers": 8}},
         {"runtime": CONFIG["runtime"] | {"pass_at": [1, 5]}},
+        {"runtime": CONFIG["runtime"] | {"limit": 10**6}},  # which documents are asked is hashed
+        {"task": CONFIG["task"] | {"path": "elsewhere/test.jsonl"}},
+        {"decoder": CONFIG["decoder"] | {"graph": "elsewhere/graph.json"}},  # so are its contents
+        {"decoder": CONFIG["decoder"] | {"depth": 8.0}},
     ],
 )
 def test_the_id_ignores_what_no_result_depends_on(change):
@@ -75,6 +79,7 @@ def test_every_other_change_gives_another_id():
         CONFIG | {group: CONFIG[group] | {key: "another"}}
         for group in ("decoder", "model", "task", "generation", "runtime")
         for key in CONFIG[group]
+        if (group, key) != ("runtime", "limit")
     ]
     changes += [CONFIG | {"generation": CONFIG["generation"] | {"cache": "dual"}}, CONFIG | {"experiment": "grid"}]
     ids = {run_id(CONFIG), *map(run_id, changes)}
@@ -182,7 +187,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"summary\.json cannot be written: the disk is full \(No space left"):
         store.write_json(file, {"new": 2})
     assert json.loads(file.read_text()) == {"old": 1}
 
@@ -194,6 +199,7 @@ def test_a_failure_leaves_its_traceback_and_reopening_forgets_it(folder):
     with pytest.raises(RuntimeError) as caught:
         raise_it()
     folder.fail(caught.value)
+    assert caught.value.__notes__ == [f"traceback: {folder.path / 'error.json'}"]
     error = folder.read("error.json")
     assert error["error"] == "RuntimeError: the model broke"
     assert "raise_it" in error["traceback"]
@@ -206,6 +212,34 @@ def test_a_failure_before_anything_was_opened_is_kept_too(tmp_path):
     folder = RunFolder(tmp_path / "new", CONFIG)
     folder.fail(ValueError("no such model"))
     assert folder.read("error.json")["error"] == "ValueError: no such model"
+
+
+def test_a_failure_that_cannot_be_kept_does_not_hide_what_failed(folder, monkeypatch):
+    def disk_full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", disk_full)
+    error = RuntimeError("the model broke")
+    folder.fail(error)
+    (note,) = error.__notes__
+    assert note.startswith(f"no error.json: {folder.path / 'error.json'} cannot be written: the disk is full")
+    assert not list(folder.path.glob("error.json*"))
+
+
+def test_what_a_killed_writer_left_half_written_is_removed(folder):
+    folder.write_trace(0, 0, {})
+    strays = [folder.path / "summary.json.partial", folder.path / "traces" / "000001-0.json.partial"]
+    for stray in strays:
+        stray.write_text("{")
+    assert folder.open(ENVIRONMENT) == SAMPLES
+    assert not any(stray.exists() for stray in strays)
+    assert (folder.path / "traces" / "000000-0.json").is_file()
+
+
+def test_a_run_that_is_cleared_is_not_done_from_the_first_moment_on(folder, monkeypatch):
+    folder.finish({"prompts": 3})
+    monkeypatch.setattr(store.shutil, "rmtree", lambda path: pytest.fail("killed") if folder.is_done else None)
+    folder.clear()
 
 
 def test_clearing_forgets_everything(folder):

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from ssd.modeling.attention import Rotary, attend_at_once, attend_in_parts, attend_one_by_one, rotate
+from ssd.modeling.attention import Rotary, attend, attend_at_once, attend_in_parts, attend_one_by_one, rotate
 from ssd.modeling.config import Family
+from ssd.modeling.layouts import InParts, Packed
 from tests.modeling.windows import random_canvas
 from tests.models import random_model, random_transformer
 
@@ -126,6 +127,34 @@ def test_attention_by_hand(dtype, tolerance, beside_context, masked: bool, conte
             if masked:
                 scores[:, context:] = scores[:, context:].masked_fill(~visible, -torch.inf)
             assert (mixed[node, head] - scores.softmax(-1) @ values).abs().max() < tolerance
+
+
+@pytest.mark.parametrize("beside_context", [attend_in_parts, attend_at_once, attend_in_room])
+def test_queries_may_be_fewer_than_the_windows_keys(beside_context) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(2, 6, 5, 8, generator=generator, dtype=torch.float64)
+    key, value = torch.randn(2, 2, 3, 5, 8, generator=generator, dtype=torch.float64)
+    frozen = torch.randn(2, 3, 9, 8, generator=generator, dtype=torch.float64)
+    expected = beside_context(query, key, value, *frozen, None)[:, :, 1:3]
+    torch.testing.assert_close(beside_context(query[:, :, 1:3], key, value, *frozen, None), expected)
+
+
+@pytest.mark.parametrize(("heads", "groups"), [(32, 32), (28, 4)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_other_devices_kernels_take_what_they_are_given(dtype: torch.dtype, heads: int, groups: int) -> None:
+    """On no real device: the kernels' signatures and shapes, not their results."""
+
+    def empty(*shape: int) -> torch.Tensor:
+        return torch.empty(*shape, 128, device="meta", dtype=dtype)
+
+    nodes, window, context = 3, 33, 1280
+    query, own, room = empty(nodes, heads, window), empty(nodes, groups, window), empty(groups, context + 99)
+    frozen = (room[:, :context], room[:, :context])
+    assert attend(query, own, own, frozen, (room, room)).shape == query.shape
+    for kind in (Packed, InParts)[: 1 if dtype == torch.float64 else 2]:
+        layout = kind([(room, room)], context, nodes, window, heads // groups * window)
+        layout.resize(1000)
+        assert layout.attend(0, query[:, :, :20], own, own, None).shape == (nodes, heads, 20, 128)
 
 
 @pytest.mark.parametrize("groups", [2, 6])

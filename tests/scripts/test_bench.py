@@ -7,6 +7,7 @@ import torch
 
 from baselines.stepwise import Stepwise
 from scripts import bench_engine, bench_forward, eager
+from ssd.bench import engines
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import load_model
 from tests.checkpoints import write_tiny_checkpoint
@@ -22,14 +23,35 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("random", [True, False])
 def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_path, capsys, random):
     file, words = tmp_path / "forward.json", ["--random"] if random else []
-    bench_forward.main([*SHORT, *words, "--path", str(folder), "--growth", "8,16", "--json", str(file)])
+    bench_forward.main([*SHORT, *words, "--path", str(folder), "--growth", "8,100000,16", "--json", str(file)])
     printed = capsys.readouterr().out
     assert [f"cache {cache}: window of" in printed for cache in ("none", "prefix", "dual")] == [True] * 3
     written = json.loads(file.read_text())
     assert [row["nodes"] for row in written["forwards"]["dual"]] == ["refresh", "1", "3"]
     assert [row["gen_length"] for row in written["growth"]] == [8, 16]
+    assert written["too_long"] == [100000]
+    assert "gen_length 100000: more than the model's context has room for" in printed
+    assert [row["nodes"] for row in written["attention"]] == [1, 3]
+    assert [row["decoder"] for row in written["loops"]] == ["stepwise", "ssd, depth 8", "ssd, depth auto"]
+    assert all(0 < row["outside"] < 1 for row in written["loops"])
     assert (written["environment"]["checkpoint"] is None) == random
     assert written["rates"]["bytes_per_s"] > 0
+
+
+def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(engines, "compiled_steps", lambda: None)  # which takes half a minute
+    file, words = tmp_path / "forward.json", ["--compile", "--caches", "none,dual", "--growth", "8"]
+    bench_forward.main([*SHORT, *words, "--device", "cpu", "--path", str(folder), "--json", str(file)])
+    written = json.loads(file.read_text())
+    both = ["eager"] * 3 + ["compile"] * 3
+    assert [row["engine"] for row in written["forwards"]["none"]] == ["eager"] * 2
+    assert [row["engine"] for row in written["forwards"]["dual"]] == both
+    assert [row["engine"] for row in written["loops"]] == both
+    assert written["compile_s"]["compile"] > 0
+    assert written["compile_s"]["eager"] is None
+    with pytest.raises(SystemExit):
+        bench_forward.main(["--caches", "dual,triple"])
+    assert "--caches dual,triple: expected some of none,prefix,dual" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["0,2", "1,two", ""])

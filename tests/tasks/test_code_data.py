@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ssd.bench import runner
+from ssd.bench import loading
 from ssd.bench.plan import make_plan
 from ssd.bench.runner import run
 from ssd.tasks.code_task import CodeTask
@@ -109,7 +109,7 @@ def test_the_first_documents_own_solution_is_rehearsed(mbpp: Written, humaneval:
 
 
 def test_a_run_rehearses_before_it_loads_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(loading, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
     checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", "llada")
     path = written(tmp_path, MBPP_ROW | {"code": "def f(x):\n    return x"})
     words = [*short_words(checkpoint, "llada", tmp_path / "results"), "task=mbpp", f"task.path={path}"]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from ssd.bench import measurement, runner
+from ssd.bench import loading, measurement
 from ssd.bench.plan import make_plan
 from ssd.bench.runner import run
 from ssd.tasks.code_task import NO_PROGRAM, CodeTask
 from ssd.tasks.sandbox import sandbox
 from ssd.tasks.sandbox.errors import SandboxError
-from tests.bench.conftest import composed, short_words
+from tests.bench.conftest import composed, only_folder, short_words
 from tests.checkpoints import write_tiny_checkpoint
 
 
@@ -27,8 +27,7 @@ def words(checkpoint: Path, tmp_path: Path) -> list[str]:
 
 
 def lines_of(root: Path) -> list[dict[str, Any]]:
-    (folder,) = root.iterdir()
-    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (only_folder(root) / "samples.jsonl").read_text().splitlines()]
 
 
 def test_a_run_of_a_random_model(
@@ -54,8 +53,7 @@ def test_a_run_of_a_random_model(
     assert judged == [[line["reference"]["text"]] for line in lines], "equal texts are judged once"
 
     (printed,) = [line for line in capsys.readouterr().out.splitlines() if "runs what the model writes" in line]
-    (folder,) = tmp_path.iterdir()
-    protection = json.loads((folder / "environment.json").read_text())["protection"]
+    protection = json.loads((only_folder(tmp_path) / "environment.json").read_text())["protection"]
     assert printed == f"tiny_humaneval runs what the model writes, inside {protection}"
     assert plan.task._sandbox is None, "its judges are gone when the run is over"
 
@@ -79,7 +77,7 @@ def test_without_isolation_no_weights_are_loaded(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "acceptable", lambda allow_unsafe: [])
-    monkeypatch.setattr(runner, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(loading, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
     with pytest.raises(SandboxError, match=r"cannot be isolated .*task\.allow_unsafe_code=true"):
         run(make_plan(composed(*words)))
     assert not list(tmp_path.iterdir()), "a run that could not start leaves nothing behind"

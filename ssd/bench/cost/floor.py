@@ -47,13 +47,15 @@ class Work:
     @classmethod
     def of(cls, model: MaskedDiffusionModel, nodes: int, window: int, context: int, rows: int) -> Work:
         """nodes: states; window: positions recomputed in each; context: frozen positions; rows: predicted in each."""
-        config = model.config
-        key_value = 2 * config.layers * config.key_value_heads * config.head_size
-        moved = weight_bytes(model) + key_value * (context + nodes * window) * model.dtype.itemsize
-        per_position = sum(weight.numel() for weight in model.transformer.layers.parameters() if weight.dim() == 2)
-        attention = 2 * config.layers * config.hidden_size * (context + window)
-        head = model.transformer.head.weight.numel()
-        return cls(moved, 2 * nodes * (window * (per_position + attention) + rows * head))
+        config, layers = model.config, model.config.layers
+        key_value = 2 * config.key_value_heads * config.head_size
+        moved = weight_bytes(model) + layers * key_value * (context + nodes * window) * model.dtype.itemsize
+        weights = sum(weight.numel() for weight in model.transformer.layers.parameters() if weight.dim() == 2) // layers
+        pair = key_value * config.hidden_size
+        attention = 2 * config.hidden_size * (context + window)
+        # The last layer's rows that are not asked for need no more than their keys and values.
+        each_node = (window * (layers - 1) + rows) * (weights + attention) + (window - rows) * pair
+        return cls(moved, 2 * nodes * (each_node + rows * model.transformer.head.weight.numel()))
 
     def floor_s(self, rates: Rates) -> float:
         """Seconds below which no forward of this work can end."""

@@ -10,6 +10,7 @@ from ssd.bench.cost.floor import Rates, Work
 from ssd.bench.cost.forwards import Shape, block_of
 from ssd.bench.cost.model import CostModel
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 
 Row = dict[str, Any]
@@ -53,6 +54,12 @@ def forward_rows(
     return rows
 
 
+def split_by_fit(config: ModelConfig, prompt_length: int, gen_lengths: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Those of `gen_lengths` that fit into the model's context behind such a prompt, and those that do not."""
+    room = config.context_length - prompt_length
+    return [length for length in gen_lengths if length <= room], [length for length in gen_lengths if length > room]
+
+
 def growth_rows(
     model: MaskedDiffusionModel,
     settings: GenerationSettings,
@@ -61,12 +68,14 @@ def growth_rows(
     gen_lengths: Sequence[int],
     budget_s: float,
 ) -> list[Row]:
-    """Stepwise decoding's forwards for each of `gen_lengths` that the model's context holds, their seconds added up."""
+    """Stepwise decoding's forwards for each of `gen_lengths`, their seconds added up.
+
+    Raises ValueError for one that does not fit into the model's context, see `split_by_fit`.
+    """
     rows = []
-    fitting = [length for length in gen_lengths if prompt_length + length <= model.config.context_length]
-    for gen_length in fitting:
+    for gen_length in gen_lengths:
         longer = replace(settings, gen_length=gen_length)
-        cost = CostModel.measure(model, longer, special, [prompt_length], [1], budget_s / len(fitting))
+        cost = CostModel.measure(model, longer, special, [prompt_length], [1], budget_s / len(gen_lengths))
         first_s, decode_s = (cost.forward_s(Shape(nodes, 0, cost.lengths[0])) for nodes in (0, 1))
         seconds = longer.blocks * first_s + (gen_length - longer.blocks) * decode_s
         rows.append(

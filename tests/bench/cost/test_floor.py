@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssd.bench.cost import floor
 from ssd.bench.cost.floor import Rates, Work, weight_bytes
-from ssd.bench.cost.rows import forward_rows, growth_rows
+from ssd.bench.cost.rows import forward_rows, growth_rows, split_by_fit
 from ssd.bench.cost.shapes import SHAPES, random_weights, shape_with
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.dllm import MaskedDiffusionModel
@@ -102,8 +102,10 @@ def test_rows_hold_every_forward_once(family, cache):
 
 def test_growth_adds_up_what_stepwise_decoding_spends(family):
     settings = GenerationSettings(gen_length=16, block_length=8)
-    rows = growth_rows(random_model(family), settings, SPECIAL, 12, [8, 32, 1024], budget_s=0)
-    assert [row["gen_length"] for row in rows] == [8, 32], "1024 exceeds the model's context"
+    model = random_model(family)
+    assert split_by_fit(model.config, 12, [8, 116, 117, 32]) == ([8, 116, 32], [117])
+    rows = growth_rows(model, settings, SPECIAL, 12, [8, 32], budget_s=0)
+    assert [row["gen_length"] for row in rows] == [8, 32]
     for row in rows:
         refreshes = row["gen_length"] // 8
         spent_ms = refreshes * row["refresh_ms"] + (row["nfe"] - refreshes) * row["decode_ms"]

@@ -1,0 +1,65 @@
+"""How bench_forward's rows are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import Formatter
+from typing import Any
+
+from rich.table import Table
+
+COLUMNS = {
+    "engine": "{engine}",
+    "nodes": "{nodes}",
+    "ms": "{ms:.2f}",
+    "to one node": "{to_one_node:.2f}",
+    "rows per s": "{rows_per_s:,.0f}",
+    "MB": "{megabytes:,.1f}",
+    "GFLOP": "{gigaflops:,.2f}",
+    "floor ms": "{floor_ms:.3f}",
+    "to floor": "{to_floor:.2f}",
+    "MBU": "{mbu:.1%}",
+}
+GROWTH_COLUMNS = {
+    "engine": "{engine}",
+    "gen_length": "{gen_length}",
+    "NFE": "{nfe}",
+    "refresh ms": "{refresh_ms:.2f}",
+    "decode ms": "{decode_ms:.2f}",
+    "s per response": "{seconds:.3f}",
+    "ms per token": "{ms_per_token:.2f}",
+}
+ATTENTION_COLUMNS = {
+    "nodes": "{nodes}",
+    "eager": "{eager:.3f}",
+    "one softmax": "{at_once:.3f}",
+    "in parts": "{in_parts:.3f}",
+    "static, packed": "{static_packed:.3f}",
+    "static, in parts": "{static_in_parts:.3f}",
+}
+LOOP_COLUMNS = {
+    "engine": "{engine}",
+    "decoder": "{decoder}",
+    "s": "{seconds:.3f}",
+    "NFE": "{nfe}",
+    "nodes": "{nodes:.1f}",
+    "outside the model": "{outside:.1%}",
+    "speedup": "{speedup:.2f}",
+    "predicted": "{predicted_speedup:.2f}",
+}
+
+
+def table(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
+    """One line per row; every column's template is filled from the row, and left empty where that has None."""
+    drawn = Table(title=title, title_justify="left")
+    for name in columns:
+        drawn.add_column(name, justify="right")
+    for row in rows:
+        drawn.add_row(*(_cell(template, row) for template in columns.values()))
+    return drawn
+
+
+def _cell(template: str, row: dict[str, Any]) -> str:
+    if any(name and row[name] is None for _, name, _, _ in Formatter().parse(template)):
+        return ""
+    return template.format(**row)

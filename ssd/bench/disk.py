@@ -1,0 +1,113 @@
+"""Writing that leaves whole files and whole lines or none, with one clear line where a disk does not take them."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+FULL = "make room there and type the same line again, which goes on where it stopped"
+ELSEWHERE = "pass results_dir=FOLDER, one that can be written"
+REFUSALS = {
+    errno.ENOSPC: ("the disk is full", FULL),
+    errno.EDQUOT: ("your share of the disk is used up", FULL),
+    errno.EROFS: ("the disk is read-only", ELSEWHERE),
+    errno.EACCES: ("it is not yours to write", ELSEWHERE),
+    errno.EPERM: ("it is not yours to write", ELSEWHERE),
+}
+ROOM_BYTES = 2**16
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Say of a full or read-only disk, in one line, what could not be written to `path`, why, and what helps."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        reason, remedy = REFUSALS[error.errno]
+        raise OSError(
+            f"{path} cannot be written: {reason} ({error.strerror}); what was stored before is whole; {remedy}"
+        ) from error
+
+
+def make_folder(folder: Path) -> None:
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def require_room(folder: Path) -> None:
+    """Make the folder and try whether it takes a small file; OSError in one line if not."""
+    make_folder(folder)
+    probe = folder / f".room-{os.getpid()}"
+    with storing(folder):
+        try:
+            _write(probe, bytes(ROOM_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def append_line(file: Path, text: str) -> None:
+    """Add one line and make sure that it has reached the disk; what could not be written whole is cut off again."""
+    with storing(file), file.open("ab", buffering=0) as stream:
+        before = stream.seek(0, os.SEEK_END)
+        try:
+            _write_all(stream, text.encode() + b"\n")
+        except BaseException:
+            stream.truncate(before)
+            raise
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write beside the target, flush to disk, rename: a reader sees the old file or the new one, never half of one."""
+    partial = file.with_name(file.name + ".partial")
+    with storing(file):
+        try:
+            _write(partial, text.encode())
+            partial.replace(file)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    write_atomically(file, json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes; BlockingIOError if one of them holds it. A kill releases it."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(held)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the folder at this moment."""
+    try:
+        with locked(folder):
+            return False
+    except BlockingIOError:
+        return True
+
+
+def _write(file: Path, content: bytes) -> None:
+    with file.open("wb", buffering=0) as stream:
+        _write_all(stream, content)
+
+
+def _write_all(stream: BinaryIO, content: bytes) -> None:
+    """Write without a buffer, which would try again when it is closed, and wait for the disk."""
+    left = memoryview(content)
+    while left:
+        left = left[stream.write(left) :]
+    os.fsync(stream.fileno())

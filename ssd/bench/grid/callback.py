@@ -1,0 +1,75 @@
+"""How a grid is told of itself: Hydra calls this before a sweep, around each of its jobs, and after it.
+
+Hydra makes one for every line, single runs included, so that nothing heavy is imported before a sweep begins. It only
+warns of what a callback raises; SystemExit is what ends a line.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from ssd.bench.grid.planned import Grid
+
+
+class GridCallback(Callback):
+    """Announces a sweep, counts its runs while they are made, and ends it with a table and a list of failures."""
+
+    def __init__(self) -> None:
+        self.grid: Grid | None = None
+        self.begun_s = 0.0
+        self.reached: set[int] = set()
+        self.measured_s: dict[int, float] = {}
+        self.failures: dict[int, str] = {}
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        campaign = config.hydra.sweeper.get("params")
+        if campaign:
+            sys.exit(f"error: this is a campaign over {', '.join(campaign)}; add -m to the line: python run.py -m ...")
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        from ssd.bench.failures import line_of
+        from ssd.bench.grid.start import start
+
+        try:
+            self.grid = start(config)
+        except (ValueError, OSError) as error:
+            sys.exit(f"error: {line_of(error)}")
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        number = self.grid and self.grid.jobs[config.hydra.job.num]
+        if number is None or number in self.reached:
+            return
+        from ssd.bench.grid.progress import line_before
+
+        print(line_before(self.grid, number, self.measured_s, is_in_turn(config)), flush=True)
+        self.reached.add(number)
+        self.begun_s = time.monotonic()
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        number = self.grid and self.grid.jobs[config.hydra.job.num]
+        if number is None:
+            return
+        if job_return.return_value:
+            self.failures[number] = job_return.return_value
+        elif number not in self.measured_s and self.grid.runs[number].left:
+            self.measured_s[number] = time.monotonic() - self.begun_s
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        if self.grid is None:
+            return
+        from ssd.bench.grid.end import end
+
+        if not end(self.grid, is_in_turn(config), self.failures):
+            sys.exit(1)
+
+
+def is_in_turn(config: DictConfig) -> bool:
+    """Whether the jobs are made one after the other in this process, by Hydra's own launcher."""
+    return config.hydra.launcher._target_.endswith(".BasicLauncher")

@@ -1,0 +1,69 @@
+"""After a grid: the table of what is stored, and the list of what is not done. Works wherever the runs were made."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ssd.bench.comparison import Run, print_comparison
+from ssd.bench.disk import is_locked
+from ssd.bench.grid.planned import Grid, PlannedRun
+from ssd.bench.store import run_id
+
+DEVICES = ("cuda", "cpu")
+
+
+def end(grid: Grid, runs_here: bool, told: Mapping[int, str]) -> bool:
+    """Print both; returns whether every run of the grid is done.
+
+    told: what runs of this process said of their failure, for those that have left no error.json;
+    runs_here: the runs were made on this machine; on another, `runtime.device=auto` may have stood for another device.
+    """
+    folders = [run.folder if runs_here else _folder_of(run) for run in grid.runs]
+    done = [(folder, run) for folder, run in zip(folders, grid.runs, strict=True) if (folder / "done.json").is_file()]
+    if done:
+        print_comparison([Run(run.config, *map(_read, _files(folder))) for folder, run in done])
+    failures = list(grid.refused)
+    for number, (folder, name) in enumerate(zip(folders, grid.names(), strict=True)):
+        if not (folder / "done.json").is_file():
+            failures.append((name, _why(folder, told.get(number))))
+    if failures:
+        sys.stdout.flush()
+        print(f"{len(failures)} of {len(grid.runs) + len(grid.refused)} runs are not done:", file=sys.stderr)
+        for name, reason in failures:
+            print(f"  {name}: {reason}", file=sys.stderr)
+    return not failures
+
+
+def _files(folder: Path) -> tuple[Path, Path]:
+    return folder / "summary.json", folder / "environment.json"
+
+
+def _why(folder: Path, told: str | None) -> str:
+    """The first line of a run's error and where its traceback is, or what else kept it from being done."""
+    error = folder / "error.json"
+    if error.is_file():
+        return f"{_read(error)['error'].partition(chr(10))[0]} ({error})"
+    if told:
+        return told
+    if folder.is_dir() and is_locked(folder):
+        return f"another process is measuring it ({folder})"
+    return f"it was not finished, and left no error ({folder}); the same line goes on with it"
+
+
+def _folder_of(run: PlannedRun) -> Path:
+    """Where the run is stored: under its planned id, or the one that another machine's device gave it."""
+    runtimes = [run.config["runtime"] | {"device": device} for device in DEVICES]
+    ids = [run.run_id, *(run_id({**run.config, "runtime": runtime}) for runtime in runtimes)]
+    folders = [run.results_dir / name for name in ids]
+    for mark in ("done.json", "error.json", "samples.jsonl"):
+        for folder in folders:
+            if (folder / mark).is_file():
+                return folder
+    return folders[0]
+
+
+def _read(file: Path) -> dict:
+    return json.loads(file.read_text())

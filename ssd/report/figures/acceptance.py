@@ -1,0 +1,68 @@
+"""How far drafts hold: acceptance by depth, and how many tokens a verification committed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from ssd.report.figures.multiples import multiples
+from ssd.report.figures.selection import Run
+from ssd.report.figures.style import BLUE, VERMILLION, Columns
+
+if TYPE_CHECKING:
+    from ssd.report import Results
+
+PANEL_INCHES = 1.35
+MOST_OUTLINED = 24
+"""So many bars can have outlines that do not cover them."""
+
+
+def draw_by_depth(results: Results, columns: Columns) -> Figure | None:
+    """None without a finished run that drafts."""
+
+    def drafts(run: Run) -> bool:
+        rates = run.row["acceptance_length.rate_by_depth"]
+        return isinstance(rates, list) and len(rates) > 0
+
+    def fill(axes: list[Axes], run: Run) -> str:
+        _bars(axes[0], np.array(run.row["acceptance_length.rate_by_depth"]), "depth")
+        axes[0].set_ylim(0, 1)
+        return ""
+
+    told = "Bars: share of the nodes drafted at a depth that were accepted."
+    return multiples(results, columns, drafts, fill, PANEL_INCHES, told, ("accepted",))
+
+
+def draw_lengths(results: Results, columns: Columns) -> Figure | None:
+    """None without stored samples of a finished run that drafts."""
+    if results.samples.empty:
+        return None
+    by_run = dict(tuple(results.samples.groupby("run_id")["decoder.acceptance_lengths"]))
+
+    def lengths(run: Run) -> np.ndarray:
+        return np.array([length for stored in by_run.get(run.run_id, ()) for length in stored or ()], dtype=int)
+
+    def fill(axes: list[Axes], run: Run) -> str:
+        found = lengths(run)
+        _bars(axes[0], np.bincount(found)[1:] / len(found), "tokens committed")
+        axes[0].axvline(found.mean(), color=VERMILLION, linestyle="--", linewidth=1)
+        return f", mean\N{NO-BREAK SPACE}{found.mean():.2f}"
+
+    told = "Bars: share of verifications that committed so many tokens, the bonus included; dashed: their mean."
+    return multiples(results, columns, lambda run: len(lengths(run)) > 0, fill, PANEL_INCHES, told, ("verifications",))
+
+
+def _bars(axes: Axes, shares: np.ndarray, across: str) -> None:
+    """A bar for 1, 2, ... of what `across` names."""
+    outline = 0.3 if len(shares) <= MOST_OUTLINED else 0
+    axes.bar(range(1, len(shares) + 1), shares, width=0.8, facecolor=BLUE, edgecolor="black", linewidth=outline)
+    axes.set_xlim(0.4, len(shares) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.grid(axis="y")
+    axes.set_xlabel(across)

@@ -1,0 +1,142 @@
+"""Every figure of a report, with the sentence that says what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from ssd.report.figures import (
+    acceptance,
+    confidence,
+    hops,
+    latency,
+    order_maps,
+    pareto,
+    prediction,
+    published,
+    speed,
+    tree_grid,
+)
+from ssd.report.figures.style import WIDTH_INCHES, Columns, styled
+
+if TYPE_CHECKING:
+    from ssd.report import Results
+
+DOTS_PER_INCH = 200
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure by the name of its files; `make` draws it, or gives None if nothing is stored to draw it from."""
+
+    name: str
+    title: str
+    caption: str
+    make: Callable[[Results, Columns], Figure | None]
+
+    def draw(self, results: Results, columns: Columns = 2) -> Figure | None:
+        """The figure over so many columns of a paper."""
+        with styled():
+            return self.make(results, columns)
+
+    def write(self, results: Results, folder: Path) -> list[Path]:
+        """<name>-1.pdf, <name>-1.png (one column), <name>-2.pdf, <name>-2.png (two); nothing if there is no figure."""
+        files = []
+        for columns in WIDTH_INCHES:
+            figure = self.draw(results, columns)
+            if figure is None:
+                return []
+            folder.mkdir(parents=True, exist_ok=True)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once for both files
+            for kind in ("pdf", "png"):
+                files.append(folder / f"{self.name}-{columns}.{kind}")
+                with styled():
+                    figure.savefig(files[-1], dpi=DOTS_PER_INCH)
+        return files
+
+
+FIGURES: tuple[Entry, ...] = (
+    Entry(
+        "speed",
+        "Speedup and forwards by decoder",
+        "How many times less wall-clock time and how many times fewer forwards than the reference each decoder takes.",
+        speed.draw,
+    ),
+    Entry(
+        "pareto",
+        "Accuracy against speedup",
+        "Each run's accuracy against its speedup; the dotted front joins the runs that no other one beats in both.",
+        pareto.draw,
+    ),
+    Entry(
+        "tree-speedup",
+        "Speedup over depth and width",
+        "Wall-clock speedup by how many steps ahead a decoder drafts and how many continuations each node has.",
+        tree_grid.draw_speedup,
+    ),
+    Entry(
+        "tree-forwards",
+        "Forwards over depth and width",
+        "How many times fewer forwards than the reference, by depth and width of the draft tree.",
+        tree_grid.draw_forwards,
+    ),
+    Entry(
+        "acceptance-depth",
+        "Acceptance by depth",
+        "The share of the drafted nodes at each depth that verification accepted.",
+        acceptance.draw_by_depth,
+    ),
+    Entry(
+        "acceptance-lengths",
+        "Acceptance lengths",
+        "How many tokens a verification committed, the bonus included, as a share of all verifications.",
+        acceptance.draw_lengths,
+    ),
+    Entry(
+        "acceptance-confidence",
+        "Acceptance against confidence",
+        "How often a drafted node was accepted, by the least confidence among its drafted picks.",
+        confidence.draw,
+    ),
+    Entry(
+        "prediction",
+        "Predicted against measured speedup",
+        "The speedup that each run's forwards and their measured cost predict, against the speedup that was measured.",
+        prediction.draw,
+    ),
+    Entry(
+        "identity",
+        "Identity by hop",
+        "The share of responses that a cache, a decoder, and both together leave equal, token for token.",
+        hops.draw,
+    ),
+    Entry(
+        "latency",
+        "Latency",
+        "The share of responses that were finished within so many seconds, by the reference and by the decoder.",
+        latency.draw,
+    ),
+    Entry(
+        "published",
+        "Published beside measured",
+        "Figures that papers report beside those measured here, for the same model, task, lengths and method.",
+        published.draw,
+    ),
+    Entry(
+        "order-times",
+        "Order of commitment",
+        "The share of responses in which each position had been committed by each step.",
+        order_maps.draw_times,
+    ),
+    Entry(
+        "order-map",
+        "Directed decoding map",
+        "Which position was committed after which, as a share of what followed each position.",
+        order_maps.draw_map,
+    ),
+)

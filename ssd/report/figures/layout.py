@@ -1,0 +1,119 @@
+"""Room for everything: panels, titles, legends and small print whose lines are broken by measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from math import ceil
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextToPath
+
+from ssd.report.figures.style import FAMILY, SMALL, WIDTH_INCHES, Columns
+
+LINE_INCHES = 0.12
+"""The height of a line of small print."""
+KEY_INCHES, KEY_HEIGHT_INCHES = 0.45, 0.16
+"""What a legend's key takes beside its name, and the height of its rows."""
+
+_TEXT = TextToPath()
+
+
+def canvas(columns: Columns, height_inches: float) -> Figure:
+    """An empty figure that makes room for its labels; legend and small print make it higher by their own height."""
+    return Figure(figsize=(WIDTH_INCHES[columns], height_inches), layout="constrained")
+
+
+def panels(columns: Columns, titles: Sequence[str], per_row: int, height_inches: float) -> tuple[Figure, list[Axes]]:
+    """A figure of a panel for every title, row by row; their heights are beside those of the titles."""
+    across = min(per_row, len(titles))
+    heads = [wrap(title, room(columns, across)) for title in titles]
+    heights = [height_inches + head_inches(heads[start : start + across]) for start in range(0, len(heads), across)]
+    figure = canvas(columns, sum(heights))
+    axes = list(figure.subplots(len(heights), across, squeeze=False, height_ratios=heights).flat)
+    for unused in axes[len(heads) :]:
+        unused.remove()
+    for panel, title in zip(axes, heads, strict=False):
+        head(panel, title)
+    return figure, axes[: len(heads)]
+
+
+def head(axes: Axes, title: str) -> None:
+    """A panel's title, which is wrapped already."""
+    axes.set_title(title, loc="left", fontsize=SMALL, linespacing=1.1)
+
+
+def head_inches(heads: Sequence[str]) -> float:
+    """How much height the titles of panels beside each other take."""
+    return LINE_INCHES * (1 + max(title.count("\n") for title in heads))
+
+
+def room(columns: Columns, per_row: int, margin_inches: float = 0.65) -> float:
+    """How wide a panel is in inches, beside the labels of its y axis."""
+    return WIDTH_INCHES[columns] / per_row - margin_inches
+
+
+@cache
+def inches(text: str, size: float) -> float:
+    """How wide a line of text is."""
+    return _TEXT.get_text_width_height_descent(text, FontProperties(family=FAMILY, size=size), ismath=False)[0] / 72
+
+
+def wrap(text: str, width_inches: float, size: float = SMALL) -> str:
+    """The text in lines that are no wider than that: broken between words, and inside of those that are too long."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if inches(longer, size) <= width_inches:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if lines[-1] and inches(lines[-1] + letter, size) > width_inches:
+                lines.append("")
+            lines[-1] += letter
+    return "\n".join(lines)
+
+
+def small_print(figure: Figure, *sentences: str) -> None:
+    """What a reader must know beside the figure: numbers of prompts, circumstances, what is left out."""
+    text = " ".join(dict.fromkeys(sentence for sentence in sentences if sentence))
+    lines = wrap(text, figure.get_figwidth() - 0.2)
+    figure.set_figheight(figure.get_figheight() + LINE_INCHES * (2 + lines.count("\n")))
+    figure.supxlabel(lines, x=0.01, ha="left", fontsize=SMALL, color="#404040", linespacing=1.15)
+
+
+def legend(figure: Figure, handles: Sequence[Any], beside: bool = False) -> None:
+    """Above the panels, in as many columns as there is room for, or beside them."""
+    names = [wrap(handle.get_label(), 1.8) for handle in handles]
+    widest = max(inches(line, SMALL) for name in names for line in name.split("\n"))
+    columns = 1 if beside else max(1, min(len(names), int((figure.get_figwidth() - 0.1) / (widest + KEY_INCHES))))
+    place = "outside right upper" if beside else "outside upper left"
+    if not beside:
+        rows = ceil(len(names) / columns) + sum(name.count("\n") for name in names)
+        figure.set_figheight(figure.get_figheight() + KEY_HEIGHT_INCHES * (rows + 1))
+    figure.legend(handles, names, loc=place, ncols=columns, handlelength=1.6, columnspacing=1.2)
+
+
+def swatch(label: str, **looks: Any) -> Rectangle:
+    """A legend's key for bars."""
+    return Rectangle((0, 0), 1, 1, label=label, **looks)
+
+
+def colour_bar(figure: Figure, norm: Normalize, colours: str, axes: Sequence[Axes], meaning: str) -> Colorbar:
+    """Above the panels, half as wide as the figure."""
+    figure.set_figheight(figure.get_figheight() + 0.6)
+    bar = figure.colorbar(
+        ScalarMappable(norm, colours), ax=axes, location="top", shrink=0.5, aspect=25, anchor=(0, 0), panchor=False
+    )
+    bar.set_label(meaning)
+    bar.ax.minorticks_off()
+    return bar

@@ -1,0 +1,84 @@
+"""Accuracy against speedup, with the front of the runs that no other one beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ssd.report.figures.intervals import wilson
+from ssd.report.figures.layout import legend, panels, small_print
+from ssd.report.figures.selection import Run, groups, small_print_of
+from ssd.report.figures.style import BLACK, GREY, Columns, look
+
+if TYPE_CHECKING:
+    from ssd.report import Results
+
+FRONT = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 1.5}
+
+
+def draw(results: Results, columns: Columns) -> Figure | None:
+    """None without a timed run."""
+    found = [group for group in groups(results.runs) if any(run.is_timed for run in group.runs)]
+    if not found:
+        return None
+    per_row = 1 if columns == 1 else 2 if len(found) in (2, 4) else 3
+    figure, axes = panels(columns, [group.title for group in found], per_row, 1.8)
+    for panel, group in zip(axes, found, strict=True):
+        runs = [run for run in group.runs if run.is_timed]
+        for run in runs:
+            _point(panel, run)
+        best = front((run.row["speedup.ratio"], 100 * run.row["accuracy.decoder"]) for run in runs)
+        panel.step(*zip(*best, strict=True), where="post", **FRONT)
+        panel.axvline(1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+        panel.set_xlabel("times as fast as the reference")
+        panel.set_ylabel("accuracy (%)")
+        panel.margins(0.1)
+        panel.grid()
+    decoders = dict.fromkeys(run.decoder for group in found for run in group.runs if run.is_timed)
+    keys = [
+        Line2D([], [], color=look(name).colour, marker=look(name).marker, linestyle="", label=name) for name in decoders
+    ]
+    keys += [
+        Line2D([], [], color=BLACK, marker="o", linestyle="", label="claims to be lossless"),
+        Line2D([], [], color=BLACK, marker="o", linestyle="", markerfacecolor="white", label="lossy"),
+        Line2D([], [], label="Pareto front", **FRONT),
+    ]
+    legend(figure, keys)
+    small_print(
+        figure,
+        "n: prompts; 95 % intervals: of speedups bootstrap over prompts, of accuracies Wilson's.",
+        *small_print_of(found),
+    )
+    return figure
+
+
+def _point(axes: Axes, run: Run) -> None:
+    row, (colour, marker) = run.row, look(run.decoder)
+    speedup, accuracy = row["speedup.ratio"], row["accuracy.decoder"]
+    prompts = int(row["prompts"])
+    low, high = wilson(round(accuracy * prompts), prompts)
+    known = pd.notna(row["speedup.low"])
+    axes.errorbar(
+        speedup,
+        100 * accuracy,
+        xerr=[[max(0, speedup - row["speedup.low"])], [max(0, row["speedup.high"] - speedup)]] if known else None,
+        yerr=[[max(0, 100 * (accuracy - low))], [max(0, 100 * (high - accuracy))]],
+        color=colour,
+        marker=marker,
+        markerfacecolor=colour if row["claims_lossless"] else "white",
+        linewidth=0.6,
+    )
+
+
+def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other one beats in one figure and equals in the other, from the largest first figure on."""
+    best: list[tuple[float, float]] = []
+    for point in sorted(points, reverse=True):
+        if not best or point[1] > best[-1][1]:
+            best.append(point)
+    return best

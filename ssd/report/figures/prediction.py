@@ -1,0 +1,64 @@
+"""Speedup as it was predicted from the cost of forwards, against speedup as it was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from ssd.report.figures.layout import canvas, legend, small_print, swatch
+from ssd.report.figures.selection import groups, small_print_of
+from ssd.report.figures.style import GREY, PALE, Columns, look
+
+if TYPE_CHECKING:
+    from ssd.report import Results
+
+BAND = 0.1
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)
+
+
+def draw(results: Results, columns: Columns) -> Figure | None:
+    """None without a timed run whose speedup was predicted."""
+    found = groups(results.runs)
+    runs = [run for group in found for run in group.runs if run.is_timed and pd.notna(run.row["predicted_speedup"])]
+    if not runs:
+        return None
+    figure = canvas(columns, 3.1 if columns == 1 else 3.4)
+    axes = figure.subplots()
+    for run in runs:
+        row, (colour, marker) = run.row, look(run.decoder)
+        known = pd.notna(row["speedup.low"])
+        low, high = (row["speedup.low"], row["speedup.high"]) if known else (row["speedup.ratio"],) * 2
+        spread = [[max(0, row["speedup.ratio"] - low)], [max(0, high - row["speedup.ratio"])]]
+        axes.errorbar(
+            row["speedup.ratio"], row["predicted_speedup"], xerr=spread, color=colour, marker=marker,
+            linewidth=0.6, markeredgecolor="white", markeredgewidth=0.3,
+        )  # fmt: skip
+    values = np.array([[run.row["speedup.ratio"], run.row["predicted_speedup"]] for run in runs])
+    limits = np.array([values.min() / 1.25, values.max() * 1.25])
+    axes.fill_between(limits, limits * (1 - BAND), limits * (1 + BAND), color=PALE, alpha=0.6, linewidth=0, zorder=0)
+    axes.plot(limits, limits, color=GREY, linewidth=0.8, zorder=0)
+    axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
+    ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator(ticks[:: 1 + len(ticks) // 9]))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:g}")
+    axes.set_xlabel("measured speedup (times as fast)")
+    axes.set_ylabel("predicted speedup (times as fast)")
+    decoders = dict.fromkeys(run.decoder for run in runs)
+    keys = [
+        Line2D([], [], color=look(name).colour, marker=look(name).marker, linestyle="", label=name) for name in decoders
+    ]
+    keys += [
+        Line2D([], [], color=GREY, linewidth=0.8, label="as predicted"),
+        swatch(f"within {BAND:.0%}", facecolor=PALE, edgecolor="none"),
+    ]
+    legend(figure, keys, beside=columns == 2)
+    shown = [group for group in found if any(run in runs for run in group.runs)]
+    small_print(figure, "A point is a run; 95 % intervals of what was measured.", *small_print_of(shown))
+    return figure

@@ -1,0 +1,76 @@
+"""Speedup and saved forwards by decoder, model and task: bars with intervals, to both sides of a line at 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from ssd.report.figures.intervals import ratio_of_forwards
+from ssd.report.figures.layout import swatch
+from ssd.report.figures.rows import rows_of_bars
+from ssd.report.figures.selection import Group, Run, groups
+from ssd.report.figures.style import BLUE, GREY, ORANGE, Columns
+
+if TYPE_CHECKING:
+    from ssd.report import Results
+
+SPEEDUP = {"facecolor": BLUE, "edgecolor": "black", "linewidth": 0.4}
+FORWARDS = {"facecolor": ORANGE, "edgecolor": "black", "linewidth": 0.4, "hatch": "////"}
+BAR = 0.38
+MARGIN = 1.1
+MOST_TICKS = 5
+
+
+def draw(results: Results, columns: Columns) -> Figure | None:
+    """None without a finished run. Runs that were not timed have only the bar of their forwards."""
+    found = groups(results.runs)
+    if not found:
+        return None
+    samples = dict(tuple(results.samples.groupby("run_id")))
+    reached = [1 / MARGIN, MARGIN]
+
+    def bars(axes: Axes, group: Group, run: Run, place: float) -> None:
+        row = run.row
+        if run.is_timed:
+            reached.extend(_bar(axes, place - BAR / 2, *row[["speedup.ratio", "speedup.low", "speedup.high"]], SPEEDUP))
+        low, high = (run.run_id in samples and ratio_of_forwards(samples[run.run_id])) or (None, None)
+        reached.extend(_bar(axes, place + BAR / 2 * run.is_timed, row["nfe.ratio"], low, high, FORWARDS))
+        axes.axvline(1, color=GREY, linewidth=0.8, zorder=3)
+
+    keys = [swatch("speedup (wall clock)", **SPEEDUP), swatch("forwards saved (NFE)", **FORWARDS)]
+    told = "Ratio: the reference's time, and forwards, over the decoder's, with 95 % intervals; n: prompts."
+    figure = rows_of_bars(found, columns, bars, "ratio (log scale)", keys, told)
+    low, high = min(reached) / MARGIN, max(reached) * MARGIN
+    for axes in figure.axes:
+        axes.set(xscale="log", xlim=(low, high))
+        axes.set_xticks(ticks(low, high))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+    return figure
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """At most five marks on a scale of ratios, 1 among them: tenths if it is short, else powers of 2, 4, 8, ..."""
+    base = 2
+    while True:
+        powers = [float(base) ** exponent for exponent in range(-12, 13) if low <= float(base) ** exponent <= high]
+        if len(powers) <= MOST_TICKS:
+            break
+        base *= 2
+    return powers if len(powers) > 2 else [mark for mark in (0.6, 0.8, 1.0, 1.2, 1.5) if low <= mark <= high]
+
+
+def _bar(
+    axes: Axes, place: float, value: float, low: float | None, high: float | None, look: dict[str, Any]
+) -> list[float]:
+    """A bar from 1 to the value, with its interval if there is one; returns how far they reach."""
+    axes.barh(place, value - 1, left=1, height=BAR, **look)
+    if pd.isna(low) or pd.isna(high):
+        return [value]
+    spread = [[max(0, value - low)], [max(0, high - value)]]
+    axes.errorbar(value, place, xerr=spread, color="black", linewidth=0.8, capsize=1.5)
+    return [value, low, high]

@@ -1,0 +1,74 @@
+"""How every figure looks: widths, fonts, and colours that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import matplotlib as mpl
+
+Columns = Literal[1, 2]
+WIDTH_INCHES: Mapping[Columns, float] = {1: 3.3, 2: 6.9}
+"""Of a figure over one column of a paper, and over two."""
+FAMILY = "DejaVu Sans"  # comes with matplotlib
+SMALL, NORMAL = 7.0, 8.0
+"""Font sizes in points."""
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY, PALE = "#666666", "#D9D9D9"
+
+STYLE: dict[str, Any] = {
+    "font.family": FAMILY,
+    "font.size": NORMAL,
+    "text.parse_math": False,  # names may hold dollar signs
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": "#E5E5E5",
+    "grid.linewidth": 0.5,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # embedded as TrueType: publishers refuse Type 3
+    "figure.constrained_layout.h_pad": 0.05,
+    "figure.constrained_layout.w_pad": 0.05,
+}
+
+
+class Look(NamedTuple):
+    """A decoder's colour and marker, the same in every figure."""
+
+    colour: str
+    marker: str
+
+
+LOOKS = {
+    "stepwise": Look(BLACK, "s"),
+    "ssd": Look(BLUE, "o"),
+    "freedave": Look(SKY, "D"),
+    "psd": Look(PURPLE, "^"),
+    "spiffy": Look(GREEN, "v"),
+    "fast_dllm": Look(VERMILLION, "P"),
+    "wino": Look(ORANGE, "X"),
+    "apd": Look("#8C6D00", "<"),
+}
+OTHERS = tuple(Look(colour, marker) for colour in (GREY, PURPLE, GREEN, BLUE) for marker in (">", "h", "p", "8"))
+
+
+def look(decoder: str) -> Look:
+    """Of a known decoder; another's follows from its name."""
+    return LOOKS.get(decoder) or OTHERS[zlib.crc32(decoder.encode()) % len(OTHERS)]
+
+
+def styled() -> Any:
+    """The context in which figures are drawn and saved."""
+    return mpl.rc_context(STYLE)

@@ -1,0 +1,62 @@
+"""The report as one page that needs nothing but itself: figures inside, no script, no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssd.report.results import Results
+from ssd.report.tables.table import Table
+
+FIRST = ("main",)
+"""The tables that stand before the figures."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure in both widths, each the file of a PNG."""
+
+    name: str
+    title: str
+    caption: str
+    narrow: Path
+    wide: Path
+
+
+def page(results: Results, figures: Sequence[Shown], tables: Sequence[Table]) -> str:
+    """The page's HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("ssd.report.page", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = data_uri
+    return environment.get_template("index.html.jinja").render(
+        figures=figures,
+        first=[table for table in tables if table.name in FIRST],
+        others=[table for table in tables if table.name not in FIRST],
+        facts=facts(results),
+    )
+
+
+def facts(results: Results) -> Mapping[str, str]:
+    """What the report stands on, in a few words each."""
+    runs, done = results.runs, results.done
+    states = {name: count for name, count in runs["status"].value_counts().items() if name != "done"}
+    return {
+        "runs": ", ".join([f"{len(done)} finished", *(f"{count} {name}" for name, count in states.items())]),
+        "samples": f"{len(results.samples)}",
+        "models": ", ".join(sorted(done["model"].unique())),
+        "tasks": ", ".join(sorted(done["task"].unique())),
+        "decoders": ", ".join(sorted(done["decoder"].unique())),
+    }
+
+
+def data_uri(file: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -1,0 +1,101 @@
+"""A results folder as pandas frames: one row per run, per sample, per forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ssd.report.events import FORWARD, read_traces
+from ssd.report.frames import frame_of, frame_of_rows, read_parquet, write_parquet
+from ssd.report.lines import flat, line_schema, read_lines
+from ssd.report.runs import AS_WRITTEN, COLUMNS, read_run, run_folders
+
+FILES = ("runs.parquet", "samples.parquet", "forwards.parquet")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a results folder holds.
+
+    runs: a row per run: run_id, folder, status (done, unfinished, failed), decoder, model, task; the figures of
+    summary.json by dotted name (`speedup.ratio`), NaN where there are none; `config.<group>.<key>` and
+    `environment.<key>` as they are written there.
+    samples: a row per line of samples.jsonl, of unfinished runs as well; lists are Python lists.
+    left_out: (folder, reason) for whatever could not be read.
+    """
+
+    root: Path
+    runs: pd.DataFrame
+    samples: pd.DataFrame
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The rows of finished runs: those that have figures."""
+        return self.runs[self.runs["status"] == "done"].reset_index(drop=True)
+
+    def folder(self, name: str) -> Path:
+        """Where a run's files lie; `root` may itself be the run's folder."""
+        return self.root if (self.root / "config.yaml").is_file() else self.root / name
+
+    def forwards(self) -> pd.DataFrame:
+        """A row per forward of the runs that stored traces; read when first asked for."""
+        return self._forwards
+
+    @cached_property
+    def _forwards(self) -> pd.DataFrame:
+        stored = self.root / FILES[2]
+        if stored.is_file():
+            return read_parquet(stored)[0]
+        if (self.root / FILES[0]).is_file():
+            return frame_of(FORWARD.empty_table())
+        tables = [read_traces(self.folder(name), name, self.left_out) for name in self.runs["folder"]]
+        return frame_of(pa.concat_tables([FORWARD.empty_table(), *tables]))
+
+    def to_parquet(self, folder: str | Path) -> list[Path]:
+        """Write runs.parquet, samples.parquet and, if there are traces, forwards.parquet; `load` reads the folder."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        forwards = self.forwards()  # may add to left_out
+        write_parquet(self.runs, target / FILES[0], as_json=True, left_out=self.left_out)
+        write_parquet(self.samples, target / FILES[1])
+        (target / FILES[2]).unlink(missing_ok=True)
+        if len(forwards):
+            write_parquet(forwards, target / FILES[2])
+        return [target / name for name in FILES if (target / name).is_file()]
+
+
+def load(root: str | Path, texts: bool = False) -> Results:
+    """Read a results folder, a single run's folder, or a folder that `to_parquet` wrote.
+
+    texts: also the prompts' hashes and targets, and both sides' texts, answers and ids, which are most of a line.
+    Runs may be unfinished, failed, torn or corrupt: what cannot be read is left out and named in `left_out`.
+    Raises FileNotFoundError if `root` is no folder, ValueError if its Parquet files cannot be read.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder; expected a results folder, as run.py's results_dir")
+    if (root / FILES[0]).is_file():
+        runs, (left_out,) = read_parquet(root / FILES[0], "left_out")
+        return Results(root, runs, read_parquet(root / FILES[1])[0], [(name, reason) for name, reason in left_out])
+    rows: list[dict[str, Any]] = []
+    tables: list[pa.Table] = [line_schema(texts).empty_table().append_column("run_id", pa.array([], pa.string()))]
+    left_out: list[tuple[str, str]] = []
+    for folder in run_folders(root):
+        try:
+            row, notes = read_run(folder)
+        except ValueError as error:
+            left_out.append((folder.name, str(error)))
+            continue
+        rows.append(row)
+        lines = read_lines(folder / "samples.jsonl", texts)
+        tables += [table.append_column("run_id", pa.array([folder.name] * len(table))) for table in lines.tables]
+        left_out += [(folder.name, note) for note in (*notes, *lines.notes)]
+    table = flat(pa.concat_tables(tables))
+    table = table.select(["run_id", *(name for name in table.column_names if name != "run_id")])
+    return Results(root, frame_of_rows(rows, COLUMNS, AS_WRITTEN), frame_of(table), left_out)

@@ -1,0 +1,35 @@
+"""Every table of a report, and the files that it is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ssd.report.results import Results
+from ssd.report.tables import circumstances, forwards, hops, identity, left_out, main, published, trees
+from ssd.report.tables.latex import latex
+from ssd.report.tables.markdown import markdown
+from ssd.report.tables.table import Table
+
+Make = Callable[[Results], Table | None]
+TABLES: dict[str, Make] = {
+    "main": main.table,
+    "trees": trees.table,
+    "forwards": forwards.table,
+    "identity": identity.table,
+    "hops": hops.table,
+    "published": published.table,
+    "circumstances": circumstances.table,
+    "left_out": left_out.table,
+}
+"""By name, in the order of the report; each gives None if nothing is stored to make it from."""
+
+
+def write(table: Table, folder: Path) -> list[Path]:
+    """<name>.csv with all digits, <name>.md and <name>.tex as shown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{table.name}.{kind}" for kind in ("csv", "md", "tex")]
+    table.frame.to_csv(files[0], index=False)
+    files[1].write_text(markdown(table), encoding="utf-8")
+    files[2].write_text(latex(table), encoding="utf-8")
+    return files

@@ -1,0 +1,57 @@
+"""The chain of approximations: no cache → cache → decoder, of runs with runtime.reference=chain."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ssd.report.comparable import groups, marks_of
+from ssd.report.results import Results
+from ssd.report.runs import flatten
+from ssd.report.tables.table import Column, Row, Table, make_table
+from ssd.report.tables.words import change, decoder_marks, interval, percent, words
+
+NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
+
+
+def hop(row: Row) -> str:
+    return f"{NAMES.get(row['from'], row['from'])} → {NAMES.get(row['to'], row['to'])}"
+
+
+def table(results: Results) -> Table | None:
+    found = groups(results.runs)
+    parts = [(group.title, _hops(group.rows)) for group in found]
+    speedup = ("speedup.ratio", "speedup.low", "speedup.high")
+    return make_table(
+        "hops",
+        "What each approximation changes",
+        "From stepwise decoding without a cache to stepwise decoding with one, from there to the decoder, and from end "
+        "to end. Tokens: share of positions that agree; change of accuracy in percentage points.",
+        (
+            Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
+            Column("hop", ("from", "to"), hop),
+            Column("identity (%)", ("identity",), percent("identity")),
+            Column("tokens (%)", ("tokens",), percent("tokens")),
+            Column("accuracy before (%)", ("accuracy.from",), percent("accuracy.from")),
+            Column("after (%)", ("accuracy.to",), percent("accuracy.to")),
+            Column(
+                "change (pp) [95 %]",
+                ("accuracy_difference.difference", "accuracy_difference.low", "accuracy_difference.high"),
+                change,
+            ),
+            Column("speedup [95 %]", speedup, lambda row: interval(*(row.get(key) for key in speedup))),
+        ),
+        parts,
+        marks_of(found),
+        words=2,
+    )
+
+
+def _hops(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per hop of every run that has any; identity's counts stay the run's, for its mark."""
+    kept = ("run_id", "label", "mark", "claims_lossless", "identity.algorithmic")
+    rows = [
+        {**{name: run[name] for name in kept}, **dict(flatten(hop))}
+        for _, run in runs.iterrows()
+        for hop in (run["hops"] if isinstance(run["hops"], list) else [])
+    ]
+    return pd.DataFrame(rows)

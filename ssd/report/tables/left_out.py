@@ -1,0 +1,32 @@
+"""What the report does not show, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from ssd.report.results import Results
+from ssd.report.tables.table import Column, Table, make_table
+from ssd.report.tables.words import words
+
+
+def reasons(results: Results) -> Iterator[tuple[str, str]]:
+    """Folders that could not be read in full, then runs without figures."""
+    yield from results.left_out
+    stored = results.samples["run_id"].value_counts()
+    for _, run in results.runs[results.runs["status"] != "done"].iterrows():
+        samples = f"{stored.get(run['run_id'], 0)} samples stored"
+        told = f": {run['error']}" if isinstance(run["error"], str) else ""
+        yield run["folder"], f"{run['status']}{told}; {samples}, the run's own line resumes it"
+
+
+def table(results: Results) -> Table | None:
+    return make_table(
+        "left_out",
+        "Left out",
+        "Folders that hold no readable run, parts of runs that could not be read, and runs that have not finished.",
+        [Column(name, (name,), words(name)) for name in ("folder", "reason")],
+        [("", pd.DataFrame(list(reasons(results)), columns=["folder", "reason"]))],
+        words=2,
+    )

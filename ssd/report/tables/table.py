@@ -1,0 +1,98 @@
+"""A table: figures as they were stored, and the words that they are shown in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+Row = pd.Series
+"""A run, or whatever else a table has a line for."""
+LOSSY, BROKEN = "†", "‡"
+MARKS = {
+    LOSSY: "does not claim to be lossless",
+    BROKEN: "claims to be lossless, but rounding does not explain how it differs",
+}
+
+
+class Cell(NamedTuple):
+    """The text of a cell; marks: raised behind it, each explained below the table."""
+
+    text: str
+    bold: bool = False
+    marks: tuple[str, ...] = ()
+
+    @property
+    def raised(self) -> str:
+        return ",".join(self.marks)
+
+
+@dataclass(frozen=True)
+class Column:
+    """keys: the columns of the frame that the text is made of, as the CSV holds them.
+
+    best: which rows of a group are the best of it, if that can be said; marks: what stands raised behind the text.
+    """
+
+    head: str
+    keys: tuple[str, ...]
+    text: Callable[[Row], str]
+    best: Callable[[pd.DataFrame], pd.Series] | None = None
+    marks: Callable[[Row], tuple[str, ...]] | None = None
+
+
+class Section(NamedTuple):
+    """Rows that may be compared with each other, under one title."""
+
+    title: str
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the writers of ssd.report.tables write. The first `words` columns are text, the others figures."""
+
+    name: str
+    title: str
+    caption: str
+    heads: tuple[str, ...]
+    sections: tuple[Section, ...]
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    words: int = 1
+
+
+def make_table(
+    name: str,
+    title: str,
+    caption: str,
+    columns: Iterable[Column],
+    parts: Iterable[tuple[str, pd.DataFrame]],
+    marks: Mapping[str, str] | None = None,
+    notes: Iterable[str] = (),
+    words: int = 1,
+) -> Table | None:
+    """The table of these parts (title, rows), each a section; None without rows. marks: what each of them means."""
+    columns, parts = tuple(columns), [(title, rows) for title, rows in parts if len(rows)]
+    if not parts:
+        return None
+    keys = list(dict.fromkeys(key for column in columns for key in column.keys))
+    frames = [rows.reindex(columns=keys).assign(group=title)[["group", *keys]] for title, rows in parts]
+    sections = tuple(Section(title, _cells(columns, rows)) for title, rows in parts)
+    used = {mark for section in sections for row in section.rows for cell in row for mark in cell.marks}
+    told = [f"{mark} {meaning}" for mark, meaning in {**MARKS, **(marks or {})}.items() if mark in used]
+    heads = tuple(column.head for column in columns)
+    return Table(name, title, caption, heads, sections, pd.concat(frames, ignore_index=True), (*told, *notes), words)
+
+
+def _cells(columns: tuple[Column, ...], rows: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
+    best = [column.best(rows) if column.best else pd.Series(False, index=rows.index) for column in columns]
+    return tuple(
+        tuple(
+            Cell(column.text(row), bool(bold[place]), column.marks(row) if column.marks else ())
+            for column, bold in zip(columns, best, strict=True)
+        )
+        for place, row in rows.iterrows()
+    )

@@ -1,0 +1,104 @@
+"""How figures are written in a table, and when one of them may be called the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from ssd.report.tables.table import BROKEN, LOSSY, Row
+
+NOTHING = "–"
+BEST = "Bold: best of the lossless decoders of its group, where intervals or exact counts tell it from the others."
+
+
+def number(value: Any, digits: int = 2, factor: float = 1.0) -> str:
+    """A figure with so many decimals; a dash where there is none."""
+    if value is None or pd.isna(value):
+        return NOTHING
+    text = f"{value * factor:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def figure(key: str, digits: int = 2, factor: float = 1.0) -> Callable[[Row], str]:
+    """The text of one figure."""
+    return lambda row: number(row.get(key), digits, factor)
+
+
+def percent(key: str, digits: int = 1) -> Callable[[Row], str]:
+    return figure(key, digits, 100)
+
+
+def words(key: str) -> Callable[[Row], str]:
+    """The text of a value that may be missing."""
+
+    def text(row: Row) -> str:
+        value = row.get(key)
+        return NOTHING if value is None or (not isinstance(value, list) and pd.isna(value)) else str(value)
+
+    return text
+
+
+def speedup(row: Row) -> str:
+    """Ratio and interval. Under locked numerics the reference pays for nodes that it does not need: no speedup."""
+    if row.get("config.runtime.numerics") == "locked":
+        return NOTHING
+    return interval(row.get("speedup.ratio"), row.get("speedup.low"), row.get("speedup.high"))
+
+
+def interval(value: Any, low: Any, high: Any, digits: int = 2, factor: float = 1.0) -> str:
+    if low is None or pd.isna(low):
+        return number(value, digits, factor)
+    return f"{number(value, digits, factor)} [{number(low, digits, factor)}, {number(high, digits, factor)}]"
+
+
+def change(row: Row) -> str:
+    """The difference of accuracies in percentage points, its interval behind it."""
+    keys = ("difference", "low", "high")
+    texts = [number(row.get(f"accuracy_difference.{key}"), 1, 100) for key in keys]
+    signed = [text if text.startswith("−") or text in ("0.0", NOTHING) else f"+{text}" for text in texts]
+    return NOTHING if texts[0] == NOTHING else f"{signed[0]} [{signed[1]}, {signed[2]}]"
+
+
+def acceptance(row: Row) -> str:
+    """Acceptance length; decoders that draft nothing have none."""
+    return figure("acceptance_length.mean")(row) if row.get("acceptance_length.rate_by_depth") else NOTHING
+
+
+def decoder_marks(row: Row) -> tuple[str, ...]:
+    """Lossy, or broken, and of which commit where several are mixed."""
+    broken = lossless(row) and (row.get("identity.algorithmic") or 0) > 0
+    kind = BROKEN if broken else "" if lossless(row) else LOSSY
+    return tuple(mark for mark in (kind, row.get("mark")) if mark)
+
+
+def lossless(row: Row) -> bool:
+    return row.get("claims_lossless") is True or row.get("claims_lossless") == 1
+
+
+def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Series]:
+    """Exact counts: the extreme ones among decoders that are lossless, unless all are alike."""
+
+    def best(rows: pd.DataFrame) -> pd.Series:
+        values = pd.to_numeric(rows[key]).where(_eligible(rows))
+        extreme = values.min() if least else values.max()
+        return (values == extreme) & (values.nunique() > 1)
+
+    return best
+
+
+def best_speedup(rows: pd.DataFrame) -> pd.Series:
+    """The fastest decoder that is lossless, if its interval lies above those of all others."""
+    timed = _eligible(rows) & (rows["config.runtime.numerics"] != "locked")
+    ratio, low, high = (pd.to_numeric(rows[f"speedup.{name}"]).where(timed) for name in ("ratio", "low", "high"))
+    if ratio.notna().sum() < 2:
+        return pd.Series(False, index=rows.index)
+    first = ratio.idxmax()
+    ahead = bool(low[first] > high.fillna(ratio).drop(first).max())
+    return pd.Series(rows.index == first, index=rows.index) & ahead
+
+
+def _eligible(rows: pd.DataFrame) -> pd.Series:
+    marks = [decoder_marks(row) for _, row in rows.iterrows()]
+    return pd.Series([not {LOSSY, BROKEN} & set(each) for each in marks], index=rows.index)

@@ -1,0 +1,111 @@
+"""What the page shows of a run, as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from ssd.bench.audit.stored import Line, StoredRun, case_of, place_of
+from ssd.report.viewer.texts import visible
+
+Data = dict[str, Any]
+Decode = Callable[[Sequence[int]], str]
+SIDES = ("reference", "decoder")
+DIGITS = 5
+LOWEST = -1e30
+"""Confidences below this one stand for `never`: so end tokens are kept back under generation.eos."""
+
+
+def contents(run: StoredRun, lines: Sequence[Line], decode: Decode | None) -> Data:
+    """The data of the page: the run, the texts of its tokens, and those of the samples `lines` that have traces.
+
+    decode: from token ids to text; None shows ids. Raises ValueError if no sample has a trace, or one is damaged.
+    """
+    samples = [_sample(run, line, decode) for line in lines if _trace_of(run, line).is_file()]
+    if not samples:
+        raise ValueError(
+            f"{run.folder}: no forwards are stored for these samples; measure the run again with runtime.traces=true"
+        )
+    config, summary = run.config, run.summary or {}
+    return {
+        "run": {
+            "id": run.folder.name,
+            "decoder": config["decoder"]["name"],
+            "reference": summary.get("compared_with", "stepwise decoding"),
+            "model": config["model"]["name"],
+            "task": config["task"]["name"],
+            "block_length": config["generation"]["block_length"],
+            "samples": len(run.lines),
+        },
+        "ends": list(config["model"]["end_ids"]),
+        "texts": {token: visible(decode([token])) for token in sorted(_tokens(samples))} if decode else {},
+        "samples": samples,
+    }
+
+
+def _trace_of(run: StoredRun, line: Line) -> Path:
+    index, repeat = place_of(line)
+    return run.folder / "traces" / f"{index:06d}-{repeat}.json"
+
+
+def _sample(run: StoredRun, line: Line, decode: Decode | None) -> Data:
+    file = _trace_of(run, line)
+    try:
+        trace = json.loads(file.read_text(encoding="utf-8"))
+        events = {side: [_event(event) for event in trace[side]] for side in SIDES}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file}: not a trace ({type(error).__name__}: {error}); measure the run anew with overwrite=true"
+        ) from error
+    index, repeat = place_of(line)
+    prompt = line["prompt_ids"]
+    return {
+        "index": index,
+        "repeat": repeat,
+        "prompt": decode(prompt) if decode else " ".join(map(str, prompt)),
+        "target": str(line["target"]),
+        "identical": line["identical"],
+        "divergence": _divergence(case_of(line)),
+        "sides": {side: {**_side(line[side]), "events": events[side]} for side in SIDES},
+    }
+
+
+def _side(stored: Line) -> Data:
+    return {"ids": stored["response_ids"], "text": stored["text"], "correct": stored["correct"]}
+
+
+def _divergence(case: Line | None) -> Data | None:
+    """What differs first, at the decoder's forward (from 0) and at which position of each side."""
+    if case is None:
+        return None
+    picks = {side: (case.get(f"{side}_pick") or {}).get("position") for side in SIDES}
+    at = {side: picks[side] if case["position"] is None else case["position"] for side in SIDES}
+    return {"differs": case["differs"], "class": case["class"], "forward": case.get("forward"), "positions": at}
+
+
+def _event(event: Line) -> Data:
+    """An event with its confidences cut short; traces that were stored before drafts were have none."""
+    return {
+        **{name: event[name] for name in ("kind", "block", "step", "nodes", "rows", "drafted", "accepted", "revoked")},
+        "picks": [[position, token, _short(confidence)] for position, token, confidence in event["picks"]],
+        "draft": [{**node, "confidence": _short(node["confidence"])} for node in event.get("draft", [])],
+    }
+
+
+def _short(confidence: float) -> float | None:
+    return round(confidence, DIGITS) if isfinite(confidence) and confidence > LOWEST else None
+
+
+def _tokens(samples: Iterable[Data]) -> set[int]:
+    """Every token that is shown somewhere."""
+    found: set[int] = set()
+    for sample in samples:
+        for side in sample["sides"].values():
+            found.update(side["ids"])
+            for event in side["events"]:
+                found.update(token for _, token, _ in event["picks"])
+                found.update(token for node in event["draft"] for _, token in node["picks"])
+    return found

@@ -1,0 +1,41 @@
+"""A report's files: figures, tables, and the page with all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from ssd.report.figures import FIGURES
+from ssd.report.page import Shown, page
+from ssd.report.results import Results
+from ssd.report.tables import catalogue
+
+
+def names() -> list[str]:
+    """Every figure and table that there is."""
+    return [*(figure.name for figure in FIGURES), *catalogue.TABLES]
+
+
+def write_report(results: Results, out: Path, only: Collection[str] = ()) -> list[Path]:
+    """Write figures/, tables/ and index.html into `out`; returns the files.
+
+    only: names of figures and tables to write, and no page. Raises OSError if `out` cannot be written to.
+    """
+    files, shown = [], []
+    for figure in FIGURES:
+        if only and figure.name not in only:
+            continue
+        drawn = figure.write(results, out / "figures")
+        files += drawn
+        if drawn:
+            narrow, wide = (out / "figures" / f"{figure.name}-{columns}.png" for columns in (1, 2))
+            shown.append(Shown(figure.name, figure.title, figure.caption, narrow, wide))
+    results.forwards()  # what its reading leaves out is told in a table
+    tables = [make(results) for name, make in catalogue.TABLES.items() if not only or name in only]
+    made = [table for table in tables if table is not None]
+    files += [file for table in made for file in catalogue.write(table, out / "tables")]
+    if not only:
+        out.mkdir(parents=True, exist_ok=True)
+        files.append(out / "index.html")
+        files[-1].write_text(page(results, shown, made), encoding="utf-8")
+    return files

@@ -1,0 +1,40 @@
+"""Decoders that a test can follow into a worker's process, and that kill it or fail there."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from baselines.stepwise import Stepwise
+
+
+class Logs(Stepwise):
+    """Stepwise decoding that writes its process down before every response, and takes `pause_s` for each."""
+
+    def __init__(self, log: str, pause_s: float = 0.0) -> None:
+        self.log, self.pause_s = Path(log), pause_s
+
+    def decode(self, model, prompt_ids, settings, special):
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()} {settings.seed}\n")
+        time.sleep(self.pause_s)
+        return super().decode(model, prompt_ids, settings, special)
+
+
+class Kills(Stepwise):
+    """Kills its process over one length of prompt."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def decode(self, model, prompt_ids, settings, special):
+        if len(prompt_ids) == self.length:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().decode(model, prompt_ids, settings, special)
+
+
+class Raises(Stepwise):
+    """Fails at every response."""
+
+    def decode(self, model, prompt_ids, settings, special):
+        raise ValueError("planted: out of luck")

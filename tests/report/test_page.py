@@ -1,0 +1,151 @@
+"""The report's page and the script that writes it: complete, self-contained, safe, and clear where there is nothing."""
+
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from scripts.report import main
+from ssd.report import load
+from ssd.report.figures import Entry
+from ssd.report.write import write_report
+from tests.report.synthetic import write_run
+
+HOSTILE = "<script>alert(1)<img src=x onerror=alert(1)>"
+LAUNCH = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+class Addresses(HTMLParser):
+    """Everything that a page refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+
+
+@pytest.fixture(autouse=True)
+def _plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing the real ones is tested with the figures."""
+    plain = Entry("plain", "Plain", "Nothing to see.", lambda _, columns: Figure((columns, 1)))
+    nothing = Entry("nothing", "Nothing", "Nothing stored.", lambda _results, _columns: None)
+    monkeypatch.setattr("ssd.report.write.FIGURES", (plain, nothing))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for decoder in ("stepwise", "ssd", "fast_dllm"):
+        write_run(tmp_path / "results", decoder, prompts=3)
+    write_run(tmp_path / "results", "wino", HOSTILE, prompts=3)
+    write_run(tmp_path / "results", "ssd", prompts=2, options={"depth": 3}, status="unfinished")
+    return tmp_path / "results"
+
+
+def test_the_page_needs_nothing_but_itself(results: Path, tmp_path: Path) -> None:
+    files = write_report(load(results), tmp_path / "report")
+    text = files[-1].read_text()
+    page = Addresses(text)
+    assert files[-1].name == "index.html"
+    assert page.found
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.found)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "@import" not in text
+    assert "url(" not in text
+    assert HOSTILE not in text
+    assert "&lt;script&gt;alert(1)" in text
+    for address in page.found:
+        assert not address.startswith("#") or f'id="{address[1:]}"' in text
+    for file in files[:-1]:
+        kind = "figure" if file.parent.name == "figures" else "table"
+        assert f'id="{kind}-{re.sub("-[12]$", "", file.stem)}"' in text
+    assert len([name for name in page.tags if name == "figure"]) == 1
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(results: Path, tmp_path: Path, browser_path: str) -> None:
+    """No sideways scrolling of the page, at either width; the figure is the one for it."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    page_file = write_report(load(results), tmp_path / "report")[-1]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=LAUNCH)
+        shown = {}
+        for width in (1280, 390):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.goto(page_file.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            shown[width] = page.evaluate("document.querySelector('img').currentSrc")
+        browser.close()
+    assert shown[1280] != shown[390]
+
+
+@pytest.fixture
+def browser_path() -> str:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs chromium or google-chrome on the PATH")
+    return str(path)
+
+
+def test_the_script_prints_what_it_wrote_and_left_out(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, out = tmp_path / "frames", tmp_path / "report"
+    (results / "torn").mkdir()
+    (results / "torn" / "config.yaml").write_text("{")
+    assert main([str(results), "--out", str(out), "--frames", str(frames)]) == 0
+    printed = capsys.readouterr()
+    assert "4 finished runs, 14 samples" in printed.out
+    assert f"{out / 'tables'}: main.csv/md/tex" in printed.out
+    assert f"{out}: index.html" in printed.out
+    assert "left out: torn: config.yaml: cannot be read" in printed.err
+    assert "unfinished; 2 samples stored" in printed.err
+    assert main([str(frames), "--out", str(tmp_path / "again")]) == 0
+    for table in (out / "tables").iterdir():
+        assert (tmp_path / "again" / "tables" / table.name).read_text() == table.read_text()
+
+
+def test_only_what_is_named(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(results), "--out", str(tmp_path / "report"), "--only", "main", "plain"]) == 0
+    written = {path.relative_to(tmp_path / "report") for path in (tmp_path / "report").rglob("*.*")}
+    assert {path.parent.name for path in written} == {"figures", "tables"}
+    assert {path.stem.partition("-")[0] for path in written} == {"main", "plain"}
+    with pytest.raises(SystemExit):
+        main([str(results), "--only", "no-such"])
+    assert "invalid choice: 'no-such'" in capsys.readouterr().err
+
+
+def test_one_clear_line_where_there_is_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def error(folder: Path) -> str:
+        assert main([str(folder), "--out", str(tmp_path / "report")]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.count("\n") == 1
+        assert not (tmp_path / "report").exists()
+        return printed.err
+
+    empty, corrupt, unfinished = (tmp_path / name for name in ("empty", "corrupt", "unfinished"))
+    empty.mkdir()
+    assert "no such folder" in error(tmp_path / "nowhere")
+    assert "holds no runs; measure one first: python run.py" in error(empty)
+    (write_run(corrupt, prompts=2) / "config.yaml").write_text("a: [")
+    assert re.search(r"none of its 1 runs can be read; .*config.yaml: cannot be read", error(corrupt))
+    write_run(unfinished, prompts=2, status="unfinished")
+    write_run(unfinished, prompts=3, options={"depth": 3}, status="failed")
+    assert "none of its 2 runs is finished (1 failed, 1 unfinished)" in error(unfinished)
+
+
+def test_an_output_folder_that_cannot_be_written(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report").write_text("a file")
+    assert main([str(results), "--out", str(tmp_path / "report")]) == 1
+    assert str(tmp_path / "report") in capsys.readouterr().err

@@ -1,0 +1,52 @@
+"""How figures are written, and which of them is the best."""
+
+import pandas as pd
+import pytest
+
+from ssd.report.tables.words import best_count, best_speedup, change, interval, number
+
+
+def contestants(**columns: list) -> pd.DataFrame:
+    rows = len(next(iter(columns.values())))
+    basis = {"claims_lossless": [True] * rows, "identity.algorithmic": [0.0] * rows, "mark": [""] * rows}
+    names = {"config.runtime.numerics": ["native"] * rows, **basis, **columns}
+    return pd.DataFrame({name.replace("__", "."): values for name, values in names.items()})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lossless", "best"),
+    [
+        ([1.9, 1.1], [2.1, 1.3], [True, True], [True, False]),
+        ([1.2, 1.1], [2.8, 1.9], [True, True], [False, False]),  # the intervals overlap
+        ([1.9, 1.1], [2.1, 1.3], [False, True], [False, False]),  # nobody to be better than
+        ([1.9, None], [2.1, None], [True, True], [True, False]),  # one pair of times: the ratio itself counts
+        ([None, 1.1], [None, 1.3], [True, True], [False, False]),
+    ],
+)
+def test_the_fastest_is_bold_only_if_intervals_say_so(low: list, high: list, lossless: list, best: list) -> None:
+    rows = contestants(speedup__ratio=[2.0, 1.2], speedup__low=low, speedup__high=high, claims_lossless=lossless)
+    assert list(best_speedup(rows)) == best
+
+
+def test_no_speedup_under_locked_numerics_is_the_best() -> None:
+    figures = {"speedup__ratio": [2.0, 1.2], "speedup__low": [1.9, 1.1], "speedup__high": [2.1, 1.3]}
+    rows = contestants(**figures, **{"config.runtime.numerics": ["locked", "locked"]})
+    assert not best_speedup(rows).any()
+
+
+def test_exact_counts() -> None:
+    least = best_count("nfe.decoder")
+    assert list(least(contestants(nfe__decoder=[9.0, 8.0, 8.0]))) == [False, True, True]
+    assert not least(contestants(nfe__decoder=[8.0, 8.0])).any()
+    broken = contestants(nfe__decoder=[7.0, 8.0, 9.0], **{"identity.algorithmic": [1.0, 0.0, 0.0]})
+    assert list(least(broken)) == [False, True, False]
+    assert list(best_count("nfe.decoder", least=False)(contestants(nfe__decoder=[9.0, 8.0]))) == [True, False]
+
+
+def test_words() -> None:
+    assert [number(value) for value in (1.005, -0.001, -2.5, None, float("nan"))] == ["1.00", "0.00", "−2.50", "–", "–"]
+    assert interval(1.5, 1.25, 1.75) == "1.50 [1.25, 1.75]"
+    assert interval(1.5, None, None) == "1.50"
+    keys = ("difference", "low", "high")
+    row = pd.Series(dict(zip((f"accuracy_difference.{key}" for key in keys), (0.02, -0.01, 0.05), strict=True)))
+    assert change(row) == "+2.0 [−1.0, +5.0]"

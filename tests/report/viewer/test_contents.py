@@ -1,0 +1,129 @@
+"""scripts/trace.py as a user runs it, and the data that it embeds; no browser is needed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.trace import main
+from ssd.bench.plan import make_plan
+from ssd.bench.runner import run
+from ssd.report.viewer.page import embedded
+from ssd.report.viewer.texts import visible
+from tests.bench.conftest import composed, short_words
+from tests.checkpoints import write_tiny_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "llada", "llada")
+
+
+@pytest.fixture
+def folder(checkpoint, tmp_path) -> Path:
+    return measured(checkpoint, tmp_path, "runtime.traces=true")
+
+
+def measured(checkpoint: Path, results: Path, *words: str) -> Path:
+    """The folder of a run over three prompts."""
+    plan = make_plan(composed(*short_words(checkpoint, "llada", results), "runtime.warmup=0", *words))
+    return results / run(plan)["run_id"]
+
+
+def data_of(file: Path) -> dict:
+    return json.loads(file.read_text().split('type="application/json">')[1].split("</script>")[0])
+
+
+def test_a_page_holds_the_samples_that_were_asked_for(folder, tmp_path, capsys):
+    assert main([folder.name, "--results", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{folder / 'trace.html'}: 3 of 3 samples, 0.")
+    assert [sample["index"] for sample in data_of(folder / "trace.html")["samples"]] == [0, 1, 2]
+    for words, expected in ((["--first", "2"], [0, 1]), (["--samples", "2,0"], [0, 2])):
+        file = tmp_path / "page.html"
+        assert main([str(folder), *words, "--out", str(file)]) == 0
+        assert [sample["index"] for sample in data_of(file)["samples"]] == expected
+        assert "2 of 3 samples" in capsys.readouterr().out
+
+
+def test_the_data_are_the_traces(folder):
+    assert main([str(folder)]) == 0
+    data = data_of(folder / "trace.html")
+    stored = json.loads((folder / "traces" / "000001-0.json").read_text())
+    for side in ("reference", "decoder"):
+        shown = data["samples"][1]["sides"][side]["events"]
+        assert [event["kind"] for event in shown] == [event["kind"] for event in stored[side]]
+        for event, original in zip(shown, stored[side], strict=True):
+            assert [pick[:2] for pick in event["picks"]] == [pick[:2] for pick in original["picks"]]
+            assert [pick[2] for pick in event["picks"]] == pytest.approx([p[2] for p in original["picks"]], abs=1e-5)
+            assert [node["picks"] for node in event["draft"]] == [node["picks"] for node in original["draft"]]
+    assert {str(token) for token in data["samples"][1]["sides"]["decoder"]["ids"]} <= set(data["texts"])
+
+
+def test_traces_from_before_drafts_were_stored_can_be_shown(folder):
+    for file in (folder / "traces").iterdir():
+        sides = json.loads(file.read_text())
+        for event in [event for side in sides.values() for event in side]:
+            del event["draft"]
+        file.write_text(json.dumps(sides))
+    assert main([str(folder)]) == 0
+
+
+def test_tokens_are_ids_where_the_tokenizer_is_gone(folder, capsys):
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["path"] = "gone/model"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main([str(folder)]) == 0
+    assert "tokens are shown as ids" in capsys.readouterr().out
+    assert data_of(folder / "trace.html")["texts"] == {}
+
+
+def test_what_cannot_be_shown_is_told_in_one_line(checkpoint, folder, tmp_path, capsys):
+    without = measured(checkpoint, tmp_path / "without")
+    (folder / "traces" / "000002-0.json").write_text('{"reference": [')
+    capsys.readouterr()
+    for words, told in (
+        ([str(without)], f"{without}: no forwards are stored for these samples; measure the run again with runtime."),
+        ([str(folder)], f"{folder / 'traces' / '000002-0.json'}: not a trace (JSONDecodeError"),
+        ([str(folder), "--samples", "1,7"], "--samples: the run has no sample 7; expected indices of its 3 samples, 0"),
+        (["nothing"], "nothing: no such run; "),
+        ([str(folder), "--first", "1", "--out", str(tmp_path / "no" / "page.html")], "[Errno 2] "),
+    ):
+        assert main(words) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith(f"error: {told}")
+        assert captured.err.count("\n") == 1
+    assert main([str(folder), "--first", "2"]) == 0, "the damaged trace is none of these"
+
+
+@pytest.mark.parametrize("words", [[], ["run", "--first", "0"], ["run", "--samples", "a"], ["run", "--samples", ""]])
+def test_what_cannot_work_is_refused(words):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (" four", "␣four"),
+        ("\n\t\r", "⏎⇥␍"),
+        ("a\u200bb", "a\\u200bb"),
+        ("\u202eabc", "\\u202eabc"),
+        ("\x00", "\\u0000"),
+        ("日本 é", "日本␣é"),
+        ("<b>&", "<b>&"),
+    ],
+)
+def test_every_character_of_a_token_is_visible(text, shown):
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--<script>", "\u2028\u2029", "\ud800", "]]>", "é"])
+def test_embedded_data_cannot_leave_its_element(text):
+    written = embedded({text: text})
+    assert "<" not in written
+    assert written.isascii()
+    assert json.loads(written) == {text: text}
