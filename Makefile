@@ -11,10 +11,10 @@ TINY_TASKS := task=tiny_math,tiny_humaneval,tiny_mbpp
 torch_named := $(filter-out file,$(origin TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench results format clean FORCE
+.PHONY: help setup run test bench bench-gpu results format clean FORCE
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo '  ARGS="..."                 what run.py or the benchmark is given'
 	@echo '  PYTHON=python3.12          the Python that .venv is made with, 3.11 or newer'
@@ -41,6 +41,9 @@ results: setup ## measure what results/reference/ holds (under half an hour on t
 	.venv/bin/python run.py -m $(REFERENCE) experiment=tree_grid model=llada_tiny task=tiny_math
 	.venv/bin/python run.py -m $(REFERENCE) decoder=ssd,freedave,fast_dllm model=llada_tiny task=tiny_math runtime.reference=chain runtime.traces=true
 	.venv/bin/python -m scripts.report $(MEASURED) --frames results/reference --out report
+
+bench-gpu: setup ## all that wants a GPU, in ten minutes: JSON and a log under OUT
+	OUT=$(or $(OUT),gpu_check) scripts/gpu_check.sh
 
 format: setup ## rewrite the code in the common format
 	.venv/bin/ruff check --fix .

@@ -24,22 +24,28 @@ failures: list[str] = []
 def main(config: DictConfig) -> str | None:
     """A single run, or one job of a grid: whatever goes wrong is told in one line, returned, and stops no others."""
     from ssd.bench.failures import EXPECTED, keep_traceback, line_of
+    from ssd.bench.grid.callback import is_in_turn
     from ssd.bench.plan import make_plan
     from ssd.bench.runner import run
     from ssd.bench.store import RunFolder
     from ssd.bench.table import print_summary
+    from ssd.bench.tracker import tell
+    from ssd.bench.workers.sweep import SWEEP
 
     in_grid, plan = HydraConfig.get().mode == RunMode.MULTIRUN, None
     try:
         plan = make_plan(config)
         folder = RunFolder(plan.results_dir, plan.config)
         if in_grid and folder.is_done and not config.overwrite:
-            plan.task.close()
-            return None  # the grid's table has it
-        summary = run(plan)
-        print_summary(summary, summary["run_id"], plan.runtime.pass_at)
-        # Here trackers are told of a finished run: plan.tracker is given folder.path.
-        print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
+            plan.task.close()  # the grid's table has it
+        elif in_grid and not plan.runtime.in_process and is_in_turn(HydraConfig.get()):
+            SWEEP.submit(plan)  # all runs of the grid share their workers, until its end
+            return None
+        else:
+            summary = run(plan)
+            print_summary(summary, summary["run_id"], plan.runtime.pass_at)
+            print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
+        tell(plan.tracker, folder.path)
     except Exception as error:
         keep_traceback(error, plan, in_grid)
         if not isinstance(error, EXPECTED) and not hasattr(error, "__notes__"):  # no error.json has it
@@ -63,4 +69,4 @@ if __name__ == "__main__":
         if shown_by_hydra:
             raise
         sys.exit(f"error: {explain(error, sys.argv[1:], CONFIGURATION)}")
-    sys.exit(bool(failures))
+    sys.exit(int(bool(failures)))

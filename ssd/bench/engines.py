@@ -9,7 +9,7 @@ import torch
 
 from ssd.bench.cost.forwards import block_of
 from ssd.bench.cost.model import node_grid
-from ssd.bench.numerics import Numerics
+from ssd.bench.numerics import Numerics, with_numerics
 from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
@@ -53,6 +53,13 @@ def with_engine(
     capture = CudaGraphs(model.device) if model.device.type == "cuda" else as_it_is
     steps = compiled_steps() if engine == "compile" else None
     return StaticModel(model, most_nodes, capture, steps, 0 if numerics == "locked" else PACKED_NODES)
+
+
+def as_decoded(
+    model: MaskedDiffusionModel, engine: EngineName, numerics: Numerics, *decoders: Decoder
+) -> MaskedDiffusionModel:
+    """The loaded model as these decoders are to see it: in the run's engine, and in its numerics."""
+    return with_numerics(with_engine(model, engine, most_nodes_of(*decoders), numerics), numerics, *decoders)
 
 
 def most_nodes_of(*decoders: Decoder) -> int:

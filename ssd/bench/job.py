@@ -117,6 +117,7 @@ class Job:
         # Sums of floats depend on their order, and workers finish in any.
         lines = sorted(self.finished, key=lambda line: (line["index"], line["repeat"]))
         summary = summarise(plan.config, self.folder.run_id, str(plan.reference), caveat, lines)
+        summary["compile_s"] = self.folder.kept().get("compile_s")
         self.folder.finish(summary)
         return summary
 

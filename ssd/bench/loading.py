@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from ssd.bench.cost.model import CostModel, node_grid
-from ssd.bench.engines import capture_all, most_nodes_of, with_engine
+from ssd.bench.engines import as_decoded, capture_all, most_nodes_of
 from ssd.bench.environment import fingerprint
 from ssd.bench.measurement import Bench
-from ssd.bench.numerics import with_numerics
 from ssd.bench.plan import Plan
 from ssd.bench.runtime import DTYPES
 from ssd.bench.timing import Question, Stopwatch
@@ -59,16 +58,15 @@ def open_bench(models: Models, plan: Plan, start: Start, tokenizer: PreTrainedTo
     """Model and decoder, warmed up if anything is timed. The bench is to be closed, since its hooks watch the model."""
     runtime, path = plan.runtime, start.model_path
     loaded = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
-    most_nodes = most_nodes_of(plan.reference, plan.decoder)
-    model = with_engine(loaded, runtime.engine, most_nodes, runtime.numerics)
-    model = with_numerics(model, runtime.numerics, plan.reference, plan.decoder)
+    model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
     plan.decoder.recall(start.measured)
     plan.decoder.load(model, path, plan.settings)
     stopwatch = Stopwatch.of(plan, model)
     try:
         if runtime.timing:
             if runtime.engine != "eager":
-                capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
+                most_nodes = most_nodes_of(plan.reference, plan.decoder)
+            capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
             stopwatch.warm_up(start.longest)
         return Bench(plan, model, tokenizer, stopwatch, cost_model(plan, model, start.lengths, start.measured))
     except BaseException:

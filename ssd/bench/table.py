@@ -66,6 +66,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         table.add_row("verifier (s per response)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")
     for rank, latency_s in (summary["latency_s"] or {}).items():
         table.add_row(f"latency {rank} (s)", f"{summary['reference_latency_s'][rank]:.3f}", f"{latency_s:.3f}")
+    if summary.get("compile_s"):  # runs of earlier versions have none
+        table.add_row("captures, compilation (s)", "", f"{summary['compile_s']:.1f}", "before the clock starts")
     differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
     agreeing = f"{identity['identical']} of {summary['responses']}; {differing}"
     table.add_row("identity", "", f"{identity['rate']:.1%}", agreeing)

@@ -15,3 +15,10 @@ class Tracker(ABC):
 
         Raises OSError or ValueError in one line; the run itself is safe by then.
         """
+
+
+def tell(tracker: Tracker | None, folder: Path) -> None:
+    """Tell a tracker, if there is one, of a finished run. Raises what `log` raises."""
+    place = tracker.log(folder) if tracker else None
+    if place:
+        print(f"logged: {place}")

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.context import Context, SlidingContext, Window
-from ssd.modeling.transformer import Part, Transformer
+from ssd.modeling.part import Part
+from ssd.modeling.transformer import Transformer
 
 
 class MaskedDiffusionModel:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ssd.modeling.context import Context, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.transformer import Part
+from ssd.modeling.part import Part
 
 MULTIPLE = 32
 """Rows per node are padded to a multiple of this, so that every node fills whole tiles of a matrix product.

@@ -15,8 +15,9 @@ from ssd.modeling.context import Context, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.fused import has_fused
 from ssd.modeling.layouts import PACKED_NODES, Layout, layout_for
+from ssd.modeling.part import Part, wanted_rows
 from ssd.modeling.rooms import Rooms, StaticContext
-from ssd.modeling.transformer import Finish, Part, Project, Transformer, wanted_rows
+from ssd.modeling.transformer import Finish, Project, Transformer
 
 STEP = 128
 """A context's capacity is a multiple of this."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,42 +10,7 @@ from torch import Tensor, nn
 
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.context import Beside, Context, SlidingContext
-
-
-@dataclass(frozen=True)
-class Part:
-    """One window of a forward: tokens [nodes, window] at the positions from `start` on.
-
-    context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
-    positions [window], visible [window, window]: for a window that is no plain run of positions: others among the
-    `window` ones from `start` on, and who sees whom (see `attend`);
-    padding: how many positions at the window's end nobody sees; wanted: the positions whose hidden states are asked
-    for, all if None; replay: gives these, [nodes, wanted, hidden_size], where they need not be computed step by step.
-    """
-
-    tokens: Tensor
-    start: int = 0
-    context: Beside | None = None
-    keep: Context | SlidingContext | None = None
-    positions: Tensor | None = None
-    visible: Tensor | None = None
-    padding: int = 0
-    wanted: slice | None = None
-    replay: Callable[[], Tensor] | None = None
-
-    @property
-    def stop(self) -> int:
-        """All positions lie before it."""
-        return self.start + self.tokens.shape[1]
-
-    def each_position(self) -> Tensor:
-        """[nodes · window], on the tokens' device."""
-        positions = self.positions
-        if positions is None:
-            positions = torch.arange(self.start, self.stop, device=self.tokens.device)
-        return positions.expand(self.tokens.shape).flatten()
-
+from ssd.modeling.part import Part, wanted_rows, wanted_size
 
 Project = Callable[["Layer", Tensor, tuple[Tensor, Tensor], Tensor | None], tuple[Tensor, Tensor, Tensor]]
 Finish = Callable[["Layer", Tensor, Tensor], Tensor]
@@ -102,7 +66,7 @@ class Layer(nn.Module):
         query, key, value = project(self, hidden, turns, wanted)
         nodes = [part.tokens.shape[0] for part in parts]
         sizes = [part.tokens.numel() for part in parts]
-        asked = sizes if wanted is None else [_wanted_size(part) for part in parts]
+        asked = sizes if wanted is None else [wanted_size(part) for part in parts]
         each = zip(parts, nodes, query.split(asked), key.split(sizes), value.split(sizes), strict=True)
         mixed = [
             _mix(part, index, *(rows.unflatten(0, (count, -1)).transpose(1, 2) for rows in of_part))
@@ -163,7 +127,7 @@ class Transformer(nn.Module):
         positions = torch.cat([part.each_position() for part in parts])
         turns = self.rotary.turns(positions, stop, self.embedding.weight.dtype)
         hidden = self.through(parts, turns, wanted_rows(parts))
-        each = hidden.split([_wanted_size(part) for part in parts])
+        each = hidden.split([wanted_size(part) for part in parts])
         return [rows.unflatten(0, (len(part.tokens), -1)) for part, rows in zip(parts, each, strict=True)]
 
     def through(
@@ -193,23 +157,3 @@ class Transformer(nn.Module):
         if not self.config.logits_shift:
             return outputs
         return torch.cat((outputs[:, :1], outputs[:, :-1]), dim=1)
-
-
-def wanted_rows(parts: Sequence[Part]) -> Tensor | None:
-    """int64: which of the rows of all parts, laid one after the other, are wanted; None if all are."""
-    if all(_wanted_size(part) == part.tokens.numel() for part in parts):
-        return None
-    rows = torch.arange(sum(part.tokens.numel() for part in parts), device=parts[0].tokens.device)
-    each = rows.split([part.tokens.numel() for part in parts])
-    return torch.cat(
-        [
-            own.view(part.tokens.shape)[:, part.wanted or slice(None)].flatten()
-            for part, own in zip(parts, each, strict=True)
-        ]
-    )
-
-
-def _wanted_size(part: Part) -> int:
-    """How many rows of a part are wanted."""
-    nodes, window = part.tokens.shape
-    return nodes * (window if part.wanted is None else len(range(window)[part.wanted]))

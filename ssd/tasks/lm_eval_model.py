@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ssd.bench import clock, environment
 from ssd.bench.checks import check_model
-from ssd.bench.numerics import with_numerics
+from ssd.bench.engines import as_decoded
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
@@ -56,7 +56,7 @@ class DecoderModel(LM):
         self.shape = check_model(plan, read_config(self.folder))
         plan.decoder.check(plan.settings, self.shape)
         model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype])
-        self.model = with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
+        self.model = as_decoded(model, plan.runtime.engine, plan.runtime.numerics, plan.reference, plan.decoder)
         plan.decoder.load(self.model, self.folder, plan.settings)
         self.decoded: list[Decoded] = []
         self.latencies_s: list[float] = []

@@ -13,7 +13,7 @@ from ssd.bench import environment
 from ssd.bench.audit.compare import Audit
 from ssd.bench.audit.divergence import first_difference
 from ssd.bench.audit.stored import Line, StoredRun, case_of, name_of, place_of
-from ssd.bench.numerics import with_numerics
+from ssd.bench.engines import as_decoded
 from ssd.bench.plan import build_decoder
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.decoder import BlockDecoder, Decoder
@@ -80,7 +80,8 @@ def load(run: StoredRun) -> Reproduction:
         raise ValueError(f"{run.folder}: a file that the decoder reads has changed since the run; measure it anew")
     reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
     loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])
-    model = with_numerics(loaded, config["runtime"]["numerics"], reference, decoder)
+    engine = config["runtime"].get("engine", "eager")  # earlier versions had no other
+    model = as_decoded(loaded, engine, config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():
         decoder.recall(json.loads((run.folder / "measured.json").read_text()))
     decoder.load(model, folder, settings)

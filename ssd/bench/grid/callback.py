@@ -48,7 +48,8 @@ class GridCallback(Callback):
             return
         from ssd.bench.grid.progress import line_before
 
-        print(line_before(self.grid, number, self.measured_s, is_in_turn(config)), flush=True)
+        in_turn = is_in_turn(config.hydra) and self._is_measured_here(number)
+        print(line_before(self.grid, number, self.measured_s, in_turn), flush=True)
         self.reached.add(number)
         self.begun_s = time.monotonic()
 
@@ -58,7 +59,7 @@ class GridCallback(Callback):
             return
         if job_return.return_value:
             self.failures[number] = job_return.return_value
-        elif number not in self.measured_s and self.grid.runs[number].left:
+        elif number not in self.measured_s and self.grid.runs[number].left and self._is_measured_here(number):
             self.measured_s[number] = time.monotonic() - self.begun_s
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -66,10 +67,33 @@ class GridCallback(Callback):
             return
         from ssd.bench.grid.end import end
 
-        if not end(self.grid, is_in_turn(config), self.failures):
+        self._finish_workers()
+        if not end(self.grid, is_in_turn(config.hydra), self.failures) or self.failures:
             sys.exit(1)
 
+    def _is_measured_here(self, number: int) -> bool:
+        """Whether a run is over when its job is; workers have it in their queue by then."""
+        return self.grid.runs[number].config["runtime"]["workers"] == 0
 
-def is_in_turn(config: DictConfig) -> bool:
+    def _finish_workers(self) -> None:
+        """Wait for the runs that were given to workers."""
+        from ssd.bench.failures import line_of
+        from ssd.bench.store import run_id
+        from ssd.bench.tracker import tell
+        from ssd.bench.workers.sweep import SWEEP
+
+        numbers = {run.run_id: number for number, run in enumerate(self.grid.runs)}
+        for outcome in SWEEP.finish():
+            number = numbers[run_id(outcome.plan.config)]
+            try:
+                if outcome.error is not None:
+                    raise outcome.error
+                tell(outcome.plan.tracker, self.grid.runs[number].folder)
+            except Exception as error:
+                self.failures[number] = line_of(error)
+                print(f"error: {self.failures[number]}", file=sys.stderr)
+
+
+def is_in_turn(hydra: DictConfig) -> bool:
     """Whether the jobs are made one after the other in this process, by Hydra's own launcher."""
-    return config.hydra.launcher._target_.endswith(".BasicLauncher")
+    return hydra.launcher._target_.endswith(".BasicLauncher")
