@@ -66,7 +66,7 @@ def open_bench(models: Models, plan: Plan, start: Start, tokenizer: PreTrainedTo
         if runtime.timing:
             if runtime.engine != "eager":
                 most_nodes = most_nodes_of(plan.reference, plan.decoder)
-            capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
+                capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
             stopwatch.warm_up(start.longest)
         return Bench(plan, model, tokenizer, stopwatch, cost_model(plan, model, start.lengths, start.measured))
     except BaseException:
