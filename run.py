@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 CONFIGURATION = Path(__file__).resolve().parent / "conf"
+INTERRUPTED = 130
 failures: list[str] = []
 
 
@@ -62,7 +63,8 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same line resumes where it stopped")
+        print("interrupted; the same line resumes where it stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except HydraException as error:
         from ssd.bench.command_line import explain
 

@@ -13,14 +13,19 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 
 MOST_NAMES = 3
+LEAST_ALIKE = 0.7
 DESCRIBED = ("_target_", "name", "lossless")
 """What a group says of itself; no option."""
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error of Hydra's, as it is but for its line ends and its hint to append the unknown."""
+    """The message of an error of Hydra's: what is known to be a slip in our words, all else as it is in one line."""
     if isinstance(error, MissingConfigException) and error.options:
-        return f"Could not find '{error.missing_cfg_file}'; there are {' '.join(error.options)}"
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={name}: expected one of {', '.join(error.options)}"
+    several = re.match(r"Ambiguous value for argument '([^']+)'", str(error))
+    if several:
+        return f"{several[1]}: several values make a grid; add -m: python run.py -m {several[1]} ..."
     option = culprit(error)
     if option:
         return f"{option} is not an option"
@@ -39,6 +44,8 @@ def explain(error: HydraException, words: Sequence[str], folder: Path) -> str:
     if option is None:
         return one_line(error)
     names = options(words, folder)
+    if "." not in option:  # a group, then
+        names += [*dict.fromkeys(name.partition(".")[0] for name in names if "." in name), "experiment"]
     near, prefix = nearest(option, names), option[: option.rfind(".") + 1]
     there = dict.fromkeys(name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix))
     shown = ", ".join(name for name in there if name not in DESCRIBED)
@@ -50,7 +57,8 @@ def nearest(option: str, names: Sequence[str]) -> list[str]:
     group, _, leaf = option.rpartition(".")
     same = [name for name in names if name.rpartition(".")[2] == leaf]
     siblings = [name for name in names if name.rpartition(".")[0] == group]
-    leaves = difflib.get_close_matches(leaf, [name.rpartition(".")[2] for name in siblings], MOST_NAMES)
+    spelled = [name.rpartition(".")[2] for name in siblings]
+    leaves = difflib.get_close_matches(leaf, spelled, MOST_NAMES, LEAST_ALIKE)
     return same[:MOST_NAMES] or [name for name in siblings if name.rpartition(".")[2] in leaves]
 
 

@@ -12,6 +12,8 @@ from rich.table import Table
 from ssd.bench.environment import MUST_MATCH
 
 WIDTH = 132
+MOST_WORD = 40
+"""Characters of a decoder's longest option that are not broken apart."""
 GIVEN = (("model", "path"), ("runtime", "device"), ("runtime", "threads"))
 """What a grid varies on purpose, and circumstances with it."""
 COLUMNS = ("accuracy", "NFE", "token rows", "tokens / forward", "acceptance length", "speedup (95 %)", "identity")
@@ -28,10 +30,11 @@ class Run(NamedTuple):
 def print_comparison(runs: Sequence[Run]) -> None:
     """Print every run as a row: accuracy, forwards, rows, speedup with its interval, identity."""
     tasks = list(dict.fromkeys(run.summary["task"] for run in runs))
-    table = Table(title=f"{len(runs)} runs of {', '.join(tasks)}", title_justify="left")
+    table = Table(title=f"{len(runs)} run{'s' * (len(runs) != 1)} of {', '.join(tasks)}", title_justify="left")
     for name in ("model", *(("task",) if len(tasks) > 1 else ())):
         table.add_column(name, no_wrap=True)
-    table.add_column("decoder", overflow="fold")
+    longest_word = max(len(word) for label in labels(runs) for word in label.split())
+    table.add_column("decoder", overflow="fold", min_width=min(longest_word, MOST_WORD))
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=name.startswith("speedup"))
     notes: dict[str, None] = {}

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 FULL = "make room there and type the same line again, which goes on where it stopped"
-ELSEWHERE = "pass results_dir=FOLDER, one that can be written"
+ELSEWHERE = "choose a folder that can be written (results_dir=FOLDER, --out FOLDER)"
 REFUSALS = {
     errno.ENOSPC: ("the disk is full", FULL),
     errno.EDQUOT: ("your share of the disk is used up", FULL),
     errno.EROFS: ("the disk is read-only", ELSEWHERE),
     errno.EACCES: ("it is not yours to write", ELSEWHERE),
+    errno.ENOENT: ("no such folder is there, nor can it be made", ELSEWHERE),
+    errno.ENOTDIR: ("a part of its path is a file", ELSEWHERE),
     errno.EPERM: ("it is not yours to write", ELSEWHERE),
 }
 ROOM_BYTES = 2**16
+LOCK = ".lock"
+"""The file of a folder that whoever holds the folder locks: network file systems keep locks of folders to a node."""
 
 
 @contextmanager
@@ -83,7 +87,8 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder against other processes; BlockingIOError if one of them holds it. A kill releases it."""
-    held = os.open(folder, os.O_RDONLY)
+    with storing(folder / LOCK):
+        held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -93,6 +98,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the folder at this moment."""
+    if not (folder / LOCK).is_file():
+        return False
     try:
         with locked(folder):
             return False

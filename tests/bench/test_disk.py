@@ -70,8 +70,8 @@ def test_a_file_that_cannot_be_replaced_stays_and_leaves_no_part_of_the_new_one(
     [
         (errno.ENOSPC, "the disk is full .*; what was stored before is whole; make room there"),
         (errno.EDQUOT, "your share of the disk is used up .*; make room there"),
-        (errno.EROFS, "the disk is read-only .*; pass results_dir=FOLDER"),
-        (errno.EACCES, "it is not yours to write .*; pass results_dir=FOLDER"),
+        (errno.EROFS, "the disk is read-only .*; choose a folder that can be written"),
+        (errno.EACCES, "it is not yours to write .*; choose a folder that can be written"),
     ],
 )
 def test_what_a_disk_refuses_is_one_line_with_the_remedy(number, words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def start(config: DictConfig) -> Grid:
 
     Raises ValueError or OSError, in one line, if the grid must not start.
     """
+    _check_launcher(config.hydra.launcher._target_)
     jobs = jobs_of(config)
     composed = compose_jobs(config, jobs)
     grid, plans = _planned(jobs, composed)
@@ -35,6 +37,14 @@ def start(config: DictConfig) -> Grid:
     if any(run.left for run in grid.runs):
         print(f"time: {estimates.sentence()}", flush=True)
     return grid
+
+
+def _check_launcher(target: str) -> None:
+    if target.endswith("SlurmLauncher") and shutil.which("srun") is None:
+        raise ValueError(
+            "hydra/launcher=slurm: this machine has no srun; start the line on one of the cluster's, or pass "
+            "hydra/launcher=submitit_local"
+        )
 
 
 def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig]) -> tuple[Grid, dict[str, Plan]]:

@@ -88,7 +88,7 @@ def test_out_of_memory_names_the_remedy(line, monkeypatch, error):
     assert status == 1
     assert "error: out of memory" in errors
     assert "pass a shorter generation.gen_length, runtime.dtype=bfloat16, fewer nodes" in errors
-    assert "1 runs of tiny_math" in output
+    assert "1 run of tiny_math" in output
 
 
 def test_a_single_run_that_fails_unexpectedly_names_its_traceback(line, monkeypatch):
@@ -102,7 +102,7 @@ def test_an_interrupted_grid_stops_and_the_same_line_goes_on(line, monkeypatch):
     with monkeypatch.context() as patch:
         break_depth(patch, 2, KeyboardInterrupt())
         status, output, errors = line("-m", "decoder.depth=1,2,3")
-    assert (status, errors.splitlines()[-1]) == (1, "interrupted; the same line resumes where it stopped")
+    assert (status, errors.splitlines()[-1]) == (130, "interrupted; the same line resumes where it stopped")
     assert sum((path / "done.json").is_file() for path in folders(RESULTS)) == 1, "depth 3 was not begun"
     status, output, _ = line("-m", "decoder.depth=1,2,3")
     assert status == 0
@@ -200,14 +200,20 @@ def test_a_campaign_without_m_says_so(line):
         ("decoder.depht=4", "decoder.depht is not an option; did you mean decoder.depth?"),
         ("depth=4", "depth is not an option; did you mean decoder.depth?"),
         ("runtime.sped=4", "runtime.sped is not an option; expected one of limit, device"),
-        ("decoder=nope", "Could not find 'decoder/nope'; there are apd "),
+        ("decodr=ssd", "decodr is not an option; did you mean decoder?"),
+        ("decoder.dept=3", "decoder.dept is not an option; did you mean decoder.depth?\n"),
+        ("decoder=nope", "decoder=nope: expected one of apd, fast_dllm, "),
+        (
+            "decoder.depth=1,2",
+            "decoder.depth=1,2: several values make a grid; add -m: python run.py -m decoder.depth=1,2",
+        ),
         ("decoder.depth=[1", "no viable alternative at input"),
     ],
 )
 def test_a_misspelt_word_is_one_line_with_the_nearest_names(line, word, message):
     status, output, errors = line(word)
     assert (status, output, errors.count("\n")) == (1, "", 0)
-    assert errors.startswith(f"error: {message}")
+    assert f"{errors}\n".startswith(f"error: {message}")
 
 
 def test_a_run_that_is_done_stays_so_whatever_fails_after_it(line, monkeypatch):
@@ -221,3 +227,10 @@ def test_a_run_that_is_done_stays_so_whatever_fails_after_it(line, monkeypatch):
     assert "in broken" in errors, "the traceback is kept nowhere else"
     assert (folder / "done.json").is_file()
     assert not (folder / "error.json").exists()
+
+
+def test_slurm_is_asked_for_only_where_it_is(line, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    status, _, errors = line("-m", "hydra/launcher=slurm", "decoder.depth=1,2")
+    assert status == 1
+    assert errors.startswith("error: hydra/launcher=slurm: this machine has no srun; ")
