@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ssd.bench.disk import append_line, locked, make_folder, write_atomically, write_json
+from ssd.bench.disk import LOCK, append_line, locked, make_folder, write_atomically, write_json
 from ssd.bench.environment import differences
 
 # What a result does not depend on, or is hashed by its contents: the documents asked, a decoder's files.
@@ -21,6 +21,8 @@ NOT_HASHED = (
     "results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at", "runtime.workers", "runtime.address",
     "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
 )  # fmt: skip
+NOT_HASHED_PATHS = ("decoder.costs",)
+"""The same of an option that may be the path of a file or the values themselves."""
 NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")
 """What a result does not depend on either where nothing is timed."""
 
@@ -29,22 +31,26 @@ def run_id(config: Mapping[str, Any]) -> str:
     """A readable prefix and a hash of the result-relevant part of a resolved configuration."""
     ignored = NOT_HASHED if config["runtime"].get("timing", True) else NOT_HASHED + NOT_HASHED_UNTIMED
     relevant = {
-        group: {key: value for key, value in values.items() if f"{group}.{key}" not in ignored}
+        group: {
+            key: value
+            for key, value in values.items()
+            if f"{group}.{key}" not in ignored and not (f"{group}.{key}" in NOT_HASHED_PATHS and isinstance(value, str))
+        }
         if isinstance(values, Mapping)
         else values
         for group, values in config.items()
         if group not in ignored
     }
-    digest = hashlib.sha256(json.dumps(_plain(relevant), sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(plain(relevant), sort_keys=True).encode()).hexdigest()
     return "-".join((config["decoder"]["name"], config["model"]["name"], config["task"]["name"], digest[:10]))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Equal numbers spelled alike: 1.0 as 1."""
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -72,10 +78,13 @@ class RunFolder:
             raise BlockingIOError(f"{self.path}: another process is measuring this run; wait for it") from error
 
     def clear(self) -> None:
-        """Forget everything measured so far, and first of all that it was done."""
+        """Forget everything measured so far, and first of all that it was done; who holds the folder goes on to."""
         (self.path / "done.json").unlink(missing_ok=True)
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        for path in self.path.glob("*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
 
     def open(self, environment: dict[str, Any]) -> list[dict[str, Any]]:
         """Make or reopen the folder; returns the samples already there, a torn last line dropped from the file.
@@ -134,8 +143,12 @@ class RunFolder:
             error.add_note(f"traceback: {file}")
 
     def read(self, name: str) -> dict[str, Any]:
-        """summary.json or environment.json of this run."""
-        return json.loads((self.path / name).read_text())
+        """summary.json or environment.json of this run. Raises ValueError for one that is not whole."""
+        file = self.path / name
+        try:
+            return json.loads(file.read_text())
+        except ValueError as error:
+            raise ValueError(f"{file} cannot be read ({error}); pass overwrite=true to measure the run anew") from error
 
     def _repair(self) -> list[dict[str, Any]]:
         """The whole lines of samples.jsonl; bytes after the last of them are cut off."""

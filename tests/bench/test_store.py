@@ -256,3 +256,10 @@ def test_clearing_forgets_everything(folder):
 def test_traces_lie_one_file_per_prompt(folder):
     folder.write_trace(12, 3, {"reference": [1], "decoder": [2]})
     assert folder.read("traces/000012-3.json") == {"reference": [1], "decoder": [2]}
+
+
+@pytest.mark.parametrize("torn", ['{"status": "do', ""])
+def test_a_file_that_is_not_whole_is_named_with_the_remedy(folder, torn):
+    (folder.path / "summary.json").write_text(torn)
+    with pytest.raises(ValueError, match=r"summary.json cannot be read .*; pass overwrite=true"):
+        folder.read("summary.json")
