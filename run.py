@@ -19,6 +19,8 @@ from omegaconf import DictConfig
 CONFIGURATION = Path(__file__).resolve().parent / "conf"
 INTERRUPTED = 130
 failures: list[str] = []
+begun: set[str] = set()
+"""The ids of this process's runs."""
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -37,6 +39,10 @@ def main(config: DictConfig) -> str | None:
     try:
         plan = make_plan(config)
         folder = RunFolder(plan.results_dir, plan.config)
+        if in_grid and folder.run_id in begun:  # the same run in other words
+            plan.task.close()
+            return None
+        begun.add(folder.run_id)
         if in_grid and folder.is_done and not config.overwrite:
             plan.task.close()  # the grid's table has it
         elif in_grid and not plan.runtime.in_process and is_in_turn(HydraConfig.get()):
@@ -47,6 +53,9 @@ def main(config: DictConfig) -> str | None:
             print_summary(summary, summary["run_id"], plan.runtime.pass_at)
             print(f"samples and summary: {config.results_dir}/{summary['run_id']}")
         tell(plan.tracker, folder.path)
+    except KeyboardInterrupt:
+        SWEEP.close()
+        raise
     except Exception as error:
         keep_traceback(error, plan, in_grid)
         if not isinstance(error, EXPECTED) and not hasattr(error, "__notes__"):  # no error.json has it

@@ -21,6 +21,7 @@ from rich.table import Table
 from baselines.stepwise import Stepwise
 from scripts import eager
 from ssd.bench.clock import timed
+from ssd.bench.device_lock import device_lock
 from ssd.bench.probes import ForwardCounter
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
@@ -71,6 +72,12 @@ class Watched(MaskedDiffusionModel):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    with device_lock(torch.device(options.device), True, "bench_engine"):
+        bench(options)
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure what was asked for, and print it."""
     torch.set_num_threads(options.threads)
     preset = OmegaConf.load(PROJECT_ROOT / "conf" / "model" / f"{options.model}.yaml")
     special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))

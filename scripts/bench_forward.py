@@ -26,6 +26,7 @@ from ssd.bench.cost.loop import decoders, loop_rows
 from ssd.bench.cost.rows import Row, forward_rows, growth_rows, split_by_fit
 from ssd.bench.cost.shapes import random_weights, shape_with
 from ssd.bench.cost.tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
+from ssd.bench.device_lock import device_lock
 from ssd.bench.engines import capture_s, with_engine
 from ssd.bench.environment import describe
 from ssd.bench.runtime import DTYPES
@@ -39,6 +40,12 @@ CACHES = ("none", "prefix", "dual")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    with device_lock(torch.device(options.device), True, "bench_forward"):
+        bench(options)
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure what was asked for, and print it."""
     if options.threads:
         torch.set_num_threads(options.threads)
     preset = OmegaConf.load(PROJECT_ROOT / "conf" / "model" / f"{options.model}.yaml")

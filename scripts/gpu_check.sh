@@ -1,13 +1,13 @@
 #!/bin/sh
 # All that wants a GPU, in less than ten minutes and without the network: OUT=FOLDER scripts/gpu_check.sh
 # Leaves JSON of forwards, floors, engines and loops, summaries of tiny runs, and in log.txt all that was printed.
-# PYTHON names another Python.
+# PYTHON names another Python. What failed is told on the terminal.
 set -u
 OUT=${OUT:-gpu_check}
 PYTHON=${PYTHON:-.venv/bin/python}
 mkdir -p "$OUT"
 failed=""
-exec > "$OUT/log.txt" 2>&1
+exec 3>&2 > "$OUT/log.txt" 2>&1
 
 # step NAME SECONDS COMMAND...: what it prints goes to the log; the others run whatever happens.
 step() {
@@ -45,4 +45,4 @@ found = {file.parent.parent.name: json.loads(file.read_text()) for file in Path(
 Path(sys.argv[2]).write_text(json.dumps(found, indent=1))
 END
 rm -r "$runs"
-[ -z "$failed" ] || { echo "failed or cut off:$failed"; exit 1; }
+[ -z "$failed" ] || { echo "failed or cut off:$failed; see $OUT/log.txt" >&3; exit 1; }

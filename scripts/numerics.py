@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from baselines.stepwise import Stepwise
 from ssd.bench.checks import check_model, render_all
 from ssd.bench.clock import timed
+from ssd.bench.device_lock import device_lock
 from ssd.bench.independence import Independence, building_blocks, window_forwards
 from ssd.bench.numerics import NUMERICS, with_numerics
 from ssd.bench.plan import Plan, make_plan
@@ -31,6 +32,12 @@ from ssd.speculation.decoder import SelfSpeculative
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     plan = planned(options)
+    with device_lock(plan.runtime.torch_device(), False, "numerics"):
+        report(options, plan)
+
+
+def report(options: argparse.Namespace, plan: Plan) -> None:
+    """Print both tables."""
     if plan.runtime.threads:
         torch.set_num_threads(plan.runtime.threads)
     device = plan.runtime.torch_device()

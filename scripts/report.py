@@ -72,9 +72,9 @@ def check(results: Results) -> None:
         )
     if not len(results.done):
         states = ", ".join(f"{count} {state}" for state, count in sorted(runs["status"].value_counts().items()))
+        folder, reason = next(reasons(results))
         raise ValueError(
-            f"{results.root}: none of its {len(runs)} runs is finished ({states}); the line that started a run "
-            "resumes it"
+            f"{results.root}: none of its {len(runs)} runs is finished ({states}); the first is {folder}: {reason}"
         )
 
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd.bench.audit.stored import Line, StoredRun, find_run, place_of, read_run
+from ssd.bench.audit.stored import Line, StoredRun, find_run, name_of, place_of, read_run
 from ssd.bench.store import write_atomically
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_tokenizer, local_folder
-from ssd.report.viewer.contents import Decode, contents
+from ssd.report.viewer.contents import Decode, contents, has_trace
 from ssd.report.viewer.page import page
 
 FIRST = 20
@@ -63,7 +63,7 @@ def indices(text: str) -> list[int]:
 
 
 def chosen(run: StoredRun, samples: Sequence[int] | None, first: int) -> list[Line]:
-    """The samples to show, in the order of their prompts. Raises ValueError for an index that the run does not have."""
+    """The samples to show, in the order of their prompts. Raises ValueError for an index that has no trace."""
     lines = sorted(run.lines, key=place_of)
     if samples is None:
         return lines[:first]
@@ -73,7 +73,14 @@ def chosen(run: StoredRun, samples: Sequence[int] | None, first: int) -> list[Li
             f"--samples: the run has no sample {absent[0]}; expected indices of its {len(lines)} samples, "
             f"{lines[0]['index']} to {lines[-1]['index']}"
         )
-    return [line for line in lines if line["index"] in samples]
+    found = [line for line in lines if line["index"] in samples]
+    bare = ", ".join(name_of(*place_of(line)) for line in found if not has_trace(run, line))
+    if bare:
+        raise ValueError(
+            f"--samples: no forwards are stored for {bare}; name others, or measure the run again with "
+            "runtime.traces=true"
+        )
+    return found
 
 
 def tokenizer_of(run: StoredRun) -> Decode | None:

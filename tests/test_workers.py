@@ -17,7 +17,7 @@ def test_the_runs_of_a_grid_share_workers_and_end_in_one_table(tmp_path: Path):
     """APD has no verifier here, which only its start on a worker can tell."""
     checkpoint = write_tiny_checkpoint(tmp_path / "llada", "llada")
     words = [
-        "-m", "runtime=ray", "runtime.workers=2", "runtime.timing=false", "runtime.limit=4", "runtime.threads=1",
+        "-m", "runtime=ray", "runtime.workers=2", "runtime.timing=false", "runtime.limit=4,4", "runtime.threads=1",
         "decoder=stepwise,ssd,apd", "model=llada_tiny", f"model.path={checkpoint}", "model.verifier=missing",
         "generation.gen_length=16", "generation.block_length=8", "results_dir=results",
     ]  # fmt: skip
@@ -29,6 +29,7 @@ def test_the_runs_of_a_grid_share_workers_and_end_in_one_table(tmp_path: Path):
     assert ended.returncode == 1
     assert "2 runs of tiny_math" in ended.stdout
     assert "Traceback" not in ended.stderr
+    assert "another process" not in ended.stderr, "the same run in two jobs is one run"
     (line,) = [text for text in ended.stderr.splitlines() if text.startswith("  apd")]
     assert "missing" in line
     (shared,) = (tmp_path / "results" / "references").glob("stepwise-*/lines.jsonl")

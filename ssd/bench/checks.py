@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,15 @@ def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
 def check_samples(
     folder: RunFolder, finished: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]
 ) -> None:
-    """Raise ValueError if stored samples were measured on other prompts than those of this run."""
+    """Raise ValueError if stored samples were measured on other prompts than those of this run, or are there twice."""
     expected = {document.index: sha256_of_ids(prompt) for document, prompt in zip(plan.documents, prompts, strict=True)}
+    places = Counter((sample["index"], sample["repeat"]) for sample in finished)
+    twice = [index for (index, _), count in places.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{folder.path}: sample {twice[0]} is stored twice; was samples.jsonl put together of two? pass "
+            "overwrite=true to measure anew"
+        )
     for sample in finished:
         if sample["prompt_sha256"] != expected.get(sample["index"]):
             raise ValueError(

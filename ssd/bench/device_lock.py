@@ -26,17 +26,26 @@ def device_lock(
     """Hold a device, alone or with others who do not time; owner: what others are told they wait for.
 
     Where it is held otherwise: `tell` is given one line, and then it is waited for; without `tell`, DeviceHeldError.
-    The system lets go of it when the process ends, however it does.
+    The system lets go of it when the process ends, however it does. Who waits stands in a turnstile that newcomers must
+    pass, or those who share a device piece by piece would never leave it to one who wants it alone.
     """
-    held = _open(lock_file(device))
+    file = lock_file(device)
+    held, turnstile = _open(file), _open(file.with_suffix(".next"))
     try:
-        if not _try(held, exclusive):
-            message = f"{device} is measured on by {_holders(held)}; {owner} waits for it"
-            if tell is None:
-                raise DeviceHeldError(message)
-            tell(message)
-            fcntl.flock(held, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        _sign(held, exclusive, owner)
+        try:
+            if not (_try(turnstile, exclusive) and _try(held, exclusive)):
+                message = f"{device} is measured on by {_holders(held)}; {owner} waits for it"
+                if tell is None:
+                    raise DeviceHeldError(message)
+                tell(message)
+                _sign(held, owner)
+                _wait(turnstile, exclusive)
+                _wait(held, exclusive)
+        finally:
+            os.close(turnstile)
+        if exclusive:
+            os.ftruncate(held, 0)  # what those left who are gone
+        _sign(held, owner)
         yield
     finally:
         os.close(held)
@@ -71,18 +80,26 @@ def _try(held: int, exclusive: bool) -> bool:
     return True
 
 
-def _sign(held: int, exclusive: bool, owner: str) -> None:
-    """Leave process and owner in the file, for those who find it held; what ended processes left goes, if possible."""
-    if exclusive:
-        os.ftruncate(held, 0)
-    os.write(held, f"{os.getpid()} {owner}\n".encode())
+def _wait(held: int, exclusive: bool) -> None:
+    fcntl.flock(held, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+
+
+def _sign(held: int, owner: str) -> None:
+    """Leave process and owner in the file, for those who find it held; not again for every piece of the same run."""
+    if _signed(held).get(str(os.getpid())) != owner:
+        os.write(held, f"{os.getpid()} {owner}\n".encode())
+
+
+def _signed(held: int) -> dict[str, str]:
+    """The last owner that each process has signed for."""
+    lines = os.pread(held, os.fstat(held).st_size, 0).decode(errors="replace").splitlines()
+    return {pid: owner for pid, _, owner in (line.partition(" ") for line in lines) if pid.isdigit()}
 
 
 def _holders(held: int) -> str:
-    """Who has signed the file and still runs; those who share a device may be several."""
-    signed = os.pread(held, 2**20, 0).decode(errors="replace").splitlines()
-    names = {pid: owner for pid, _, owner in (line.partition(" ") for line in signed) if pid.isdigit() and _runs(pid)}
-    return " and ".join(f"process {pid} ({owner})" for pid, owner in names.items()) or "another process"
+    """Who has signed the file and still runs: those who share a device or wait for it may be several."""
+    names = [f"process {pid} ({owner})" for pid, owner in _signed(held).items() if _runs(pid)]
+    return " and ".join(names) or "another process"
 
 
 def _runs(pid: str) -> bool:

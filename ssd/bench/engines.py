@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 import torch
@@ -23,19 +23,23 @@ EngineName = Literal["eager", "graph", "compile"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
-def check_engine(engine: str, batch_size: int, device: Callable[[], torch.device]) -> None:
-    """Raise ValueError in one line for an engine that there is not, or not for batches, or not on the run's device."""
+def check_engine(engine: str, batch_size: int) -> None:
+    """Raise ValueError in one line for an engine that there is not, or not for batches."""
     if engine not in ENGINES:
         raise ValueError(f"runtime.engine={engine}: expected one of {', '.join(ENGINES)}")
-    if engine == "graph" and device().type != "cuda":
-        raise ValueError(
-            f"runtime.engine=graph on {device()}: graphs are CUDA's; pass runtime.engine=eager (or compile), or "
-            "runtime.device=cuda"
-        )
     if engine != "eager" and batch_size > 1:
         raise ValueError(
             f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards that several responses share have "
             "no fixed shape; pass runtime.batch_size=1 or runtime.engine=eager"
+        )
+
+
+def check_graphs(engine: str, device: torch.device) -> None:
+    """Raise ValueError in one line for an engine that this device has not."""
+    if engine == "graph" and device.type != "cuda":
+        raise ValueError(
+            f"runtime.engine=graph on {device}: graphs are CUDA's; pass runtime.engine=eager (or compile), or "
+            "runtime.device=cuda"
         )
 
 

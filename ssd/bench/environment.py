@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import torch
 
 from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.modeling.layouts import PACKED_NODES
 
 LIBRARIES = (
     "torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy", "lm_eval", "math-verify",
@@ -21,14 +24,19 @@ MUST_MATCH = (
 )  # fmt: skip
 ATTENTION = {
     "cpu": "sdpa, node by node beside a context",
-    "cuda": "sdpa without a context, fused in two parts beside one, explicit softmax in float64",
+    "cuda": "sdpa without a context, beside one fused in two parts, explicit softmax where there is no such kernel",
 }
+"""Of eager forwards."""
+AT_STATIC_SHAPES = (
+    f"sdpa without a context, beside one at static shapes: up to {PACKED_NODES} nodes packed into one (locked: none), "
+    "above in two parts"
+)
 MEASURED = ("run.py", "conf", "ssd", "baselines")
 """What a result is made by: changes elsewhere in the checkout do not matter to it."""
 
 
-def describe(device: torch.device, checkpoint: Path | None = None) -> dict[str, Any]:
-    """Everything outside the configuration that a result may depend on."""
+def describe(device: torch.device, checkpoint: Path | None = None, engine: str = "eager") -> dict[str, Any]:
+    """Everything outside the configuration that a result may depend on; engine: which attention is taken."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -37,7 +45,7 @@ def describe(device: torch.device, checkpoint: Path | None = None) -> dict[str, 
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
-        "attention_backend": ATTENTION[device.type],
+        "attention_backend": ATTENTION[device.type] if engine == "eager" else AT_STATIC_SHAPES,
         **_code(),
         "checkpoint": fingerprint(checkpoint) if checkpoint else None,
     }
@@ -80,19 +88,35 @@ def fingerprint(path: Path) -> str:
 
 
 def _code() -> dict[str, Any]:
-    """Commit, whether the measuring code differs from it, and a hash of how; None outside a git checkout."""
+    """Commit, whether the measuring code differs from it, and a hash of how.
+
+    Outside a git checkout: a hash of the code itself. With GIT_DIR=/dev/null, as tests have it, nothing: somebody may
+    edit the code while they run.
+    """
     commit, diff, new = (
         _git("rev-parse", "HEAD"),
         _git("diff", "HEAD", "--", *MEASURED),
         _git("ls-files", "--others", "--exclude-standard", "--", *MEASURED),
     )
     if commit is None or diff is None or new is None:
-        return {"commit": None, "dirty": None, "changes": None}
-    digest = hashlib.sha256(diff.encode())
-    for name in new.splitlines():
-        digest.update(name.encode() + (PROJECT_ROOT / name).read_bytes())
+        ignored = os.environ.get("GIT_DIR") == os.devnull
+        return {"commit": None, "dirty": None, "changes": None if ignored else _hash("", _measured())}
     dirty = bool(diff or new)
-    return {"commit": commit.strip(), "dirty": dirty, "changes": digest.hexdigest()[:16] if dirty else None}
+    return {"commit": commit.strip(), "dirty": dirty, "changes": _hash(diff, new.splitlines()) if dirty else None}
+
+
+def _measured() -> list[str]:
+    """The files of MEASURED, but for what Python compiles them to."""
+    roots = [PROJECT_ROOT / name for name in MEASURED]
+    files = [file for root in roots for file in (root, *root.rglob("*")) if file.is_file()]
+    return sorted(str(file.relative_to(PROJECT_ROOT)) for file in files if file.parent.name != "__pycache__")
+
+
+def _hash(text: str, names: Iterable[str]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in names:
+        digest.update(name.encode() + (PROJECT_ROOT / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _git(*words: str) -> str | None:

@@ -67,7 +67,7 @@ class Job:
         if protection:
             print(f"{plan.task.name} runs what the model writes, inside {protection}")
         plan.task.rehearse(plan.documents[0])
-        found = environment.describe(runtime.torch_device(), model_path)
+        found = environment.describe(runtime.torch_device(), model_path, runtime.engine)
         self.circumstances = {**found, "protection": protection, "workers": self.workers}
         self._held.enter_context(self.folder.lock())
         self.finished = [] if plan.config["overwrite"] else self.folder.open(self.circumstances)
@@ -122,8 +122,8 @@ class Job:
         return summary
 
     def fail(self, error: Exception) -> None:
-        """Leave error.json beside the samples, unless the folder is not there or is another process's."""
-        if self.folder.path.is_dir() and not isinstance(error, BlockingIOError):
+        """Leave error.json beside the samples, unless there is no folder, or it is done or another process's."""
+        if self.folder.path.is_dir() and not self.folder.is_done and not isinstance(error, BlockingIOError):
             self.folder.fail(error)
 
     def close(self) -> None:

@@ -49,8 +49,11 @@ class Plan:
         return Path(self.config["results_dir"]).expanduser()
 
 
-def make_plan(composed: DictConfig) -> Plan:
-    """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user."""
+def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
+    """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user.
+
+    is_here: whether this machine is to carry it out; another one has devices of its own, and `auto` stays as it is.
+    """
     config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     unknown = sorted(set(config) - set(KEYS))
     if unknown:
@@ -63,7 +66,7 @@ def make_plan(composed: DictConfig) -> Plan:
     settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
     # A result depends on the device that `auto` stands for, so that is what the run id is made of.
-    config["runtime"]["device"] = str(runtime.torch_device()).removesuffix(":0")
+    config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
     if settings.steps == settings.gen_length:  # which is what null stands for
         config["generation"]["steps"] = None
     if runtime.repeats > 1 and not settings.is_random:
@@ -80,6 +83,10 @@ def make_plan(composed: DictConfig) -> Plan:
     config["model"]["path"] = common_path(config["model"]["path"])
     decoder = build_decoder(config["decoder"])
     config["decoder"] |= {key: value for key, value in decoder.resolved().items() if key in config["decoder"]}
+    if decoder.asks_clock and not runtime.timing:  # others may load the cores while costs are measured
+        raise ValueError(
+            "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
+        )
     tracker = _tracker(config["tracker"])
     task = _build("task", Task, config["task"])
     prints = [fingerprint(path) for path in decoder.files()]

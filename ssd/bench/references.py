@@ -13,6 +13,7 @@ from typing import IO, Any
 from ssd.bench.disk import append_line, make_folder, storing, write_json
 from ssd.bench.environment import MUST_MATCH
 from ssd.bench.plan import Plan
+from ssd.bench.store import plain
 from ssd.bench.timing import Timed
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import Event, Pick, Trace
@@ -41,7 +42,7 @@ def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, Ref
 def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, Any]:
     """All that a response of the reference depends on but its prompt and its seed."""
     decoder, runtime = type(plan.reference), plan.config["runtime"]
-    settings = asdict(replace(plan.settings, cache=cache))
+    settings = asdict(replace(plan.settings, cache=cache, steps=plan.config["generation"]["steps"]))
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
@@ -62,7 +63,7 @@ class References:
     """
 
     def __init__(self, root: Path, prefix: str, key: Mapping[str, Any]) -> None:
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(plain(key), sort_keys=True).encode()).hexdigest()
         self.path = root / f"{prefix}-{digest[:10]}"
         self._key = key
         self._file = self.path / "lines.jsonl"
@@ -92,10 +93,10 @@ class References:
     def _add(self, prompt_sha256: str, seed: int, timed: Timed) -> Timed:
         """Append a response, unless another process has done so meanwhile; returns what is stored then."""
         make_folder(self.path)
-        if not (self.path / "key.json").is_file():
-            write_json(self.path / "key.json", self._key)
         with storing(self._file), self._file.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            if not (self.path / "key.json").is_file():
+                write_json(self.path / "key.json", self._key)
             self._catch_up(file)
             if (prompt_sha256, seed) not in self._lines:
                 file.truncate(self._read)  # what a killed writer left torn
@@ -104,7 +105,11 @@ class References:
         return _from_json(json.loads(self._lines[prompt_sha256, seed]))
 
     def _catch_up(self, file: IO[bytes]) -> None:
-        """Take in the whole lines that were appended since the last time."""
+        """Take in the whole lines that were appended since the last time; all of them of a file that is another one."""
+        file.seek(max(0, self._read - 1))
+        if self._read and file.read(1) != b"\n":  # it was deleted meanwhile, and perhaps begun anew
+            self._read = 0
+            self._lines.clear()
         file.seek(self._read)
         content = file.read()
         whole = content[: content.rfind(b"\n") + 1]

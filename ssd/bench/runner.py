@@ -6,11 +6,12 @@ from typing import Any
 
 from ssd.bench import environment
 from ssd.bench.device_lock import device_lock
-from ssd.bench.job import Job
+from ssd.bench.job import Job, threads
 from ssd.bench.loading import Models, open_bench
 from ssd.bench.plan import Plan
 from ssd.bench.progress import progress
 from ssd.bench.store import RunFolder
+from ssd.modeling.checkpoint import local_folder
 
 MODELS = Models()
 """The model of this process's last run."""
@@ -44,12 +45,24 @@ def stored_summary(plan: Plan) -> dict[str, Any] | None:
     folder = RunFolder(plan.results_dir, plan.config)
     if not folder.is_done or plan.config["overwrite"]:
         return None
-    stored, now = folder.read("environment.json"), environment.describe(plan.runtime.torch_device())
-    changed = environment.differences(stored, {**now, "checkpoint": stored["checkpoint"]})
+    changed = changed_since(plan)
     print(f"{folder.path} is finished; this is its summary (overwrite=true measures it anew)")
     if changed:
         print(f"NOTE: it was measured under other circumstances: {'; '.join(changed)}")
     return folder.read("summary.json")
+
+
+def changed_since(plan: Plan) -> list[str]:
+    """What differs between a stored run's circumstances and those it would be measured under now, as `old → new`.
+
+    A checkpoint that is no folder here (of the Hub, or gone) counts as the same.
+    """
+    stored = RunFolder(plan.results_dir, plan.config).read("environment.json")
+    checkpoint = local_folder(plan.config["model"]["path"])
+    is_here = checkpoint is not None and (checkpoint / "config.json").is_file()
+    now = environment.describe(plan.runtime.torch_device(), checkpoint if is_here else None, plan.runtime.engine)
+    same = {} if is_here else {"checkpoint": stored.get("checkpoint")}
+    return environment.differences(stored, {**now, **same, "threads": threads(plan)})
 
 
 def _measure(job: Job) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ssd.bench.engines import EngineName, check_engine
+from ssd.bench.engines import EngineName, check_engine, check_graphs
 from ssd.bench.numerics import NUMERICS, Numerics
 from ssd.bench.options import require_bool, require_text
 
@@ -70,7 +70,8 @@ class Runtime:
                 f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards that several responses "
                 "share have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
             )
-        check_engine(self.engine, self.batch_size, self.torch_device)
+        check_engine(self.engine, self.batch_size)
+        self.torch_device()
         if self.reference not in REFERENCES:
             raise ValueError(f"runtime.reference={self.reference}: expected one of {', '.join(REFERENCES)}")
         if self.address is not None:
@@ -106,9 +107,15 @@ class Runtime:
             raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N") from error
         if device.type not in ("cpu", "cuda"):
             raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N")
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        return device
+
+    def device_here(self) -> str:
+        """The device that `auto` stands for. Raises ValueError if this machine lacks it, or it lacks the engine."""
+        device = self.torch_device()
+        if self.device != "auto" and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
             raise ValueError(
                 f"runtime.device={self.device}: this machine has {torch.cuda.device_count()} CUDA devices; "
                 "pass runtime.device=cpu"
             )
-        return device
+        check_graphs(self.engine, device)
+        return str(device).removesuffix(":0")

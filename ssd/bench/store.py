@@ -21,8 +21,6 @@ NOT_HASHED = (
     "results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at", "runtime.workers", "runtime.address",
     "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
 )  # fmt: skip
-NOT_HASHED_PATHS = ("decoder.costs",)
-"""The same of an option that may be the path of a file or the values themselves."""
 NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")
 """What a result does not depend on either where nothing is timed."""
 
@@ -30,12 +28,10 @@ NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")
 def run_id(config: Mapping[str, Any]) -> str:
     """A readable prefix and a hash of the result-relevant part of a resolved configuration."""
     ignored = NOT_HASHED if config["runtime"].get("timing", True) else NOT_HASHED + NOT_HASHED_UNTIMED
+    if isinstance(config["decoder"].get("costs"), str):  # a file's path, where they are not the values themselves
+        ignored += ("decoder.costs",)
     relevant = {
-        group: {
-            key: value
-            for key, value in values.items()
-            if f"{group}.{key}" not in ignored and not (f"{group}.{key}" in NOT_HASHED_PATHS and isinstance(value, str))
-        }
+        group: {key: value for key, value in values.items() if f"{group}.{key}" not in ignored}
         if isinstance(values, Mapping)
         else values
         for group, values in config.items()

@@ -40,6 +40,8 @@ class Decoder(ABC):
     """Whether picks are only ever made in the leftmost unfinished block."""
     asks_verifier = False
     """Whether `load` brings a second model."""
+    asks_clock = False
+    """Whether `load` measures what forwards cost, and drafts depend on it."""
     verifier: nn.Module | None = None
     """A second model that the decoder asks; its forwards are counted and timed apart."""
 

@@ -106,9 +106,15 @@ def attend_one_by_one(query: Tensor, key: Tensor, value: Tensor, room: Pair) -> 
 
 
 def attend_at_once(
-    query: Tensor, key: Tensor, value: Tensor, frozen_key: Tensor, frozen_value: Tensor, visible: Tensor | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    frozen_key: Tensor,
+    frozen_value: Tensor,
+    visible: Tensor | None = None,
+    frozen_bias: Tensor | None = None,
 ) -> Tensor:
-    """`attend` beside a context, as one softmax over the scores of both."""
+    """`attend` beside a context, as one softmax over the scores of both; frozen_bias as `attend_in_parts` takes it."""
     nodes, heads, window, head_size = query.shape
     groups, context, own = key.shape[1], frozen_key.shape[1], key.shape[2]
     rows = heads // groups * window
@@ -117,6 +123,8 @@ def attend_at_once(
     to_context = wide_product(across, frozen_key.mT).view(groups, nodes, rows, context).transpose(0, 1)
     to_window = wide_product(grouped.flatten(0, 1), key.flatten(0, 1).mT).view(nodes, groups, rows, own)
     scores = torch.cat((to_context, to_window), dim=-1).mul_(head_size**-0.5)
+    if frozen_bias is not None:
+        scores[..., :context] += frozen_bias
     if visible is not None:
         scores.view(nodes, heads, window, -1)[..., context:].masked_fill_(~visible, -torch.inf)
     weights = scores.softmax(dim=-1).to(value.dtype)

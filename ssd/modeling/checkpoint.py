@@ -77,6 +77,8 @@ def load_model(
     from safetensors import SafetensorError
 
     config = read_config(folder)
+    if torch.device(device).type == "cuda":  # events are recorded on the current device, whatever they time
+        torch.cuda.set_device(torch.device(device).index or 0)
     with torch.device("meta"):
         transformer = Transformer(config)
     ours = {theirs: name for name, theirs in hub_names(config).items()}

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
 ALIGNED = 8
 """Head sizes, and the strides of a bias, that CUDA's fused kernels take are multiples of this."""
 
+FLASH = (8, 0)
+"""The least compute capability with flash attention, Ampere's."""
+
 aten = torch.ops.aten
 
 
 def has_fused(like: Tensor, head_size: int) -> bool:
     """Whether `fused` takes such queries: on a CPU always; on CUDA no float64, nor heads of odd sizes."""
-    return like.device.type == "cpu" or (like.dtype != torch.float64 and head_size % ALIGNED == 0)
+    if like.device.type == "cpu":
+        return True
+    if like.dtype == torch.float64 or head_size % ALIGNED:
+        return False
+    return like.dtype == torch.float32 or has_flash(like.device)
+
+
+@cache
+def has_flash(device: torch.device) -> bool:
+    """Whether a device runs flash attention, which `fused` asks for in 16 bits; CUDA does from Ampere on."""
+    return device.type != "cuda" or torch.cuda.get_device_capability(device) >= FLASH
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -52,5 +52,10 @@ def as_it_is(compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 
 def compiled_steps() -> Steps:
-    """What a layer does before and after attention, compiled once for all layers of a shape."""
+    """What a layer does before and after attention, compiled once for all layers of a shape.
+
+    What was compiled before is let go of: torch counts it against a limit that holds for the life of a process, and a
+    few families and dtypes would reach it.
+    """
+    torch.compiler.reset()
     return torch.compile(Layer.project, fullgraph=True), torch.compile(Layer.finish, fullgraph=True)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssd.modeling.attention import Pair
+from ssd.modeling.attention import Pair, attend_at_once
 from ssd.modeling.context import Beside
 from ssd.modeling.fused import attend_in_parts, has_fused, lowest, lowest_bias
 
@@ -74,7 +74,10 @@ class Packed(Layout):
 
 
 class InParts(Layout):
-    """Two attentions merged by their log-sum-exps: all nodes' queries over the context, each node's over its own."""
+    """Two attentions merged by their log-sum-exps: all nodes' queries over the context, each node's over its own.
+
+    Where the device has no kernel that tells these, there is one softmax over the scores of both.
+    """
 
     def __init__(self, rooms: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
         super().__init__(rooms, capacity, nodes, keys, rows)
@@ -90,9 +93,10 @@ class InParts(Layout):
 
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
         keys, values = self._rooms[index]
-        return attend_in_parts(query, key, value, keys[0], values[0], frozen_bias=self._bias)
+        attend = attend_in_parts if has_fused(query, query.shape[-1]) else attend_at_once
+        return attend(query, key, value, keys[0], values[0], frozen_bias=self._bias)
 
 
-def layout_for(nodes: int, like: Tensor, packed_nodes: int = PACKED_NODES) -> type[Layout]:
-    """The layout for so many nodes, in rooms [..., head_size] like this one."""
-    return InParts if nodes > packed_nodes and has_fused(like, like.shape[-1]) else Packed
+def layout_for(nodes: int, packed_nodes: int = PACKED_NODES) -> type[Layout]:
+    """The layout for so many nodes."""
+    return InParts if nodes > packed_nodes else Packed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from ssd.modeling.attention import Pair
@@ -15,20 +16,27 @@ class Rooms:
 
     def __init__(self, layers: int, heads: int, head_size: int) -> None:
         self._layers, self._heads, self._head_size = layers, heads, head_size
+        self._all = torch.empty(0)
         self.buffers: list[Pair] = []
         self.owner: StaticContext | None = None
 
-    def fit(self, positions: int, like: Tensor) -> bool:
-        """Make room for so many positions, in the dtype and on the device of `like`; whether the buffers moved.
+    def hold(self, positions: int) -> bool:
+        """Whether there is room for so many positions."""
+        return bool(self.buffers) and self.buffers[0][0].shape[1] >= positions
 
-        Rooms begin as zeros, for what a bias hides must be numbers all the same.
+    def grow(self, positions: int, like: Tensor) -> None:
+        """Make room for so many positions, in the dtype and on the device of `like`, in place of what there was."""
+        self.buffers.clear()
+        self.owner, self._all = None, torch.empty(0)  # before as much again is asked for
+        self._all = like.new_zeros(self._layers, 2, self._heads, positions, self._head_size)
+        self.buffers += [(keys, values) for keys, values in self._all]
+
+    def blank(self, start: int, stop: int) -> None:
+        """Zero the positions [start, stop) of all layers: what a bias hides must be numbers all the same.
+
+        An earlier context may have left an overflow there, and a weight of 0 times infinity is no number.
         """
-        if self.buffers and self.buffers[0][0].shape[1] >= positions:
-            return False
-        self.buffers.clear()  # before as much again is asked for
-        shape = (self._heads, positions, self._head_size)
-        self.buffers += [(like.new_zeros(shape), like.new_zeros(shape)) for _ in range(self._layers)]
-        return True
+        self._all[..., start:stop, :] = 0
 
 
 @dataclass(eq=False)

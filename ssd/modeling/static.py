@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ssd.modeling.context import Context, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.fused import has_fused
 from ssd.modeling.layouts import PACKED_NODES, Layout, layout_for
 from ssd.modeling.part import Part, wanted_rows
 from ssd.modeling.rooms import Rooms, StaticContext
@@ -117,9 +116,12 @@ class StaticModel(MaskedDiffusionModel):
             return Context(window)
         like = self.transformer.embedding.weight
         # Any window of this canvas is to fit that is no larger, so that later blocks move nothing.
-        packed = min(self.most_nodes, self._packed_nodes) if has_fused(like, self.config.head_size) else self.most_nodes
-        if self._rooms.fit(capacity_for(window.length) + packed * window.size, like):
-            self._forwards.clear()  # which read the old ones
+        needed = capacity_for(window.length) + min(self.most_nodes, self._packed_nodes) * window.size
+        if not self._rooms.hold(needed):
+            self._forwards.clear()  # which hold the old ones, before as much again is asked for
+            self._rooms.grow(needed, like)
+        context = window.length - window.size
+        self._rooms.blank(context, capacity_for(context))
         return StaticContext(window, store=self._rooms)
 
     def _hidden(self, part: Part) -> Tensor:
@@ -142,9 +144,8 @@ class StaticModel(MaskedDiffusionModel):
         return self._forwards[shape]
 
     def _captured(self, shape: Shape) -> StaticForward:
-        config, like = self.config, self._rooms.buffers[0][0]
-        keys, shared = shape.window - shape.padding, config.heads // config.key_value_heads
-        kind = layout_for(shape.nodes, like, self._packed_nodes)
+        keys, shared = shape.window - shape.padding, self.config.heads // self.config.key_value_heads
+        kind = layout_for(shape.nodes, self._packed_nodes)
         layout = kind(self._rooms.buffers, shape.capacity, shape.nodes, keys, shared * shape.window)
         return StaticForward(self.transformer, shape, layout, self._capture, self._steps)
 

@@ -9,13 +9,19 @@ from typing import Any
 
 import pandas as pd
 
+CHECKPOINT = {
+    "config.model.path": "path", "config.model.revision": "revision", "environment.checkpoint": "checkpoint",
+}  # fmt: skip
+"""What tells two models of one name apart."""
 CIRCUMSTANCES = {
-    "environment.device_name": "", "environment.threads": "threads", "config.runtime.dtype": "",
-    "config.runtime.numerics": "numerics", "config.runtime.batch_size": "batch", "environment.libraries.torch": "torch",
-    "environment.attention_backend": "attention",
+    **CHECKPOINT, "environment.device_name": "", "environment.threads": "threads", "config.runtime.dtype": "",
+    "config.runtime.numerics": "numerics", "config.runtime.engine": "engine", "config.runtime.batch_size": "batch",
+    "environment.libraries.torch": "torch", "environment.cuda": "CUDA", "environment.attention_backend": "attention",
 }  # fmt: skip
 """What a measurement depends on beside its configuration, and how it is called."""
 ALWAYS_TOLD = ("environment.device_name", "config.runtime.dtype")
+REFERENCE = "stepwise decoding"
+"""What a run is compared with, unless the title of its group names another reference."""
 EXPERIMENT = ("config.generation.", "config.task.")
 """What is asked of a model, and how it generates: a speedup is relative to stepwise decoding of the same."""
 NO_MATTER = tuple(f"config.task.{name}" for name in ("name", "_target_", "path", "fewshot_path", "workers"))
@@ -26,33 +32,38 @@ MARKS = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but their decoder, and perhaps the code.
+    """Runs that differ in nothing but their decoder, and perhaps the code; all are compared with one reference.
 
-    rows: as in the frame of runs, with two columns more, `label` and `mark`; marks: which commit a `mark` stands for,
-    where the runs are of several.
+    parts: model, task, and what else tells the group from others; rows: as in the frame of runs, with two columns more,
+    `label` and `mark`; marks: which commit a `mark` stands for, where the runs are of several.
     """
 
-    title: str
+    parts: tuple[str, ...]
     rows: pd.DataFrame
     marks: Mapping[str, str]
 
+    @property
+    def title(self) -> str:
+        return ", ".join(self.parts)
+
 
 def groups(runs: pd.DataFrame) -> list[Group]:
-    """Finished runs by model, task, experiment and circumstances; a title tells what differs between groups."""
+    """Finished runs by model, task, reference, experiment and circumstances; titles tell in what the groups differ."""
     done = runs[runs["status"] == "done"].reset_index(drop=True)
     if done.empty:
         return []
     experiment = [name for name in done if name.startswith(EXPERIMENT) and name not in NO_MATTER]
-    splitting = ["model", "task", *(name for name in CIRCUMSTANCES if name in done), *experiment, "prompts"]
+    circumstances = [name for name in CIRCUMSTANCES if name in done]
+    splitting = ["model", "task", "compared_with", *circumstances, *experiment, "prompts"]
     marks, notes = _commits(done)
     done = done.assign(mark=marks)
-    told = [name for name in splitting if name in ALWAYS_TOLD or _differs(done, name)]
+    told = [name for name in splitting if name in ("compared_with", *ALWAYS_TOLD) or _is_told(done, name)]
     found = []
     for _, rows in done.groupby(done[splitting].map(str).agg("|".join, axis=1), sort=False):
         several = rows["mark"].nunique() > 1
         shown = {mark: notes[mark] for mark in notes if several and mark in set(rows["mark"])}
-        title = ", ".join(_told(rows.iloc[0], ["model", "task", *told]))
-        found.append(Group(title, _labelled(rows if several else rows.assign(mark="")), shown))
+        parts = tuple(_told(rows.iloc[0], ["model", "task", *told]))
+        found.append(Group(parts, _labelled(rows if several else rows.assign(mark="")), shown))
     return sorted(_apart(found), key=lambda group: group.title)
 
 
@@ -66,15 +77,24 @@ def _apart(found: Sequence[Group]) -> Iterator[Group]:
     titles = Counter(group.title for group in found)
     for group in found:
         asked = str(group.rows.iloc[0].get("config.task.sha256"))[:6]
-        yield group if titles[group.title] == 1 else replace(group, title=f"{group.title}, prompts {asked}")
+        yield group if titles[group.title] == 1 else replace(group, parts=(*group.parts, f"prompts {asked}"))
+
+
+def _is_told(runs: pd.DataFrame, name: str) -> bool:
+    """Whether it differs; of what belongs to a model, whether it differs between runs of one model."""
+    lots = (rows for _, rows in runs.groupby("model")) if name in CHECKPOINT else (runs,)
+    return any(_differs(rows, name) for rows in lots)
 
 
 def _told(row: pd.Series, names: Iterable[str]) -> Iterator[str]:
     for name in dict.fromkeys(names):
         if name in ("model", "task", *ALWAYS_TOLD):
             yield str(row[name])
+        elif name == "compared_with":
+            yield from () if row[name] == REFERENCE else (f"against {row[name]}",)
         elif not name.endswith("sha256"):
             value = f"{row[name]:.0f}" if isinstance(row[name], float) and row[name] % 1 == 0 else row[name]
+            value = str(value)[:7] if name == "environment.checkpoint" else value
             yield f"{CIRCUMSTANCES.get(name) or name.rpartition('.')[2]} {value}"
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 WHOLE, NUMBER = pa.int64(), pa.float64()
@@ -33,7 +32,7 @@ NAME = re.compile(r"(\d+)-(\d+)\.json")
 
 def read_traces(folder: Path, run_id: str, left_out: list[tuple[str, str]]) -> pa.Table:
     """The forwards of every trace of a run; adds what cannot be read to `left_out`."""
-    rows: list[dict[str, Any]] = []
+    tables = [FORWARD.empty_table()]
     for file in sorted((folder / "traces").glob("*.json")):
         place = NAME.fullmatch(file.name)
         if place is None:
@@ -42,15 +41,12 @@ def read_traces(folder: Path, run_id: str, left_out: list[tuple[str, str]]) -> p
             sides = json.loads(file.read_text(encoding="utf-8"))
             index, repeat = map(int, place.groups())
             sample = {"run_id": run_id, "index": index, "repeat": repeat}
-            rows += [{**sample, **row} for side in sides for row in _forwards(side, sides[side])]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            rows = [{**sample, **row} for side in sides for row in _forwards(side, sides[side])]
+            tables.append(pa.Table.from_pylist(rows, schema=FORWARD))
+        except (OSError, ValueError, LookupError, TypeError) as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             left_out.append((folder.name, f"traces/{file.name}: cannot be read ({reason})"))
-    return pa.Table.from_pylist(rows, schema=FORWARD)
-
-
-def empty_forwards() -> pd.DataFrame:
-    return FORWARD.empty_table().to_pandas()
+    return pa.concat_tables(tables)
 
 
 def _forwards(side: str, events: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

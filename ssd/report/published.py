@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,26 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from ssd.report.comparable import REFERENCE
 from ssd.report.results import Results
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER, MODELS = PROJECT / "results" / "published", PROJECT / "conf" / "model"
 SAME = ("model", "task", "gen_length", "block_length", "method")
-"""What a published figure and a run must have in common to be compared, beside cache and examples if stated."""
-NOT_MEASURED = dict.fromkeys(("measured", "run_id", "device", "cache"))
-TIMES = ("speedup", "tokens_per_s", "latency_s")
-CACHE = re.compile(r"\b(no|prefix|dual) cache")
+"""What a published figure and a run must have in common to be compared, beside what the source states."""
+STATED = {
+    r"\b(no|prefix|dual) cache": "generation.cache", r"\bbatch (\d+)": "runtime.batch_size",
+    r"\beos (\w+)": "generation.eos", r"\btau=([\d.]+)": "decoder.threshold", r"\b(\d+) drafts": "decoder.budget",
+    r"\bdraft_steps=(\d+)": "decoder.draft_steps", r"\btemperature=([\d.]+)": "generation.temperature",
+}  # fmt: skip
+"""How a source's setting tells an option, and which one that is here."""
+NOT_MEASURED = dict.fromkeys(("measured", "run_id", "prompts", "device", "cache"))
+COUNTS_USEFUL = ("2505.22618",)
+"""Papers whose tokens per second count those before the first end token; of others it is not known which they count."""
 RATIOS = ("speedup", "nfe_ratio", "steps_reduction_percent")
 """Metrics that mean something without a run beside them."""
 MEASURED = {
     "accuracy_percent": ("accuracy.decoder", 100.0),
-    "tokens_per_s": ("tokens_per_s.decoder", 1.0),
     "nfe": ("nfe.decoder", 1.0),
     "nfe_ratio": ("nfe.ratio", 1.0),
     "speedup": ("speedup.ratio", 1.0),
@@ -43,8 +49,8 @@ def published(folder: Path = FOLDER) -> pd.DataFrame:
 def beside_measured(results: Results, figures: pd.DataFrame | None = None) -> pd.DataFrame:
     """Every published figure beside every finished run that it can be compared with.
 
-    Further columns: `measured`, in the published figure's unit; `run_id`, `device` and `cache` of the run. A figure
-    that no run can be compared with has one row, in which these are None.
+    Further columns: `measured`, in the published figure's unit; `run_id`, `prompts`, `device` and `cache` of the run.
+    A figure that no run can be compared with has one row, in which these are None.
     """
     rows = published() if figures is None else figures
     runs: dict[tuple[str, ...], list[pd.Series]] = {}
@@ -55,33 +61,61 @@ def beside_measured(results: Results, figures: pd.DataFrame | None = None) -> pd
     for figure in rows.to_dict("records"):
         key = tuple(figure[name] for name in SAME)
         alike = [run for run in runs.get(key, []) if _set_alike(figure, run)]
-        found = [measured_by(run, figure["metric"], results) for run in alike]
+        found = [measured_by(run, figure, results) for run in alike]
         beside += [{**figure, **measured} for measured in found if measured] or [{**figure, **NOT_MEASURED}]
     return pd.DataFrame(beside, columns=[*rows.columns, *NOT_MEASURED])
 
 
-def measured_by(run: pd.Series, metric: str, results: Results) -> dict[str, Any] | None:
-    """A run's figure for a published metric, in its unit; None if the run does not have it."""
+def measured_by(run: pd.Series, figure: Mapping[str, Any], results: Results) -> dict[str, Any] | None:
+    """A run's figure for a published one, counted alike and in its unit; None if the run does not have it."""
+    metric = figure["metric"]
     if metric == "latency_s":
         lines = results.samples[results.samples["run_id"] == run["run_id"]]
-        value = lines["decoder.latency_s"].mean()
+        locked = run.get("config.runtime.numerics") == "locked"
+        value = None if locked else lines["decoder.latency_s"].mean()
+    elif metric == "tokens_per_s":
+        useful = run["tokens_per_s.decoder"] * run["tokens_useful.decoder"] / run["tokens_total.decoder"]
+        value = useful if figure["paper"] in COUNTS_USEFUL else None
     elif metric == "steps_reduction_percent":
         value = 100 * (1 - 1 / run["nfe.ratio"])
     else:
         name, factor = MEASURED[metric]
         value = run[name] * factor
-    if pd.isna(value) or (metric in TIMES and run.get("config.runtime.numerics") == "locked"):
+    if pd.isna(value):
         return None
-    device, cached = run.get("environment.device_name"), run.get("config.generation.cache")
-    return {"measured": value, "run_id": run["run_id"], "device": device, "cache": cached}
+    told = {"device": run.get("environment.device_name"), "cache": run.get("config.generation.cache")}
+    return {"measured": value, "run_id": run["run_id"], "prompts": run["prompts"], **told}
 
 
 def _set_alike(figure: Mapping[str, Any], run: pd.Series) -> bool:
-    """Whether cache and number of examples are those of the run, so far as the source states them."""
-    cached = CACHE.search(figure["setting"])
-    fewshot = str(run.get("config.task.num_fewshot"))
-    same_cache = cached is None or cached[1].replace("no", "none") == run.get("config.generation.cache")
-    return same_cache and figure["num_fewshot"] in ("", fewshot)
+    """Whether the run's options are those that the source states.
+
+    Every source decodes greedily, one token per step, unless it states otherwise, and compares with that.
+    """
+    length, steps = (run.get(f"config.generation.{name}") for name in ("gen_length", "steps"))
+    wanted = {"generation.temperature": "0"} | dict(_stated(figure["setting"]))
+    if figure["num_fewshot"]:
+        wanted["task.num_fewshot"] = figure["num_fewshot"]
+    same = all(_same(run.get(f"config.{name}"), value) for name, value in wanted.items())
+    return same and steps in (None, length) and run["compared_with"] == REFERENCE
+
+
+def _stated(setting: str) -> Iterator[tuple[str, str]]:
+    """The options that a source's setting tells, by their names here."""
+    for pattern, name in STATED.items():
+        found = re.search(pattern, setting)
+        if found is None:
+            continue
+        value = found[1].replace("no", "none") if name == "generation.cache" else found[1]
+        yield name, str(int(value) + 1) if name == "decoder.budget" else value  # the state in hand is no draft
+        if name == "decoder.threshold":
+            yield "decoder.rule", "threshold"
+
+
+def _same(value: Any, stated: str) -> bool:
+    if isinstance(value, int | float):
+        return float(value) == float(stated)
+    return str(value) == stated
 
 
 def _keys(run: pd.Series) -> set[tuple[str, ...]]:

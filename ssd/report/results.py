@@ -23,8 +23,8 @@ class Results:
     """What a results folder holds.
 
     runs: a row per run: run_id, folder, status (done, unfinished, failed), decoder, model, task; the figures of
-    summary.json by dotted name (`speedup.ratio`), NaN where there are none; `config.<group>.<key>` and
-    `environment.<key>` as they are written there.
+    summary.json by dotted name (`speedup.ratio`), NaN where there are none, speedups and tokens/s under locked numerics
+    among them; `config.<group>.<key>` and `environment.<key>` as they are written there.
     samples: a row per line of samples.jsonl, of unfinished runs as well; lists are Python lists.
     left_out: (folder, reason) for whatever could not be read.
     """
@@ -58,8 +58,13 @@ class Results:
         return frame_of(pa.concat_tables([FORWARD.empty_table(), *tables]))
 
     def to_parquet(self, folder: str | Path) -> list[Path]:
-        """Write runs.parquet, samples.parquet and, if there are traces, forwards.parquet; `load` reads the folder."""
+        """Write runs.parquet, samples.parquet and, if there are traces, forwards.parquet; `load` reads the folder.
+
+        Raises ValueError if `folder` holds runs, which `load` would no longer see.
+        """
         target = Path(folder)
+        if target.is_dir() and any(run_folders(target)):
+            raise ValueError(f"{target} holds runs, which frames beside them would hide; write the frames elsewhere")
         target.mkdir(parents=True, exist_ok=True)
         forwards = self.forwards()  # may add to left_out
         write_parquet(self.runs, target / FILES[0], as_json=True, left_out=self.left_out)

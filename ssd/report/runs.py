@@ -9,6 +9,10 @@ from typing import Any
 
 import yaml
 
+TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
+"""Figures of a comparison of times."""
+OLDER = {"config.runtime.engine": "eager"}
+"""What was so before it could be configured."""
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 AS_WRITTEN = ("config.", "environment.")
 PAIRS = (
@@ -27,12 +31,18 @@ COLUMNS = (
     "peak_memory_mib", "hops", "reference_drift",
 )  # fmt: skip
 """Columns that are there whatever the runs hold."""
+FIGURES = (
+    "prompts", "responses", "nfe.reference", "nfe.decoder", "nfe.ratio", "accuracy.reference", "accuracy.decoder",
+    "identity.rate",
+)  # fmt: skip
+NEEDED: dict[str, Any] = {**dict.fromkeys(FIGURES, int | float), "compared_with": str, "claims_lossless": bool}
+"""What the summary of every finished run holds, and of which type."""
 
 
 def run_folders(root: Path) -> Iterator[Path]:
     """The folders in `root` that are runs, or look as if they were, by name; `root` itself if it is one."""
     if (root / "config.yaml").is_file():
-        yield root
+        yield root.resolve()
         return
     files = ("config.yaml", "samples.jsonl", "summary.json", "done.json")
     for folder in sorted(root.iterdir()):
@@ -51,17 +61,20 @@ def read_run(folder: Path) -> tuple[dict[str, Any], list[str]]:
             raise ValueError(f"config.yaml: expected {group}.name; measure the run anew with overwrite=true")
         names[group] = str(values["name"])
     environment = _optional(folder / "environment.json", notes)
-    summary = _optional(folder / "summary.json", notes) if (folder / "summary.json").is_file() else {}
+    summary = _figures(folder / "summary.json", notes) if (folder / "summary.json").is_file() else {}
+    if dict(flatten(config)).get("runtime.numerics") == "locked":
+        summary = _without_speedups(summary)
     failure = _optional(folder / "error.json", notes) if (folder / "error.json").is_file() else {}
     status = "done" if summary.get("status") == "done" else "failed" if failure else "unfinished"
     error = str(failure.get("error", "")).partition("\n")[0] or None if status == "failed" else None
     return {
-        **dict(flatten(summary)),
+        **summary,
         "run_id": folder.name,
         "folder": folder.name,
         "status": status,
         "error": error,
         **names,
+        **OLDER,
         **dict(flatten(config, "config.", nulls=True)),
         **dict(flatten(environment, "environment.", nulls=True)),
     }, notes
@@ -74,6 +87,24 @@ def flatten(values: Mapping[str, Any], prefix: str = "", nulls: bool = False) ->
             yield from flatten(value, f"{prefix}{name}.", nulls)
         elif nulls or value is not None:
             yield f"{prefix}{name}", value
+
+
+def _figures(file: Path, notes: list[str]) -> dict[str, Any]:
+    """A finished run's figures by dotted name, or nothing and a note if any is lacking that every run has."""
+    figures = dict(flatten(_optional(file, notes)))
+    lacking = [name for name, kind in NEEDED.items() if not isinstance(figures.get(name), kind)]
+    if figures.get("status") != "done" or not lacking:
+        return figures
+    notes.append(f"{file.name}: without {', '.join(lacking)}; measure the run anew with overwrite=true")
+    return {}
+
+
+def _without_speedups(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Under locked numerics the reference pays for nodes that it does not need: its times are nothing to compare."""
+    kept = {name: value for name, value in figures.items() if not name.startswith(TIMES)}
+    if isinstance(kept.get("hops"), list):
+        kept["hops"] = [{**hop, "speedup": dict.fromkeys(("ratio", "low", "high"))} for hop in kept["hops"]]
+    return kept
 
 
 def _optional(file: Path, notes: list[str]) -> dict[str, Any]:

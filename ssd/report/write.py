@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import product
 from pathlib import Path
 
 from ssd.report.figures import FIGURES
@@ -19,6 +20,7 @@ def names() -> list[str]:
 def write_report(results: Results, out: Path, only: Collection[str] = ()) -> list[Path]:
     """Write figures/, tables/ and index.html into `out`; returns the files.
 
+    What an earlier report wrote there and this one has nothing for is removed, unless only some were asked for.
     only: names of figures and tables to write, and no page. Raises OSError if `out` cannot be written to.
     """
     files, shown = [], []
@@ -38,4 +40,14 @@ def write_report(results: Results, out: Path, only: Collection[str] = ()) -> lis
         out.mkdir(parents=True, exist_ok=True)
         files.append(out / "index.html")
         files[-1].write_text(page(results, shown, made), encoding="utf-8")
+        for file in set(_all_files(out)).difference(files):
+            file.unlink(missing_ok=True)
     return files
+
+
+def _all_files(out: Path) -> Iterator[Path]:
+    """Every file of a figure or table that a report can write."""
+    for figure, columns, kind in product(FIGURES, (1, 2), ("pdf", "png")):
+        yield out / "figures" / f"{figure.name}-{columns}.{kind}"
+    for table, kind in product(catalogue.TABLES, ("csv", "md", "tex")):
+        yield out / "tables" / f"{table}.{kind}"

@@ -67,6 +67,7 @@ class SelfSpeculative(BlockDecoder):
         self.depth, self.budget = self._limits(depth, budget)
         self._asked_budget = None if budget == self._limits(depth, None)[1] else budget
         self._given = None if costs is None else costs_from(costs)
+        self.asks_clock = self.is_auto and self._given is None
         self._measured: NodeCosts | None = None
         self._payoff = Payoff(self._given, self.budget) if self._given else None
         self._estimates = self.is_auto or alternatives or builder == "best_first"
@@ -95,7 +96,7 @@ class SelfSpeculative(BlockDecoder):
         return min(self.depth + 1, self.budget)
 
     def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:
-        if self.is_auto and self._given is None:
+        if self.asks_clock:
             self._measured = self._measured or measure_costs(model, settings, self.budget, self.commit, self.runner_up)
             self._payoff = Payoff(self._measured, self.budget)
 

@@ -134,7 +134,7 @@ class DecoderModel(LM):
         return {
             "decoding": self.decoding(),
             "composed": {group: self.plan.config[group] for group in groups},
-            "environment": environment.describe(self._device, self.folder),
+            "environment": environment.describe(self._device, self.folder, self.plan.runtime.engine),
         }
 
     def decoding(self) -> dict[str, float]:

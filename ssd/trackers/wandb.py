@@ -5,6 +5,7 @@ python run.py tracker=wandb tracker.project=decoders
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,8 @@ from ssd.bench.tracker import Tracker
 
 SIDES = ("reference", "decoder")
 MODES = ("offline", "online")
+LOGGED = "logged"
+"""The file beside what wandb writes that says that it is whole."""
 OF_A_SIDE = ("text", "answer", "correct", "reason", "latency_s", "token_rows", "tokens_total", "tokens_useful")
 
 
@@ -39,11 +42,13 @@ class WandbTracker(Tracker):
         self.project, self.mode, self.entity = project, mode, entity
 
     def log(self, folder: Path) -> str | None:
-        if any((folder / "wandb").glob("*run-*")):
+        place = folder / "wandb"
+        if (place / LOGGED).is_file():
             return None
         import wandb
 
         run = read_run(folder)
+        shutil.rmtree(place, ignore_errors=True)  # what was logged in part
         settings = wandb.Settings(
             mode=self.mode,
             silent=True,
@@ -77,7 +82,8 @@ class WandbTracker(Tracker):
                 f"tracker=wandb, {folder.name}: {str(error).splitlines()[0]}; the run is stored, and the same line "
                 "logs it again; tracker.mode=offline needs no account"
             ) from error
-        return str(folder / "wandb")
+        (place / LOGGED).touch()
+        return str(place)
 
 
 def columns() -> Iterator[str]:

@@ -12,6 +12,8 @@ from ssd.bench import runner
 from ssd.bench.device_lock import FOLDER_VARIABLE, DeviceHeldError, device_lock, lock_file
 
 CPU = torch.device("cpu")
+PATIENCE = 1000
+"""Looks at a lock that another thread is about to take."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,35 @@ def test_a_waiting_run_says_for_whom_once_and_goes_on():
     waiter.join()
     assert has_begun.is_set()
     assert told == [f"cpu is measured on by process {os.getpid()} (one run); the patient waits for it"]
+
+
+def test_those_who_share_let_one_in_who_wants_it_alone():
+    """One always holds it, and begins before another ends; yet none of them overtakes the patient."""
+    told: list[str] = []
+    has_begun = threading.Event()
+
+    def wait() -> None:
+        with device_lock(CPU, True, "the patient", told.append):
+            has_begun.set()
+
+    waiter = threading.Thread(target=wait)
+    with device_lock(CPU, False, "one run"):
+        waiter.start()
+        messages = [refused(False)]
+        while len(messages) < PATIENCE and not (told and messages[-1]):
+            waiter.join(0.01)
+            messages.append(refused(False))
+        assert "(the patient)" in (messages[-1] or "nobody")
+        assert not has_begun.is_set()
+    waiter.join()
+    assert refused(False) is None
+
+
+def test_a_run_signs_once_however_many_pieces_it_has():
+    for _ in range(100):
+        with device_lock(CPU, False, "one run"):
+            pass
+    assert lock_file(CPU).read_text() == f"{os.getpid()} one run\n"
 
 
 def hold_for_ever(has_begun) -> None:

@@ -1,6 +1,7 @@
 """A disk that is full or read-only: one clear line, and nothing lost or torn that was written before."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -101,6 +102,13 @@ def test_a_folder_is_locked_as_long_as_somebody_holds_it(tmp_path):
             pass
         assert disk.is_locked(tmp_path)
     assert not disk.is_locked(tmp_path)
+
+
+def test_what_is_locked_is_a_file_opened_for_writing(tmp_path):
+    """As network file systems ask for, which keep the lock of a folder to one node."""
+    with disk.locked(tmp_path), (tmp_path / disk.LOCK).open("r+") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    assert not disk.is_locked(tmp_path / "another")
 
 
 def in_own_mounts(script: str, folder: Path) -> str:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from random import Random
 
 import pytest
@@ -115,10 +116,12 @@ def test_a_run_at_static_shapes_is_another_run_with_the_same_responses(
     assert eager["run_id"] != compiled["run_id"]
     assert compiled["identity"]["rate"] == 1
     assert compiled["nfe"] == eager["nfe"]
-    spent = {
-        engine: json.loads((only_folder(tmp_path / engine) / "measured.json").read_text())["compile_s"]
-        for engine in ("eager", "compile")
-    }
+    folders = {engine: only_folder(tmp_path / engine) for engine in ("eager", "compile")}
+    ways, spent = (
+        {engine: json.loads((folder / file).read_text())[key] for engine, folder in folders.items()}
+        for file, key in (("environment.json", "attention_backend"), ("measured.json", "compile_s"))
+    )
+    assert ways["eager"] != ways["compile"]
     assert spent["eager"] is None
     assert spent["compile"] > 0
 
@@ -148,3 +151,13 @@ def test_layers_are_compiled_once_for_all(family, monkeypatch):
         states = canvas[10:14].repeat(nodes, 1)
         assert (model.window(states, window, context) - eager.window(states, window, expected)).abs().max() < 1e-12
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 8  # not 5 layers · 4 shapes · 2 steps
+
+
+def test_a_process_may_compile_for_any_number_of_families_and_dtypes(monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    window, canvas = Window(10, 14, 11, 14, 24), torch.arange(24)
+    for dtype, one_of in product((torch.float32, torch.bfloat16), FAMILIES):
+        model = with_engine(random_model(one_of, dtype=dtype), "compile", 8)
+        _, context = model.refresh(canvas, window)
+        for nodes in (1, 2, 4, 8):
+            assert model.window(canvas[10:14].repeat(nodes, 1), window, context).isfinite().all()

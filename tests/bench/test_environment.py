@@ -32,6 +32,14 @@ def test_it_names_versions_device_and_threads():
     assert set(environment.MUST_MATCH) <= set(found)
 
 
+def test_engines_are_told_apart_by_their_attention():
+    eager, graph, compiled = (environment.describe(CPU, engine=name) for name in ("eager", "graph", "compile"))
+    assert graph == compiled
+    (changed,) = environment.differences(eager, graph)
+    assert changed.startswith("attention_backend: ")
+    assert "up to 8 nodes packed into one" in changed
+
+
 def test_two_looks_at_the_same_circumstances_do_not_differ():
     assert environment.differences(environment.describe(CPU), environment.describe(CPU)) == []
 
@@ -81,12 +89,24 @@ def test_checkpoints_are_told_apart_by_their_contents(tmp_path):
     assert first != environment.describe(CPU, tmp_path)["checkpoint"]
 
 
-def test_without_git_nothing_is_claimed(tmp_path, monkeypatch):
+def test_without_git_the_code_itself_counts(tmp_path, monkeypatch):
+    monkeypatch.delenv("GIT_DIR")
     monkeypatch.setattr(environment, "PROJECT_ROOT", tmp_path)
-    found = environment.describe(CPU)
-    assert (found["commit"], found["dirty"]) == (None, None)
+    for folder in ("ssd/deep", "ssd/__pycache__", "results"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "run.py").write_text("one = 1\n")
+    changes = []
+    for name in ("ssd/deep/code.py", "run.py", "ssd/__pycache__/code.pyc", "results/any"):
+        (tmp_path / name).write_text("two = 2\n")
+        found = environment.describe(CPU)
+        assert (found["commit"], found["dirty"]) == (None, None)
+        changes.append(found["changes"])
+    assert None not in changes
+    assert changes[0] != changes[1] == changes[2] == changes[3]
     monkeypatch.setenv("PATH", "")
-    assert environment.describe(CPU)["commit"] is None
+    assert environment.describe(CPU)["changes"] == changes[-1]
+    monkeypatch.setenv("GIT_DIR", os.devnull)
+    assert environment.describe(CPU)["changes"] is None
 
 
 def test_a_library_that_is_not_there_has_no_version(monkeypatch):

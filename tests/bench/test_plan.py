@@ -60,6 +60,10 @@ def published(model: str, task: str) -> dict:
         ("decoder.builder=chain decoder.width=2", "decoder.width=2, .*a chain has one node per depth"),
         ("decoder.budget=1", "decoder.budget=1: expected null or at least 2"),
         ("decoder.builder=bush", "decoder.builder='bush': expected one of chain"),
+        (
+            "decoder.depth=auto runtime.timing=false",
+            r"decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=",
+        ),
         ("+decoder.dept=9", "decoder.dept is not an option; expected one of depth, width, budget"),
         ("decoder=stepwise +decoder.depth=9", r"decoder.depth is not an option; expected one of \(none\)"),
         ("task.chat=3", "task.chat is 3; expected true or false"),
@@ -73,6 +77,11 @@ def test_what_cannot_work_is_refused_with_key_value_and_expectation(words, messa
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         make_plan(composed(*words.split()))
     assert "\n" not in str(caught.value)
+
+
+def test_auto_needs_no_clock_where_costs_are_given():
+    words = ("decoder.depth=auto", "runtime.timing=false", "decoder.costs=[[1,1.0],[8,1.3]]")
+    assert make_plan(composed(*words)).decoder.is_auto
 
 
 def test_a_device_that_this_machine_lacks(monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import math
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,16 @@ from hypothesis import strategies as st
 
 from baselines.stepwise import Stepwise
 from scripts.audit import main as audit
+from ssd.bench import environment
 from ssd.bench.comparison import Run, print_comparison
-from ssd.bench.references import FOLDER, References
+from ssd.bench.plan import make_plan
+from ssd.bench.references import FOLDER, References, references_of
 from ssd.bench.speed import FIGURES
 from ssd.bench.table import print_summary
 from ssd.bench.timing import Timed
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.trace import KINDS, Event, Pick, Trace
-from tests.bench.conftest import lines_of
+from tests.bench.conftest import composed, lines_of
 
 UNTIMED = "runtime.timing=false"
 SECONDS = ("latency_s", "time_s", "model_s", "verifier_s", "predicted_s")
@@ -109,21 +112,55 @@ def test_a_damaged_line_is_named(tmp_path):
         store(tmp_path).find("b", 0)
 
 
-def put_all(root: Path) -> None:
+def put_all(root: Path, begin) -> None:
     references = store(root)
+    begin.wait()
     for number in range(40):
         references.settle(str(number), 0, response(number))
 
 
 def test_processes_that_write_at_once_leave_every_line_once(tmp_path):
     context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=put_all, args=(tmp_path,)) for _ in range(3)]
+    begin = context.Barrier(3)
+    writers = [context.Process(target=put_all, args=(tmp_path, begin)) for _ in range(begin.parties)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * len(writers)
     lines = [json.loads(line) for line in (store(tmp_path).path / "lines.jsonl").read_text().splitlines()]
     assert sorted(int(line["prompt_sha256"]) for line in lines) == list(range(40))
+
+
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_a_store_that_is_deleted_under_a_process_begins_anew(begun_anew, tmp_path):
+    references = store(tmp_path)
+    references.settle("a", 0, response(1))
+    shutil.rmtree(references.path)
+    if begun_anew:
+        store(tmp_path).settle("longer than a", 0, response(1, 2, 3))
+    references.settle("b", 0, response(2))
+    lines = (references.path / "lines.jsonl").read_text().splitlines()
+    expected = ["longer than a", "b"] if begun_anew else ["b"]
+    assert [json.loads(line)["prompt_sha256"] for line in lines] == expected
+    assert (references.path / "key.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        ("generation.steps=null", "generation.steps=64"),
+        ("generation.temperature=1", "generation.temperature=1.0"),
+    ],
+)
+def test_equal_settings_have_one_reference_however_they_are_spelled(words, others):
+    paths = [_path_of(word) for word in (words, others)]
+    assert paths[0] == paths[1] != _path_of("generation.steps=32")
+
+
+def _path_of(word: str) -> Path:
+    plan = make_plan(composed(word))
+    return references_of(plan, environment.describe(plan.runtime.torch_device()))["reference"].path
 
 
 @pytest.fixture

@@ -1,16 +1,17 @@
 """Whole runs in this process, over the first problems of tiny_math with random models."""
 
-import fcntl
 import hashlib
 import json
-import os
+import shutil
 from itertools import count
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from baselines.stepwise import Stepwise
 from ssd.bench import loading, probes
+from ssd.bench.disk import LOCK, is_locked, locked
 from ssd.bench.measurement import Bench
 from ssd.bench.plan import make_plan
 from ssd.bench.runner import MODELS
@@ -70,7 +71,7 @@ def test_a_run_leaves_everything_that_a_reader_needs(family, cache, short_run, t
 
     folder = only_folder(tmp_path)
     assert folder.name == summary["run_id"]
-    names = {"config.yaml", "environment.json", "measured.json", "samples.jsonl", "summary.json", "done.json"}
+    names = {"config.yaml", "environment.json", "measured.json", "samples.jsonl", "summary.json", "done.json", LOCK}
     assert {file.name for file in folder.iterdir()} == names
     assert json.loads((folder / "summary.json").read_text()) == summary
     lines = lines_of(folder)
@@ -108,6 +109,7 @@ def test_a_finished_run_is_returned_without_measuring(short_run, tmp_path, monke
         with pytest.raises(AssertionError, match="must not load"):
             short_run("llada", "overwrite=true")
     assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() == before, "a failed new start loses nothing"
+    assert not (only_folder(tmp_path) / "error.json").exists(), "nor is what is done called failed"
     assert short_run("llada") == first
     assert short_run("llada", "overwrite=true")["run_id"] == first["run_id"]
     assert (only_folder(tmp_path) / "samples.jsonl").read_bytes() != before
@@ -119,6 +121,26 @@ def test_a_finished_run_says_what_has_changed_since(short_run, tmp_path, capsys)
     file.write_text(json.dumps(json.loads(file.read_text()) | {"device_name": "abacus"}))
     short_run("llada")
     assert "NOTE: it was measured under other circumstances: device_name: abacus → " in capsys.readouterr().out
+
+
+def test_a_finished_run_says_that_its_checkpoint_is_another_now(short_run, checkpoints, tmp_path, capsys):
+    copy = shutil.copytree(checkpoints["llada"], tmp_path / "checkpoint")
+    words = (f"model.path={copy}", f"results_dir={tmp_path / 'results'}")
+    short_run("llada", *words)
+    capsys.readouterr()
+    short_run("llada", *words)
+    assert "NOTE" not in capsys.readouterr().out
+    shutil.copy(checkpoints["dream"] / "model.safetensors", copy)
+    short_run("llada", *words)
+    assert "NOTE: it was measured under other circumstances: checkpoint: " in capsys.readouterr().out
+
+
+def test_a_finished_run_with_threads_of_its_own_is_what_it_was(short_run, capsys):
+    short_run("llada", "runtime.threads=2")
+    torch.set_num_threads(1)  # as a process begins
+    short_run("llada", "runtime.threads=2")
+    torch.set_num_threads(1)
+    assert "NOTE" not in capsys.readouterr().out
 
 
 def test_samples_of_other_prompts_are_not_resumed(short_run, tmp_path):
@@ -273,13 +295,34 @@ def test_two_processes_do_not_measure_the_same_run(short_run, tmp_path):
     short_run("llada")
     folder = only_folder(tmp_path)
     (folder / "done.json").unlink()
-    held = os.open(folder, os.O_RDONLY)
-    fcntl.flock(held, fcntl.LOCK_EX)
-    with pytest.raises(BlockingIOError, match="another process is measuring this run"):
-        short_run("llada")
-    assert not (folder / "error.json").exists()
-    os.close(held)
+    with locked(folder):
+        with pytest.raises(BlockingIOError, match="another process is measuring this run"):
+            short_run("llada")
+        assert not (folder / "error.json").exists()
     short_run("llada")
+
+
+def test_a_run_that_is_measured_anew_stays_locked(short_run, tmp_path, monkeypatch):
+    held, measure = [], Bench.measure
+
+    def watch(self, *arguments):
+        held.append(is_locked(only_folder(tmp_path)))
+        return measure(self, *arguments)
+
+    monkeypatch.setattr(Bench, "measure", watch)
+    short_run("llada")
+    short_run("llada", "overwrite=true")
+    assert held == [True] * 6
+
+
+def test_samples_that_are_there_twice_are_refused(short_run, tmp_path):
+    short_run("llada")
+    folder = only_folder(tmp_path)
+    (folder / "done.json").unlink()
+    with (folder / "samples.jsonl").open("a") as file:
+        file.write(json.dumps(lines_of(folder)[1]) + "\n")
+    with pytest.raises(ValueError, match=r"sample 1 is stored twice; .* pass overwrite=true"):
+        short_run("llada")
 
 
 def test_what_a_decoders_file_holds_is_part_of_the_run(short_run, tmp_path):

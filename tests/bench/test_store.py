@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ssd.bench import store
+from ssd.bench.disk import LOCK
 from ssd.bench.store import RunFolder, run_id
 
 CONFIG = {
@@ -67,6 +68,7 @@ def test_the_id_is_readable_and_does_not_depend_on_the_order_of_keys():
         {"runtime": CONFIG["runtime"] | {"limit": 10**6}},  # which documents are asked is hashed
         {"task": CONFIG["task"] | {"path": "elsewhere/test.jsonl"}},
         {"decoder": CONFIG["decoder"] | {"graph": "elsewhere/graph.json"}},  # so are its contents
+        {"decoder": CONFIG["decoder"] | {"costs": "elsewhere/costs.json"}},  # so are its contents
         {"decoder": CONFIG["decoder"] | {"depth": 8.0}},
     ],
 )
@@ -82,6 +84,7 @@ def test_every_other_change_gives_another_id():
         if (group, key) != ("runtime", "limit")
     ]
     changes += [CONFIG | {"generation": CONFIG["generation"] | {"cache": "dual"}}, CONFIG | {"experiment": "grid"}]
+    changes += [CONFIG | {"decoder": CONFIG["decoder"] | {"costs": [[1, cost]]}} for cost in (1, 2)]
     ids = {run_id(CONFIG), *map(run_id, changes)}
     assert len(ids) == 1 + len(changes)
 
@@ -245,10 +248,13 @@ def test_a_run_that_is_cleared_is_not_done_from_the_first_moment_on(folder, monk
 def test_clearing_forgets_everything(folder):
     folder.write_trace(0, 0, {"reference": []})
     folder.finish({"prompts": 3})
-    folder.clear()
-    assert not folder.path.exists()
-    assert not folder.is_done
-    assert folder.open(ENVIRONMENT) == []
+    with folder.lock():
+        folder.clear()
+        assert [path.name for path in folder.path.iterdir()] == [LOCK]
+        assert not folder.is_done
+        assert folder.open(ENVIRONMENT) == []
+        with pytest.raises(BlockingIOError, match="another process is measuring this run"), folder.lock():
+            pass
     folder.clear()
     folder.clear()
 

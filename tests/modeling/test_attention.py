@@ -1,10 +1,12 @@
 """Rotary tables: rounding, dtypes, growth; attention by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from ssd.modeling import fused
 from ssd.modeling.attention import Rotary, attend, attend_at_once, attend_in_parts, attend_one_by_one, rotate
 from ssd.modeling.config import Family
 from ssd.modeling.layouts import InParts, Packed
@@ -12,6 +14,7 @@ from tests.modeling.windows import random_canvas
 from tests.models import random_model, random_transformer
 
 CPU = torch.device("cpu")
+DTYPES = ("float32", "float16", "bfloat16")
 
 
 @pytest.mark.parametrize("theta", [5e5, 1e6])
@@ -151,10 +154,22 @@ def test_other_devices_kernels_take_what_they_are_given(dtype: torch.dtype, head
     query, own, room = empty(nodes, heads, window), empty(nodes, groups, window), empty(groups, context + 99)
     frozen = (room[:, :context], room[:, :context])
     assert attend(query, own, own, frozen, (room, room)).shape == query.shape
-    for kind in (Packed, InParts)[: 1 if dtype == torch.float64 else 2]:
+    for kind in (Packed, InParts):
         layout = kind([(room, room)], context, nodes, window, heads // groups * window)
         layout.resize(1000)
         assert layout.attend(0, query[:, :, :20], own, own, None).shape == (nodes, heads, 20, 128)
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((7, 0), [True, False, False]), ((7, 5), [True, False, False]), ((8, 0), [True] * 3)]
+)
+def test_flash_attention_is_asked_for_where_there_is_some(capability, expected, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    fused.has_flash.cache_clear()
+    kinds = [SimpleNamespace(device=torch.device("cuda"), dtype=getattr(torch, name)) for name in DTYPES]
+    assert [fused.has_fused(kind, 128) for kind in kinds] == expected
+    assert not any(fused.has_fused(kind, 129) for kind in kinds)
+    fused.has_flash.cache_clear()
 
 
 @pytest.mark.parametrize("groups", [2, 6])

@@ -13,6 +13,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ssd.modeling import checkpoint
 from ssd.modeling.checkpoint import HUB_FILES, PROJECT_ROOT, load_model, resolve
 from ssd.modeling.config import Family
 from ssd.modeling.transformer import Transformer
@@ -69,6 +70,16 @@ def test_stored_dtype_is_kept_and_another_one_is_converted_to(family: Family, tm
     for name, weight in model.transformer.named_parameters():
         assert weight.dtype == torch.float32
         assert torch.equal(weight, stored.get_parameter(name).float()), name
+
+
+def test_a_models_device_becomes_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events are recorded on the current device's stream."""
+    folder, current = write_checkpoint(tmp_path, random_transformer("llada")), []
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(checkpoint, "_fill", lambda *arguments: None)
+    for device in ("cuda:1", torch.device("cuda"), "cpu"):
+        load_model(folder, device)
+    assert current == [1, 0]
 
 
 def test_loading_holds_no_second_copy(family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

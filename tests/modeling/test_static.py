@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from ssd.bench.probes import ForwardCounter
+from ssd.modeling import layouts
 from ssd.modeling.context import Window
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.locked import LockedModel
+from ssd.modeling.rooms import Rooms
 from ssd.modeling.static import STEP, StaticModel, capacity_for
 from tests.modeling.recorded import RecordedGraphs
 from tests.modeling.windows import LENGTH, MODES, block_window, random_canvas, random_states, refresh_window
@@ -137,6 +139,50 @@ def test_longer_canvases_get_larger_rooms_and_new_captures():
         assert (model.window(states, window, context) - eager.window(states, window, expected)).abs().max() < 1e-12
     assert {shape.capacity for shape in model.shapes} == {STEP, 3 * STEP}
     assert [capacity_for(size) for size in (0, 1, STEP, STEP + 1)] == [0, STEP, STEP, 2 * STEP]
+
+
+def test_old_rooms_are_let_go_of_before_larger_ones_are_asked_for(monkeypatch):
+    model, _ = static(random_model("llada", context_length=4 * STEP))
+    held, grow = [], Rooms.grow
+    monkeypatch.setattr(Rooms, "grow", lambda rooms, *how: held.append(model.shapes) or grow(rooms, *how))
+    for length in (20, 3 * STEP):
+        window, canvas = Window(4, 9, 4, 9, length), random_canvas(model.config, length=length)
+        _, context = model.refresh(canvas, window)
+        model.window(random_states(model.config, canvas, window, nodes=2), window, context)
+    assert held == [[], []]
+
+
+@LAYOUTS
+def test_an_overflow_harms_no_later_prompt(packed):
+    model, _ = static(random_model("llada", dtype=torch.float32), packed)
+    window, canvas = Window(4, 9, 4, 9, 20), random_canvas(model.config, length=20)
+    states = random_states(model.config, canvas, window, nodes=3)
+    _, context = model.refresh(canvas, window)
+    before = model.window(states, window, context)
+    with torch.inference_mode():
+        for keys, values in model._rooms.buffers:  # as a prompt leaves them whose values are beyond the dtype
+            keys.fill_(torch.nan)
+            values.fill_(torch.inf)
+    _, context = model.refresh(canvas, window)
+    assert torch.equal(model.window(states, window, context), before)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_fused_kernels_a_lock_holds_all_the_same(family, monkeypatch):
+    """As in float64 on CUDA."""
+    expected = static_logits(family, packed=NODES)
+    monkeypatch.setattr(layouts, "has_fused", lambda like, head_size: False)
+    together = static_logits(family, packed=0)
+    assert (together - expected).abs().max() < 1e-12
+    for by in range(1, 5):
+        assert torch.equal(static_logits(family, packed=0, by=by), together.roll(by, 0))
+
+
+def static_logits(family, packed, by=0):
+    model, _ = static(in_tiles(random_model(family)), packed, 5)
+    window, canvas = block_window(model.config, "dual"), random_canvas(model.config)
+    _, context = model.refresh(canvas, refresh_window(window))
+    return LockedModel(model, 5).window(random_states(model.config, canvas, window, 5).roll(by, 0), window, context)
 
 
 def test_a_context_that_was_written_over_is_refused():

@@ -76,11 +76,13 @@ def write_run(
     chain: bool = False,
     differing: int = 0,
     gain_s: float = 0.0,
+    reference: str = "stepwise decoding",
 ) -> Path:
     """One run's folder under `root`; `prompts` lines are there, whatever its status.
 
     options, runtime, environment: what differs from this file's configuration and circumstances; differing: responses
-    that are not the reference's; gain_s: seconds by which every forward of the decoder is slower than plausible.
+    that are not the reference's; gain_s: seconds by which every forward of the decoder is slower than plausible;
+    reference: what the decoder is compared with.
     """
     config = _config(decoder, model, task, dict(options or {}), {"timing": timed, "traces": traces, **(runtime or {})})
     config["runtime"] |= {"repeats": repeats, "reference": "chain" if chain else "stepwise"}
@@ -101,7 +103,7 @@ def write_run(
             _write(folder / "traces" / f"{index:06d}-{repeat}.json", events)
     if status == "done":
         with patch("ssd.bench.statistics.RESAMPLES", 200), patch("ssd.bench.accuracy.RESAMPLES", 200):
-            summary = summarise(config, run_id, "stepwise decoding", None, lines)
+            summary = summarise(config, run_id, reference, None, lines)
         _write(folder / "summary.json", summary if timed else without_times(summary))
         _write(folder / "done.json", {"run_id": run_id, "prompts": prompts})
     elif status == "failed":

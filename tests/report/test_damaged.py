@@ -3,12 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssd.report import load
+from ssd.report.tables import left_out
 from tests.report.synthetic import write_run
 from tests.report.test_results import lines_of
 
@@ -24,20 +26,23 @@ BAD_LINES = (
 )
 
 
-def test_traces_of_older_runs_and_torn_ones(tmp_path: Path) -> None:
-    folder = write_run(tmp_path, prompts=3, traces=True)
-    old, torn = folder / "traces" / "000000-0.json", folder / "traces" / "000001-0.json"
-    sides = json.loads(old.read_text())
-    old.write_text(json.dumps({side: [{**event, "draft": []} for event in sides[side]] for side in sides}))
-    torn.write_text(torn.read_text()[:100])
-    (folder / "traces" / "000002-0.json.partial").write_text("{")
-    results = load(tmp_path)
-    forwards = results.forwards()
-    assert set(forwards["index"]) == {0, 2}
-    assert not any(forwards[forwards["index"] == 0]["draft_confidences"])
-    ((name, reason),) = results.left_out
-    assert name == folder.name
-    assert reason.startswith("traces/000001-0.json: cannot be read (JSONDecodeError")
+@pytest.mark.parametrize("name", ["prompts", "responses", "nfe", "accuracy", "compared_with", "claims_lossless"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_summary_without_what_every_run_has(tmp_path: Path, name: str, gone: bool) -> None:
+    folder = write_run(tmp_path / "results", prompts=2)
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, name: None} if not gone else without(summary, name)))
+    results = load(tmp_path / "results")
+    assert results.done.empty
+    ((folder_name, reason),) = left_out.reasons(results)
+    assert folder_name == folder.name
+    assert reason.startswith(f"summary.json: without {name}")
+    other = write_run(tmp_path / "results", "stepwise", prompts=2)
+    assert list(load(tmp_path / "results").done["run_id"]) == [other.name]
+
+
+def without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
 
 
 def test_status_of_runs_that_have_not_finished(tmp_path: Path) -> None:
@@ -118,6 +123,7 @@ def test_corrupt_and_missing_files(tmp_path: Path) -> None:
     assert set(results.runs["run_id"]) == {names["summary.json"], names["environment.json"], names["samples.jsonl"]}
     status = results.runs.set_index("run_id")["status"]
     assert status[names["summary.json"]] == "unfinished"
+    assert [folder for folder, _ in left_out.reasons(results)].count(names["summary.json"]) == 1
     assert status[names["environment.json"]] == "done"
     assert names["samples.jsonl"] not in set(results.samples["run_id"])
 

@@ -123,6 +123,20 @@ def test_only_what_is_named(results: Path, tmp_path: Path, capsys: pytest.Captur
     assert "invalid choice: 'no-such'" in capsys.readouterr().err
 
 
+def test_what_an_earlier_report_left_is_removed_and_nothing_else(results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    stale = [out / "figures" / "nothing-2.pdf", out / "tables" / "trees.csv"]
+    others = [out / "figures" / "mine.pdf", out / "tables" / "trees.xlsx", out / "notes.txt"]
+    for file in (*stale, *others):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    write_report(load(results), out, ["main"])
+    assert all(file.exists() for file in (*stale, *others))
+    files = write_report(load(results), out)
+    assert not any(file.exists() for file in stale)
+    assert all(file.exists() for file in (*files, *others))
+
+
 def test_one_clear_line_where_there_is_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def error(folder: Path) -> str:
         assert main([str(folder), "--out", str(tmp_path / "report")]) == 1
@@ -141,6 +155,9 @@ def test_one_clear_line_where_there_is_nothing_to_report(tmp_path: Path, capsys:
     write_run(unfinished, prompts=2, status="unfinished")
     write_run(unfinished, prompts=3, options={"depth": 3}, status="failed")
     assert "none of its 2 runs is finished (1 failed, 1 unfinished)" in error(unfinished)
+    damaged = write_run(tmp_path / "damaged", prompts=2)
+    (damaged / "summary.json").write_text('{"status": "done"}')
+    assert f"{damaged.name}: summary.json: without prompts, " in error(tmp_path / "damaged")
 
 
 def test_an_output_folder_that_cannot_be_written(

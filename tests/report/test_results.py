@@ -96,6 +96,13 @@ def test_an_untimed_run_has_no_times(tmp_path: Path) -> None:
     assert results.runs["nfe.ratio"].notna().all()
 
 
+def test_a_run_in_the_folder_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_run(tmp_path, prompts=2, traces=True)
+    monkeypatch.chdir(folder)
+    assert_equal(load("."), load(folder))
+    assert list(load(".").runs["run_id"]) == [folder.name]
+
+
 def test_a_single_run_and_a_small_copy_of_it(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "results", prompts=3, traces=True)
     whole = load(tmp_path / "results")
@@ -130,6 +137,14 @@ def test_parquet_gives_equal_frames(tmp_path: Path) -> None:
     assert isinstance(stored.samples["decoder.acceptance_lengths"][0], list)
     stored.to_parquet(tmp_path / "again")
     assert_equal(stored, load(tmp_path / "again"))
+
+
+def test_frames_do_not_hide_the_runs_that_they_are_of(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, prompts=2)
+    for target in (tmp_path, folder):
+        with pytest.raises(ValueError, match="holds runs"):
+            load(tmp_path).to_parquet(target)
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_an_empty_folder_has_the_columns(tmp_path: Path) -> None:

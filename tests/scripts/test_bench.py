@@ -8,6 +8,7 @@ import torch
 from baselines.stepwise import Stepwise
 from scripts import bench_engine, bench_forward, eager
 from ssd.bench import engines
+from ssd.bench.device_lock import DeviceHeldError, device_lock
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import load_model
 from tests.checkpoints import write_tiny_checkpoint
@@ -52,6 +53,16 @@ def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch
     with pytest.raises(SystemExit):
         bench_forward.main(["--caches", "dual,triple"])
     assert "--caches dual,triple: expected some of none,prefix,dual" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+def test_a_benchmark_has_its_device_to_itself(monkeypatch, script):
+    def bench(_):
+        with pytest.raises(DeviceHeldError), device_lock(torch.device("cpu"), False, "another", tell=None):
+            pass
+
+    monkeypatch.setattr(script, "bench", bench)
+    script.main(["--device", "cpu"])
 
 
 @pytest.mark.parametrize("text", ["0,2", "1,two", ""])

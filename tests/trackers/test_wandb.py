@@ -85,6 +85,17 @@ def test_a_run_is_logged_once(logged):
     assert WandbTracker("decoders").log(logged) is None
 
 
+def test_a_run_that_was_logged_in_part_is_logged_anew(tmp_path, monkeypatch):
+    folder = write_run(tmp_path, "ssd")
+    with monkeypatch.context() as patch:
+        patch.setattr("ssd.trackers.wandb.draw", lambda *_: (_ for _ in ()).throw(ValueError("no figures")))
+        with pytest.raises(ValueError, match="no figures"):
+            WandbTracker("decoders").log(folder)
+    assert WandbTracker("decoders").log(folder) == str(folder / "wandb")
+    assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+    assert WandbTracker("decoders").log(folder) is None
+
+
 def test_the_plain_word_is_enough_and_nothing_is_tracked_without_it():
     assert make_plan(composed()).tracker is None
     tracker = make_plan(composed("tracker=wandb", "tracker.project=mine")).tracker

@@ -68,7 +68,7 @@ def read_lines(file: Path) -> list[Line]:
             ) from error
         lines.append(line)
     if not lines:
-        raise ValueError(f"{file}: no samples yet; nothing to audit before the run has measured its first prompt")
+        raise ValueError(f"{file}: no samples yet; the run has not measured its first prompt")
     return lines
 
 

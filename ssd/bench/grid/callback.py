@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
@@ -59,17 +60,27 @@ class GridCallback(Callback):
             return
         if job_return.return_value:
             self.failures[number] = job_return.return_value
-        elif number not in self.measured_s and self.grid.runs[number].left and self._is_measured_here(number):
+        elif number not in self.measured_s | self.failures and self._has_left(number):
             self.measured_s[number] = time.monotonic() - self.begun_s
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         if self.grid is None:
             return
+        from ssd.bench.failures import line_of
         from ssd.bench.grid.end import end
 
-        self._finish_workers()
-        if not end(self.grid, is_in_turn(config.hydra), self.failures) or self.failures:
+        try:
+            self._finish_workers()
+            is_well = end(self.grid, self.failures)
+        except Exception as error:  # Hydra would only warn of it
+            traceback.print_exc()
+            sys.exit(f"error: {line_of(error)}")
+        if not is_well or self.failures:
             sys.exit(1)
+
+    def _has_left(self, number: int) -> bool:
+        """Whether a run's job has measured something, by its end."""
+        return bool(self.grid.runs[number].left) and self._is_measured_here(number)
 
     def _is_measured_here(self, number: int) -> bool:
         """Whether a run is over when its job is; workers have it in their queue by then."""
@@ -83,7 +94,13 @@ class GridCallback(Callback):
         from ssd.bench.workers.sweep import SWEEP
 
         numbers = {run.run_id: number for number, run in enumerate(self.grid.runs)}
-        for outcome in SWEEP.finish():
+        try:
+            outcomes = SWEEP.finish()
+        except Exception as error:  # the table tells what is done nevertheless
+            traceback.print_exc()
+            outcomes = []
+            self.failures = dict.fromkeys(numbers.values(), line_of(error)) | self.failures
+        for outcome in outcomes:
             number = numbers[run_id(outcome.plan.config)]
             try:
                 if outcome.error is not None:

@@ -9,19 +9,15 @@ from pathlib import Path
 
 from ssd.bench.comparison import Run, print_comparison
 from ssd.bench.disk import is_locked
-from ssd.bench.grid.planned import Grid, PlannedRun
-from ssd.bench.store import run_id
-
-DEVICES = ("cuda", "cpu")
+from ssd.bench.grid.planned import Grid
 
 
-def end(grid: Grid, runs_here: bool, told: Mapping[int, str]) -> bool:
+def end(grid: Grid, told: Mapping[int, str]) -> bool:
     """Print both; returns whether every run of the grid is done.
 
-    told: what runs of this process said of their failure, for those that have left no error.json;
-    runs_here: the runs were made on this machine; on another, `runtime.device=auto` may have stood for another device.
+    told: what runs of this process said of their failure, for those that have left no error.json.
     """
-    folders = [run.folder if runs_here else _folder_of(run) for run in grid.runs]
+    folders = [run.folder for run in grid.runs]
     done = [(folder, run) for folder, run in zip(folders, grid.runs, strict=True) if (folder / "done.json").is_file()]
     if done:
         print_comparison([Run(run.config, *map(_read, _files(folder))) for folder, run in done])
@@ -51,18 +47,6 @@ def _why(folder: Path, told: str | None) -> str:
     if folder.is_dir() and is_locked(folder):
         return f"another process is measuring it ({folder})"
     return f"it was not finished, and left no error ({folder}); the same line goes on with it"
-
-
-def _folder_of(run: PlannedRun) -> Path:
-    """Where the run is stored: under its planned id, or the one that another machine's device gave it."""
-    runtimes = [run.config["runtime"] | {"device": device} for device in DEVICES]
-    ids = [run.run_id, *(run_id({**run.config, "runtime": runtime}) for runtime in runtimes)]
-    folders = [run.results_dir / name for name in ids]
-    for mark in ("done.json", "error.json", "samples.jsonl"):
-        for folder in folders:
-            if (folder / mark).is_file():
-                return folder
-    return folders[0]
 
 
 def _read(file: Path) -> dict:

@@ -50,10 +50,11 @@ class Estimates:
 def estimate(
     runs: Sequence[PlannedRun],
     stored: Sequence[StoredTimes],
-    device_name: str,
+    device_name: str | None,
     forward_s: Callable[[PlannedRun], float],
 ) -> Estimates:
-    """forward_s: seconds per response from a measured forward; what it raises is why a run's time is not known."""
+    """device_name: None where it is not known yet; forward_s: seconds per response from a measured forward; what it
+    raises is why a run's time is not known."""
     found = Estimates()
     for run in runs:
         try:
@@ -70,7 +71,7 @@ def estimate(
 def _per_response(
     run: PlannedRun,
     stored: list[StoredTimes],
-    device_name: str,
+    device_name: str | None,
     forward_s: Callable[[PlannedRun], float],
 ) -> tuple[float, Evidence]:
     if not run.left:

@@ -16,9 +16,9 @@ ALIKE = ("model", "task", "generation", "runtime")
 NOT_ASKED = (
     "model.name", "model.verifier", "task.name", "task.sha256", "task.path", "task.workers", "generation.seed",
     "runtime.limit", "runtime.repeats", "runtime.pass_at", "runtime.traces", "runtime.warmup", "runtime.predict",
-    "runtime.workers", "runtime.address",
+    "runtime.workers", "runtime.address", "runtime.device",
 )  # fmt: skip
-"""Options that a response's time hardly depends on."""
+"""Options that a response's time hardly depends on, or (the device) that are looked at by themselves."""
 
 
 class StoredTimes(NamedTuple):
@@ -52,11 +52,13 @@ def stored_times(results_dir: Path) -> Iterator[StoredTimes]:
             continue
 
 
-def alike_seconds(run: PlannedRun, stored: list[StoredTimes], device_name: str) -> tuple[float, list[str]] | None:
+def alike_seconds(
+    run: PlannedRun, stored: list[StoredTimes], device_name: str | None
+) -> tuple[float, list[str]] | None:
     """Seconds per response of all sides, and the runs it is known from: of the same decoder, else of any, in which case
-    the decoder is taken to need the reference's time."""
+    the decoder is taken to need the reference's time. device_name: None for any device of the kind asked for."""
     asked = _asked(run.config)
-    alike = [other for other in stored if other.device_name == device_name and _asked(other.config) == asked]
+    alike = [other for other in stored if _same_device(run, other, device_name) and _asked(other.config) == asked]
     kin = [other for other in alike if other.config["decoder"]["name"] == run.config["decoder"]["name"]]
     if kin:
         return _mean([sum(other.seconds.values()) for other in kin]), [other.run_id for other in kin]
@@ -88,6 +90,12 @@ def _asked(config: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in config[group].items()
         if f"{group}.{key}" not in NOT_ASKED
     }
+
+
+def _same_device(run: PlannedRun, other: StoredTimes, device_name: str | None) -> bool:
+    if device_name is None:
+        return run.config["runtime"]["device"] in ("auto", other.config["runtime"]["device"])
+    return other.device_name == device_name
 
 
 def _mean(values: list[float]) -> float:

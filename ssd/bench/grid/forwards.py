@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import torch
 from ssd.bench.checks import check_model, render_all
 from ssd.bench.cost.forwards import Shape
 from ssd.bench.cost.model import CostModel
-from ssd.bench.numerics import with_numerics
+from ssd.bench.device_lock import DeviceHeldError, device_lock
+from ssd.bench.engines import as_decoded, most_nodes_of
+from ssd.bench.job import threads
+from ssd.bench.loading import Models
 from ssd.bench.plan import Plan
 from ssd.bench.runtime import DTYPES
-from ssd.modeling.checkpoint import HUB_FILES, load_model, load_tokenizer, local_folder, read_config
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.bench.workers.cluster import Needs, size
+from ssd.modeling.checkpoint import HUB_FILES, load_tokenizer, local_folder, read_config
 
 BUDGET_S = 0.5
 
@@ -23,58 +27,76 @@ class ForwardTimes:
     """Measures each model and shape once; keeps one model at a time, until `forget`."""
 
     def __init__(self) -> None:
-        self._loaded: tuple[Any, MaskedDiffusionModel] | None = None
-        self._seconds: dict[Any, float] = {}
+        self._models = Models()
+        self._costs: dict[Any, CostModel] = {}
 
     def seconds(self, plan: Plan) -> float:
         """Seconds per response of all sides, at the longest prompt, as if the decoder were stepwise decoding too.
 
-        Raises FileNotFoundError if the weights are not on this machine, and what loading a model and a forward raise.
+        Raises FileNotFoundError if the weights are not on this machine, DeviceHeldError if others time on the device,
+        ValueError if it cannot be told, and what loading a model and a forward raise.
         """
-        model, settings = plan.config["model"], plan.settings
+        model, runtime = plan.config["model"], plan.runtime
+        if runtime.engine == "compile":
+            raise ValueError("runtime.engine=compile: nothing is compiled for an estimate")
+        is_fixed = runtime.engine != "eager" or runtime.numerics == "locked"  # the shape of forwards
         key = (
-            model["path"], model["revision"], plan.runtime.dtype, plan.runtime.numerics, str(plan.runtime.device),
-            plan.runtime.threads, plan.runtime.reference, plan.config["task"]["sha256"], settings,
+            model["path"], model["revision"], runtime.dtype, runtime.numerics, runtime.engine, runtime.device,
+            threads(plan), runtime.batch_size, plan.config["task"]["sha256"], plan.settings,
+            most_nodes_of(plan.reference, plan.decoder) if is_fixed else None,
         )  # fmt: skip
-        if key not in self._seconds:
-            self._seconds[key] = self._measure(key[:5], plan)
-        return self._seconds[key]
+        if key not in self._costs:
+            self._costs[key] = self._measure(plan)
+        return _response_s(plan, self._costs[key])
 
     def forget(self) -> None:
         """Make room for the runs' own model."""
-        self._loaded = None
+        self._models.forget()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _measure(self, which: Any, plan: Plan) -> float:
+    def _measure(self, plan: Plan) -> CostModel:
         model_path = _folder_here(plan.config["model"]["path"], plan.config["model"]["revision"])
         prompts = render_all(plan, load_tokenizer(model_path), check_model(plan, read_config(model_path)))
-        longest = max(map(len, prompts))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(plan.runtime.threads or threads)
+        longest, runtime = max(map(len, prompts)), plan.runtime
+        threads_before = torch.get_num_threads()
+        torch.set_num_threads(threads(plan))
         try:
-            if self._loaded is None or self._loaded[0] != which:
-                self.forget()
-                model = load_model(model_path, plan.runtime.torch_device(), DTYPES[plan.runtime.dtype])
-                self._loaded = which, with_numerics(model, plan.runtime.numerics, plan.reference, plan.decoder)
-            cost = CostModel.measure(self._loaded[1], plan.settings, plan.special, [longest], [1], BUDGET_S)
+            with device_lock(runtime.torch_device(), False, "an estimate", tell=None):
+                loaded = self._models.get(model_path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
+                model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
+                nodes = [runtime.batch_size]  # a forward that so many responses share costs about as much
+                return CostModel.measure(model, plan.settings, plan.special, [longest], nodes, BUDGET_S)
+        except DeviceHeldError as error:
+            raise DeviceHeldError(str(error).partition(";")[0]) from error
         finally:
-            torch.set_num_threads(threads)
-        return _response_s(plan, cost)
+            torch.set_num_threads(threads_before)
 
 
 def _response_s(plan: Plan, cost: CostModel) -> float:
     """All sides' seconds: each block's first forward, and a window forward for every further step.
 
-    Where nothing is timed, the reference's responses are shared, and workers divide the rest among them.
+    Where nothing is timed, the reference's responses are shared.
     """
-    blocks, steps = plan.settings.blocks, plan.settings.steps_per_block
+    blocks, steps, batch_size = plan.settings.blocks, plan.settings.steps_per_block, plan.runtime.batch_size
     first_s = sum(cost.forward_s(Shape(0, block, cost.lengths[0])) for block in range(blocks))
-    window_s = sum(cost.forward_s(Shape(1, block, cost.lengths[0])) for block in range(blocks)) * (steps - 1)
+    windows_s = sum(cost.forward_s(Shape(batch_size, block, cost.lengths[0])) for block in range(blocks))
+    window_s = windows_s * (steps - 1) / batch_size
     uncached_s = first_s * steps if plan.runtime.reference == "chain" else 0.0
-    if not plan.runtime.timing:
-        return (first_s + window_s) / max(1, plan.runtime.workers or 1)
-    return 2 * (first_s + window_s) + uncached_s
+    sides_s = 2 * (first_s + window_s) + uncached_s if plan.runtime.timing else first_s + window_s
+    return sides_s / _at_a_time(plan)
+
+
+def _at_a_time(plan: Plan) -> int:
+    """How many of a run's responses (or batches of them) are decoded side by side, by workers."""
+    runtime, needs = plan.runtime, Needs.of(plan)
+    if runtime.in_process or (runtime.timing and not needs.on_gpu):
+        return 1
+    if runtime.workers:
+        return runtime.workers
+    if runtime.address is not None:
+        raise ValueError(f"how many workers {runtime.address} has room for is not known yet")
+    return size(needs, {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()})
 
 
 def _folder_here(path: str, revision: str | None) -> Path:

@@ -25,11 +25,10 @@ class PlannedRun:
 
     @classmethod
     def of(cls, plan: Plan) -> PlannedRun:
-        name = run_id(plan.config)
-        folder, anew = plan.results_dir / name, plan.config["overwrite"]
+        folder, anew = folder_of(plan.config, plan.results_dir), plan.config["overwrite"]
         samples = folder / "samples.jsonl"
         return cls(
-            name,
+            run_id(plan.config),
             plan.results_dir,
             plan.config,
             len(plan.documents) * plan.runtime.repeats,
@@ -39,12 +38,24 @@ class PlannedRun:
 
     @property
     def folder(self) -> Path:
-        return self.results_dir / self.run_id
+        return folder_of(self.config, self.results_dir)
 
     @property
     def left(self) -> int:
         """Responses that are still to be measured."""
         return 0 if self.is_done else max(0, self.responses - self.stored)
+
+
+def folder_of(config: Mapping[str, Any], results_dir: Path) -> Path:
+    """Where a run is stored; where it is made elsewhere, its device may be known from nothing but that."""
+    runtime = config["runtime"]
+    devices = DEVICES if runtime["device"] == "auto" else (runtime["device"],)
+    folders = [results_dir / run_id({**config, "runtime": runtime | {"device": device}}) for device in devices]
+    for mark in ("done.json", "error.json", "samples.jsonl"):
+        for folder in folders:
+            if (folder / mark).is_file():
+                return folder
+    return folders[0]
 
 
 @dataclass
@@ -57,6 +68,8 @@ class Grid:
     """The words of each job that cannot be planned, and why."""
     estimates_s: list[float | None] = field(default_factory=list)
     """Seconds that each run will take, as far as can be told."""
+    changes: list[list[str]] = field(default_factory=list)
+    """Of each finished run that was measured under other circumstances than those of now, how they differ."""
 
     def names(self) -> list[str]:
         """Every run by its decoder, the options in which it differs from others, and model and task if there are
@@ -69,4 +82,6 @@ class Grid:
         ]
 
 
+DEVICES = ("cuda", "cpu")
+"""What `runtime.device=auto` may stand for."""
 GROUPS = ("decoder", "model", "task")

@@ -18,6 +18,7 @@ from ssd.bench.grid.forwards import ForwardTimes
 from ssd.bench.grid.jobs import Words, compose_jobs, jobs_of
 from ssd.bench.grid.planned import Grid, PlannedRun
 from ssd.bench.plan import Plan, make_plan
+from ssd.bench.runner import changed_since
 
 
 def start(config: DictConfig) -> Grid:
@@ -28,11 +29,12 @@ def start(config: DictConfig) -> Grid:
     _check_launcher(config.hydra.launcher._target_)
     jobs = jobs_of(config)
     composed = compose_jobs(config, jobs)
-    grid, plans = _planned(jobs, composed)
+    runs_here = config.hydra.launcher._target_.endswith(".BasicLauncher")
+    grid, plans = _planned(jobs, composed, runs_here)
     for results_dir in {run.results_dir for run in grid.runs}:
         require_room(results_dir)
     _announce(grid)
-    estimates = _estimates(grid, plans, runs_here=config.hydra.launcher._target_.endswith(".BasicLauncher"))
+    estimates = _estimates(grid, plans, runs_here)
     grid.estimates_s = estimates.seconds
     if any(run.left for run in grid.runs):
         print(f"time: {estimates.sentence()}", flush=True)
@@ -47,13 +49,13 @@ def _check_launcher(target: str) -> None:
         )
 
 
-def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig]) -> tuple[Grid, dict[str, Plan]]:
+def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig], runs_here: bool) -> tuple[Grid, dict[str, Plan]]:
     """The grid, and the plan of every run that has something left to do."""
     common = set.intersection(*map(set, jobs))
     grid, numbers, plans = Grid([], [], []), {}, {}
     for words, config in zip(jobs, composed, strict=True):
         try:
-            plan = make_plan(config)
+            plan = make_plan(config, runs_here)
         except Exception as error:  # told now and at the end; it keeps no other run from being measured
             own = filter_overrides([word for word in words if word not in common] or words)
             grid.refused.append((" ".join(own), line_of(error)))
@@ -66,6 +68,8 @@ def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig]) -> tuple[Gri
             grid.runs.append(run)
             if run.left:
                 plans[run.run_id] = plan
+            if run.is_done and runs_here:
+                grid.changes += filter(None, [changed_since(plan)])
         grid.jobs.append(numbers[run.run_id])
     return grid, plans
 
@@ -81,6 +85,12 @@ def _announce(grid: Grid) -> None:
         parts.append(f"{len(grid.refused)} that cannot be planned")
     count = len(grid.runs) + len(grid.refused)
     print(f"grid of {count} run{'s' if count != 1 else ''}: {', '.join(parts)}")
+    if grid.changes:
+        told = "; ".join(dict.fromkeys(change for changes in grid.changes for change in changes))
+        print(
+            f"  NOTE: of those done, {len(grid.changes)} measured under other circumstances: {told}; "
+            "overwrite=true measures anew"
+        )
     for words, reason in grid.refused:
         print(f"  cannot be planned: {words}: {reason}")
 
@@ -96,7 +106,8 @@ def _estimates(grid: Grid, plans: dict[str, Plan], runs_here: bool) -> Estimates
         return times.seconds(plans[run.run_id])
 
     stored = [found for root in {run.results_dir for run in grid.runs} for found in stored_times(Path(root))]
-    device_name = environment.describe(next(iter(plans.values())).runtime.torch_device())["device_name"]
+    device = next(iter(plans.values())).runtime.torch_device()
+    device_name = environment.describe(device)["device_name"] if runs_here else None
     try:
         return estimate(grid.runs, stored, device_name, forward_s)
     finally:

@@ -32,6 +32,14 @@ class Needs:
         runtime = plan.runtime
         return cls(runtime.torch_device().type == "cuda", runtime.threads or 1, runtime.workers, runtime.address)
 
+    def require_same(self, others: Needs) -> None:
+        """Raise ValueError if the workers that there are, are not these."""
+        if self != others:
+            raise ValueError(
+                f"{self} is not what the workers of this sweep were started with ({others}); sweep over "
+                "runtime.device, .threads, .workers and .address in lines of their own"
+            )
+
 
 class Cluster:
     """A connection to Ray. Raises ModuleNotFoundError, ConnectionError or ValueError in one line."""

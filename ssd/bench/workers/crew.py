@@ -70,6 +70,12 @@ class Crew:
             worker = asked[ready]
             try:
                 answer = self._ray.get(ready)
+            except self._ray.exceptions.RayTaskError as error:  # the worker lives: its own errors are answers
+                reason = str(error.cause).partition("\n")[0]
+                yield (
+                    worker.sent.pop(ready),
+                    Failed(RuntimeError(f"a worker cannot read its work: {reason}"), str(error)),
+                )
             except self._ray.exceptions.RayError as error:
                 yield from self._replace(worker, error)
             else:

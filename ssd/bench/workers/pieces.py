@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,11 +38,15 @@ class QueuedRun:
 
 @dataclass(eq=False)
 class Piece:
-    """Questions that are measured together. deaths: how many workers have died over it."""
+    """Questions that are measured together.
+
+    deaths: how many workers have died over it; decodes: the references that it is decoding, since it was chosen.
+    """
 
     run: QueuedRun
     questions: Sequence[Question]
     deaths: int = 0
+    decodes: set[tuple[str, str, int]] = field(default_factory=set)
 
     def given_up(self, reason: str) -> RuntimeError:
         """What its run fails with after too many deaths; reason: of the last one."""
@@ -53,22 +57,20 @@ class Piece:
         )
 
 
-def choose(runs: Iterable[QueuedRun], own: Collection[Piece], others: Collection[Piece]) -> Piece | None:
-    """Take the next piece for a worker out of its run's queue; None if there is nothing for it to do now.
+def choose(run: QueuedRun, own: Collection[Piece], others: Collection[Piece]) -> Piece | None:
+    """Take the run's next piece for a worker out of its queue; None if there is nothing of it for the worker to do now.
 
     own, others: what this worker, and what all other workers have been sent and not yet answered. A run's first piece
     goes ahead of its others, unless to the same worker, since what it measures is told to them; no reference is decoded
     twice at a time.
     """
-    if any(piece.run.alone for piece in others):
+    is_opened_elsewhere = run.measured is None and any(piece.run is run for piece in others)
+    if is_opened_elsewhere or (run.alone and others) or any(piece.run.alone for piece in others):
         return None
-    for run in runs:
-        is_opened_elsewhere = run.measured is None and any(piece.run is run for piece in others)
-        if not run.waiting or is_opened_elsewhere or (run.alone and others):
-            continue
-        decoded_now = {place for piece in (*own, *others) for place in piece.run.job.unknown(piece.questions)}
-        for piece in run.waiting:
-            if not decoded_now & run.job.unknown(piece.questions):
-                run.waiting.remove(piece)
-                return piece
+    decoded_now = {place for piece in (*own, *others) for place in piece.decodes}
+    for piece in run.waiting:
+        piece.decodes = run.job.unknown(piece.questions)
+        if not decoded_now & piece.decodes:
+            run.waiting.remove(piece)
+            return piece
     return None

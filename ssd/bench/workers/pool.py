@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
+from itertools import count
 from typing import Any, NamedTuple
 
 from ssd.bench.job import Job
@@ -12,9 +12,9 @@ from ssd.bench.plan import Plan
 from ssd.bench.progress import ProgressBar
 from ssd.bench.runner import stored_summary
 from ssd.bench.workers.cluster import Needs
-from ssd.bench.workers.crew import Answer, Crew
+from ssd.bench.workers.crew import Answer, Crew, Worker
 from ssd.bench.workers.pieces import Piece, QueuedRun, choose
-from ssd.bench.workers.replica import Assignment, Busy, Done, Failed
+from ssd.bench.workers.replica import Assignment, Busy, Done, Failed, RemoteTraceback
 
 MOST_DEATHS = 3
 """Workers that may die over one piece before its run is given up."""
@@ -28,10 +28,6 @@ class Outcome(NamedTuple):
     error: Exception | None
 
 
-class RemoteTraceback(Exception):  # noqa: N818  (the cause of an error, as the worker saw it)
-    """A worker's traceback, as text."""
-
-
 class Pool:
     """`submit` every run, then `finish`; leaving the pool ends its workers. What was not finished can be resumed."""
 
@@ -39,7 +35,7 @@ class Pool:
         self._needs: Needs | None = None
         self._runs: list[QueuedRun] = []
         self._outcomes: dict[int, Outcome] = {}
-        self._count = 0
+        self._numbers = count()
         self._held = ExitStack()
 
     def __enter__(self) -> Pool:
@@ -57,7 +53,7 @@ class Pool:
         """
         summary = stored_summary(plan)
         if summary is not None:
-            self._outcomes[self._next()] = Outcome(plan, summary, None)
+            self._outcomes[next(self._numbers)] = Outcome(plan, summary, None)
             return
         is_first = self._connect(plan)
         job = Job(plan, self._crew.size)
@@ -68,26 +64,25 @@ class Pool:
             job.fail(error)
             job.close()
             raise
-        shared = replace(plan, documents=[], tracker=None)
-        assignment = self._crew.put(Assignment(job.folder.run_id, shared, job.start, job.circumstances))
-        run = QueuedRun.of(self._next(), job, assignment, alone=plan.runtime.timing and not self._needs.on_gpu)
+        assignment = self._crew.put(Assignment.of(plan, job.folder.run_id, job.start, job.circumstances))
+        run = QueuedRun.of(next(self._numbers), job, assignment, alone=plan.runtime.timing and not self._needs.on_gpu)
         if is_first and not run.alone:
             self._crew.prepare(assignment)
         self._runs.append(run)
         self._bar.expect(len(job.finished) + run.left, len(job.finished))
         if not run.left:
-            self._end(run, job.finish(), None)
-        self._work(timeout_s=0)
+            self._end(run, None)
+        self._send()
+        self._receive(timeout_s=0)
 
     def finish(self) -> list[Outcome]:
         """Wait for all runs; how each of them ended, in the order in which they were submitted."""
         while self._runs:
-            self._work(timeout_s=None)
+            self._send()
+            if self._runs and not any(worker.sent for worker in self._crew.workers):
+                raise RuntimeError(f"{len(self._runs)} runs are unfinished, and no worker can go on with them")
+            self._receive(timeout_s=None)
         return [self._outcomes[number] for number in sorted(self._outcomes)]
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
 
     def _connect(self, plan: Plan) -> bool:
         """Start the workers, if it is the first run. Raises ValueError for a later one that asks for other workers."""
@@ -98,23 +93,31 @@ class Pool:
             self._held.callback(self._crew.close)
             self._bar = self._held.enter_context(ProgressBar())
             self._needs = needs
-        elif needs != self._needs:
-            raise ValueError(
-                f"{needs} is not what the workers of this sweep were started with ({self._needs}); sweep over "
-                "runtime.device, .threads, .workers and .address in lines of their own"
-            )
+        needs.require_same(self._needs)
         return is_first
 
-    def _work(self, timeout_s: float | None) -> None:
-        """Keep every worker busy, and take what the first of them to answer has found."""
+    def _send(self) -> None:
+        """Keep every worker busy."""
         for worker in self._crew.workers:
-            while worker.has_room:
-                piece = choose(self._runs, worker.sent.values(), self._crew.sent_to_others(worker))
-                if piece is None:
-                    break
-                run = piece.run
-                known = run.job.known(piece.questions)
-                worker.send(piece, run.assignment, piece.questions, known, run.measured or {}, run.waits)
+            while worker.has_room and self._send_next(worker):
+                pass
+
+    def _send_next(self, worker: Worker) -> bool:
+        """Whether there was a piece for it; a run whose pieces cannot be sent is over."""
+        own, others = worker.sent.values(), self._crew.sent_to_others(worker)
+        for run in list(self._runs):
+            try:
+                piece = choose(run, own, others)
+                if piece is not None:
+                    known = run.job.known(piece.questions)
+                    worker.send(piece, run.assignment, piece.questions, known, run.measured or {}, run.waits)
+                    return True
+            except Exception as error:
+                self._end(run, error)
+        return False
+
+    def _receive(self, timeout_s: float | None) -> None:
+        """Take what the first worker to answer has found."""
         for piece, answer in self._crew.answers(timeout_s):
             if piece.run.number not in self._outcomes:  # else it has failed meanwhile
                 self._take(piece, answer)
@@ -138,7 +141,7 @@ class Pool:
                     raise piece.given_up(answer.reason)
             run.waiting.appendleft(piece)
         except Exception as error:
-            self._end(run, None, error)
+            self._end(run, error)
 
     def _store(self, run: QueuedRun, done: Done) -> None:
         if run.measured is None:
@@ -149,11 +152,16 @@ class Pool:
             run.left -= 1
             self._bar.advance()
         if not run.left:
-            self._end(run, run.job.finish(), None)
+            self._end(run, None)
 
-    def _end(self, run: QueuedRun, summary: dict[str, Any] | None, error: Exception | None) -> None:
-        """Close a run, well or not."""
+    def _end(self, run: QueuedRun, error: Exception | None) -> None:
+        """Close a run that has all its lines, or failed."""
         self._runs.remove(run)
+        summary = None
+        try:
+            summary = run.job.finish() if error is None else None
+        except Exception as failure:
+            error = failure
         self._outcomes[run.number] = Outcome(run.job.plan, summary, error)
         if error is not None:
             run.job.fail(error)

@@ -6,6 +6,7 @@ import pickle
 import socket
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +29,10 @@ class Assignment(NamedTuple):
     start: Start
     circumstances: dict[str, Any]
 
+    @classmethod
+    def of(cls, plan: Plan, run_id: str, start: Start, circumstances: dict[str, Any]) -> Assignment:
+        return cls(run_id, replace(plan, documents=[], tracker=None), start, circumstances)
+
 
 class Done(NamedTuple):
     """What questions gave, and what the bench measured before the first of them."""
@@ -41,6 +46,10 @@ class Failed(NamedTuple):
 
     error: Exception
     traceback: str
+
+
+class RemoteTraceback(Exception):  # noqa: N818  (the cause of an error, as the worker saw it)
+    """A worker's traceback, as text."""
 
 
 class Busy(NamedTuple):
@@ -97,7 +106,7 @@ class Replica:
         plan = assignment.plan
         path = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
         device = plan.runtime.torch_device()
-        found = {**environment.describe(device, path), "protection": plan.task.protection()}
+        found = {**environment.describe(device, path, plan.runtime.engine), "protection": plan.task.protection()}
         refuse_other_circumstances(assignment.circumstances, found)
         start = assignment.start._replace(model_path=path, measured=measured)
         self._bench = open_bench(self._models, plan, start, load_tokenizer(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from ssd.bench.plan import Plan
 from ssd.bench.workers.pool import Outcome, Pool
 
@@ -11,19 +13,26 @@ class Sweep:
 
     def __init__(self) -> None:
         self._pool: Pool | None = None
+        self._held = ExitStack()
 
     def submit(self, plan: Plan) -> None:
         """See `Pool.submit`."""
-        self._pool = self._pool or Pool()
+        self._pool = self._pool or self._held.enter_context(Pool())
         self._pool.submit(plan)
 
     def finish(self) -> list[Outcome]:
         """Wait for all runs, end the workers, and return how each run ended; nothing if none was submitted."""
         if self._pool is None:
             return []
-        pool, self._pool = self._pool, None
-        with pool:
-            return pool.finish()
+        try:
+            return self._pool.finish()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the workers and their progress bar, whatever is unfinished; it can be resumed."""
+        self._pool = None
+        self._held.close()
 
 
 SWEEP = Sweep()

@@ -29,7 +29,7 @@ def draw_by_depth(results: Results, columns: Columns) -> Figure | None:
         return isinstance(rates, list) and len(rates) > 0
 
     def fill(axes: list[Axes], run: Run) -> str:
-        _bars(axes[0], np.array(run.row["acceptance_length.rate_by_depth"]), "depth")
+        _bars(axes[0], np.array(run.row["acceptance_length.rate_by_depth"]), "depth", 1)
         axes[0].set_ylim(0, 1)
         return ""
 
@@ -48,7 +48,8 @@ def draw_lengths(results: Results, columns: Columns) -> Figure | None:
 
     def fill(axes: list[Axes], run: Run) -> str:
         found = lengths(run)
-        _bars(axes[0], np.bincount(found)[1:] / len(found), "tokens committed")
+        least = min(1, found.min())
+        _bars(axes[0], np.bincount(found)[least:] / len(found), "tokens committed", least)
         axes[0].axvline(found.mean(), color=VERMILLION, linestyle="--", linewidth=1)
         return f", mean\N{NO-BREAK SPACE}{found.mean():.2f}"
 
@@ -56,11 +57,11 @@ def draw_lengths(results: Results, columns: Columns) -> Figure | None:
     return multiples(results, columns, lambda run: len(lengths(run)) > 0, fill, PANEL_INCHES, told, ("verifications",))
 
 
-def _bars(axes: Axes, shares: np.ndarray, across: str) -> None:
-    """A bar for 1, 2, ... of what `across` names."""
+def _bars(axes: Axes, shares: np.ndarray, across: str, least: int) -> None:
+    """A bar for `least`, `least` + 1, ... of what `across` names."""
     outline = 0.3 if len(shares) <= MOST_OUTLINED else 0
-    axes.bar(range(1, len(shares) + 1), shares, width=0.8, facecolor=BLUE, edgecolor="black", linewidth=outline)
-    axes.set_xlim(0.4, len(shares) + 0.6)
+    axes.bar(range(least, least + len(shares)), shares, width=0.8, facecolor=BLUE, edgecolor="black", linewidth=outline)
+    axes.set_xlim(least - 0.6, least + len(shares) - 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.yaxis.set_major_locator(MaxNLocator(4))

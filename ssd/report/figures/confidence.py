@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ssd.report.figures.intervals import wilson
+from ssd.report.figures.intervals import ratio_of_sums
 from ssd.report.figures.multiples import multiples
 from ssd.report.figures.selection import Run
-from ssd.report.figures.style import BLACK, GREY, PALE, Columns, look
+from ssd.report.figures.style import BLACK, PALE, Columns, look
+from ssd.report.viewer.contents import LOWEST
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -22,57 +23,79 @@ BINS = 10
 PANEL_INCHES = 2.0
 
 
+class Drafts(NamedTuple):
+    """Every drafted node that had a confidence: its prompt, that confidence, and whether it was accepted.
+
+    held_back: how many had none, as they drafted an end token that generation.eos holds back.
+    """
+
+    prompts: np.ndarray
+    confidences: np.ndarray
+    accepted: np.ndarray
+    held_back: int
+
+
 def draw(results: Results, columns: Columns) -> Figure | None:
     """None without stored traces of a run that drafts."""
     drafts = _drafts(results.forwards())
 
     def fill(axes: list[Axes], run: Run) -> str:
-        _panel(*axes, run, *drafts[run.run_id])
-        return ""
+        found = drafts[run.run_id]
+        _panel(*axes, run, found)
+        return f", {found.held_back}\N{NO-BREAK SPACE}held\N{NO-BREAK SPACE}back" if found.held_back else ""
 
     told = (
         "Confidence: the least among a drafted node's picks, in the scores that it was drafted from. Points: share "
-        "accepted, with Wilson's 95 % interval; dashed: as often as the confidence says. Bars: number of drafts."
+        "accepted, with 95 % intervals (bootstrap over prompts; none for a single one). Bars: number of drafts."
     )
+    if any(found.held_back for found in drafts.values()):
+        told += " Held back: drafts of end tokens, which had no confidence, are left out."
     return multiples(
         results, columns, lambda run: run.run_id in drafts, fill, PANEL_INCHES, told, ("accepted", "drafts"), (3, 1)
     )
 
 
-def _drafts(forwards: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Run → confidence of every drafted node, and whether it was accepted."""
+def _drafts(forwards: pd.DataFrame) -> dict[str, Drafts]:
+    """By run; runs without any draft are left out."""
     found = {}
     for run_id, rows in forwards[forwards["side"] == "decoder"].groupby("run_id"):
-        confidences = [value for values in rows["draft_confidences"] for value in values]
-        accepted = [value for values in rows["draft_accepted"] for value in values]
-        if confidences:
-            found[run_id] = np.array(confidences, dtype=float), np.array(accepted, dtype=bool)
+        nodes = rows[["index", "draft_confidences", "draft_accepted"]].explode(["draft_confidences", "draft_accepted"])
+        nodes = nodes.dropna()
+        known = nodes[nodes["draft_confidences"].astype(float) > LOWEST]
+        if len(known):
+            prompts, confidences, accepted = (known[name].to_numpy() for name in nodes)
+            found[run_id] = Drafts(prompts, confidences.astype(float), accepted.astype(bool), len(nodes) - len(known))
     return found
 
 
-def _panel(rates: Axes, counts: Axes, run: Run, confidences: np.ndarray, accepted: np.ndarray) -> None:
+def _panel(rates: Axes, counts: Axes, run: Run, drafts: Drafts) -> None:
     """Confidences are probabilities or their differences; negative entropies are shown as their exponentials."""
-    are_shares = confidences.min() >= 0
-    certainty = confidences if are_shares else np.exp(confidences)
+    are_entropies = run.row.get("config.generation.ranking") == "entropy"
+    certainty = np.exp(drafts.confidences) if are_entropies else drafts.confidences
     edges = np.linspace(0, 1, BINS + 1)
     places = np.clip(np.digitize(certainty, edges) - 1, 0, BINS - 1)
-    tried, right = (np.bincount(chosen, minlength=BINS) for chosen in (places, places[accepted]))
+    tried, right = (np.bincount(chosen, minlength=BINS) for chosen in (places, places[drafts.accepted]))
     middles, any_tried = (edges[1:] + edges[:-1]) / 2, tried > 0
     share = right[any_tried] / tried[any_tried]
-    low, high = np.array([wilson(*pair) for pair in zip(right[any_tried], tried[any_tried], strict=True)]).T
+    intervals = [interval(drafts, places == place) for place in np.flatnonzero(any_tried)]
+    low, high = np.transpose(intervals)
     spread = [np.maximum(0, share - low), np.maximum(0, high - share)]
     colour, marker = look(run.decoder)
     rates.errorbar(middles[any_tried], share, yerr=spread, color=colour, marker=marker, linewidth=1, capsize=1.5)
-    if are_shares:
-        rates.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     rates.set_ylim(-0.03, 1.03)
     rates.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     rates.set_yticks([0, 0.5, 1])
     rates.tick_params(axis="x", labelbottom=False)
     counts.bar(middles, tried, width=np.diff(edges) * 0.9, facecolor=PALE, edgecolor=BLACK, linewidth=0.3)
     counts.set_yticks([0, tried.max()])
-    counts.set_xlabel("confidence" if are_shares else "exp(−entropy)")
+    counts.set_xlabel("exp(−entropy)" if are_entropies else "confidence")
     for axes in (rates, counts):
         axes.set_xlim(-0.02, 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.grid(axis="y")
+
+
+def interval(drafts: Drafts, chosen: np.ndarray) -> tuple[float, float]:
+    """Of the share accepted; drafts of one prompt depend on each other. Not a number for a single prompt."""
+    by_prompt = pd.DataFrame({"accepted": drafts.accepted[chosen], "tried": 1}).groupby(drafts.prompts[chosen]).sum()
+    return ratio_of_sums(by_prompt.to_numpy(dtype=float)) or (np.nan, np.nan)

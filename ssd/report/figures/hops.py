@@ -38,7 +38,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         _bars(axes, run, place, bar)
 
     keys = [swatch(**look, **EDGE) for hop, look in HOPS.items() if chains or hop == ("reference", "decoder")]
-    told = "n: prompts; share of responses that are equal token for token, with Wilson's 95 % interval."
+    told = "n: prompts; share of responses that are equal token for token, with Wilson's 95 % interval over prompts."
     return rows_of_bars(found, columns, bars, "identical (%)", keys, told)
 
 
@@ -54,8 +54,8 @@ def _bars(axes: Axes, run: Run, place: float, height: float) -> None:
     for (hop, look), shift in zip(HOPS.items(), (-BAR, 0, BAR), strict=True):
         if hop not in shares:
             continue
-        share, trials = shares[hop], int(run.row["responses"])
-        low, high = wilson(round(share * trials), trials)
+        share, prompts = shares[hop], int(run.row["prompts"])  # repeats of a prompt are no trials of their own
+        low, high = wilson(round(share * prompts), prompts)
         bar = {name: value for name, value in look.items() if name != "label"}
         spread = [[max(0, 100 * (share - low))], [max(0, 100 * (high - share))]]
         axes.barh(place + shift, 100 * share, height=height, **bar, **EDGE)

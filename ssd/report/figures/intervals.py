@@ -20,7 +20,11 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 
 def ratio_of_forwards(samples: pd.DataFrame) -> tuple[float, float] | None:
     """Of the ratio of forwards, reference over decoder: a paired bootstrap over prompts; None for less than two."""
-    sums = samples.groupby("index")[["reference.nfe", "decoder.nfe"]].sum().to_numpy(dtype=float)
+    return ratio_of_sums(samples.groupby("index")[["reference.nfe", "decoder.nfe"]].sum().to_numpy(dtype=float))
+
+
+def ratio_of_sums(sums: np.ndarray) -> tuple[float, float] | None:
+    """Of the first column's sum over the second's, a row for each prompt: a bootstrap over rows; None for one row."""
     if len(sums) < 2:
         return None
     draws = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES)

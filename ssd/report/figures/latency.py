@@ -28,7 +28,10 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         return None
     timed = results.samples.dropna(subset=[REFERENCE, DECODER])
     by_run = dict(tuple(timed.groupby("run_id")))
-    lots = [(group, fastest(group.having(lambda run: run.run_id in by_run))) for group in groups(results.runs)]
+    lots = [
+        (group, fastest(group.having(lambda run: run.is_timed and run.run_id in by_run)))
+        for group in groups(results.runs)
+    ]
     lots = [(group, runs) for group, runs in lots if runs]
     if not lots:
         return None

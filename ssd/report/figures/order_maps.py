@@ -93,7 +93,8 @@ def _draw(
     forwards = results.forwards()
     if forwards.empty:
         return None
-    found = [(group, order) for group in groups(results.runs) for order in _orders(group, forwards)]
+    traced = dict(tuple(forwards.groupby(["run_id", "side"])))
+    found = [(group, order) for group in groups(results.runs) for order in _orders(group, traced)]
     if not found:
         return None
     shown = found[:MOST_PANELS]
@@ -119,23 +120,25 @@ def _draw(
     return figure
 
 
-def _orders(group: Group, forwards: pd.DataFrame) -> Iterator[Order]:
-    """The order of the reference, and of every decoder that does not claim to keep to it."""
-    traced = group.having(lambda run: run.run_id in set(forwards["run_id"]))
-    if not traced.runs:
+def _orders(group: Group, traced: dict[tuple[str, str], pd.DataFrame]) -> Iterator[Order]:
+    """The order of the reference, and of every decoder that does not claim to keep to it.
+
+    traced: the forwards of every run and side.
+    """
+    shown = group.having(lambda run: (run.run_id, "reference") in traced and (run.run_id, "decoder") in traced)
+    if not shown.runs:
         return
-    first = traced.runs[0]
-    yield Order(f"{first.row['compared_with']}: {group.title}", _steps(first, "reference", forwards))
-    for run in fastest(traced):
+    first = shown.runs[0]
+    yield Order(f"{first.row['compared_with']}: {group.title}", _steps(first, traced[first.run_id, "reference"]))
+    for run in fastest(shown):
         if not run.row["claims_lossless"]:
-            yield Order(f"{run.name}: {group.title}", _steps(run, "decoder", forwards))
+            yield Order(f"{run.name}: {group.title}", _steps(run, traced[run.run_id, "decoder"]))
 
 
-def _steps(run: Run, side: str, forwards: pd.DataFrame) -> list[np.ndarray]:
+def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:
     length = int(run.row["config.generation.gen_length"])
-    rows = forwards[(forwards["run_id"] == run.run_id) & (forwards["side"] == side)]
     found = []
-    for _, events in rows.groupby(["index", "repeat"]):
+    for _, events in forwards.groupby(["index", "repeat"]):
         events = events.sort_values("forward")
         steps, _ = commitments(zip(events["block"], events["positions"], events["accepted"], strict=True))
         found.append(np.array([steps.get(position, -1) for position in range(length)]))

@@ -32,12 +32,11 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         runs = [run for run in group.runs if run.is_timed]
         for run in runs:
             _point(panel, run)
-        best = front((run.row["speedup.ratio"], 100 * run.row["accuracy.decoder"]) for run in runs)
-        panel.step(*zip(*best, strict=True), where="post", **FRONT)
         panel.axvline(1, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
         panel.set_xlabel("times as fast as the reference")
         panel.set_ylabel("accuracy (%)")
         panel.margins(0.1)
+        _front(panel, front((run.row["speedup.ratio"], 100 * run.row["accuracy.decoder"]) for run in runs))
         panel.grid()
     decoders = dict.fromkeys(run.decoder for group in found for run in group.runs if run.is_timed)
     keys = [
@@ -73,6 +72,13 @@ def _point(axes: Axes, run: Run) -> None:
         markerfacecolor=colour if row["claims_lossless"] else "white",
         linewidth=0.6,
     )
+
+
+def _front(axes: Axes, best: list[tuple[float, float]]) -> None:
+    """A stair down to the axes at both ends, so that a single point has one as well."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    axes.step(*zip((best[0][0], bottom), *best, (left, best[-1][1]), strict=True), where="post", **FRONT)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

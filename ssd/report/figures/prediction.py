@@ -43,9 +43,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     axes.fill_between(limits, limits * (1 - BAND), limits * (1 + BAND), color=PALE, alpha=0.6, linewidth=0, zorder=0)
     axes.plot(limits, limits, color=GREY, linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
-    ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator(ticks[:: 1 + len(ticks) // 9]))
+        axis.set_major_locator(FixedLocator(ticks(*limits)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
     axes.set_xlabel("measured speedup (times as fast)")
@@ -62,3 +61,10 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     shown = [group for group in found if any(run in runs for run in group.runs)]
     small_print(figure, "A point is a run; 95 % intervals of what was measured.", *small_print_of(shown))
     return figure
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """The marks on this scale; of many every second or third, 1 among them."""
+    found = [tick for tick in TICKS if low <= tick <= high]
+    apart = 1 + len(found) // 9
+    return found[(found.index(1) if 1 in found else 0) % apart :: apart]

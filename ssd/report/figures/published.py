@@ -57,7 +57,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     legend(figure, [Line2D([], [], label="published", **PUBLISHED), Line2D([], [], label="measured here", **MEASURED)])
     small_print(
         figure,
-        "The same model, task, lengths and method, and cache and number of examples where stated. Software differs.",
+        "The same model, task, lengths and method, greedy with one token per step; cache, examples, batch and options as "
+        "stated. Tokens/s: before the first end token. n: prompts measured here. Software differs.",
         f"Published: {_listed(pairs['paper'])}; hardware: {_listed(pairs['hardware'])}.",
         f"Measured on: {_listed(pairs['device'])}.",
     )
@@ -66,7 +67,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
 def _name(label: str, pair: Any) -> str:
     told = f": {pair.setting}" if pair.setting else ""
-    return f"{label} ({pair.model}, {pair.task}{told})"
+    return f"{label}, n = {pair.prompts:.0f} ({pair.model}, {pair.task}{told})"
 
 
 def _listed(values: Iterable[Any]) -> str:

@@ -58,17 +58,18 @@ class Group:
         return replace(self, runs=tuple(run for run in self.runs if holds(run)))
 
 
-def groups(runs: pd.DataFrame) -> list[Group]:
+def groups(stored: pd.DataFrame) -> list[Group]:
     """The finished runs that may be compared with each other, group by group."""
-    found = comparable.groups(runs)
-    parts = [group.title.split(", ") for group in found]
-    common = [part for part in (parts[0][2:] if parts else ()) if all(part in others for others in parts)]
+    found = comparable.groups(stored)
+    shared = [part for part in (found[0].parts[2:] if found else ()) if all(part in group.parts for group in found)]
     groups = []
-    for group, (model, task, *others) in zip(found, parts, strict=True):
-        told = [part for part in others if part not in common and not part.startswith("prompts ")]
-        told.append(f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{group.rows['prompts'].iloc[0]:.0f}")
+    for group in found:
+        (model, task, *others), prompts = group.parts, f"{group.rows['prompts'].iloc[0]:.0f}"
+        told = [part for part in others if part not in (*shared, f"prompts {prompts}")]
+        told.append(f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{prompts}")
         versions = frozenset(group.rows["mark"])
-        groups.append(Group(", ".join((model, task, *told)), ", ".join(common), versions, tuple(_runs(group.rows))))
+        runs = tuple(Run(row["label"], row) for _, row in group.rows.iterrows())
+        groups.append(Group(", ".join((model, task, *told)), ", ".join(shared), versions, runs))
     return groups
 
 
@@ -76,21 +77,28 @@ def extremes(group: Group) -> list[Run]:
     """Every run of the group; of a decoder with many settings the fastest and the slowest."""
     chosen = []
     for runs in _by_decoder(group.runs):
-        if len(runs) <= FEW:
-            chosen += runs
-        else:
-            chosen += [_standing_for(runs, 0, "fastest"), _standing_for(runs, -1, "slowest")]
+        chosen += runs if len(runs) <= FEW else _ends(runs)
     return chosen
 
 
 def fastest(group: Group) -> list[Run]:
     """The fastest run of every decoder."""
-    return [_standing_for(runs, 0, "fastest") for runs in _by_decoder(group.runs)]
+    return [_ends(runs)[0] for runs in _by_decoder(group.runs)]
 
 
-def _standing_for(runs: Sequence[Run], place: int, how: str) -> Run:
-    """One of a decoder's runs, which says how many it stands for; its words stay on one line."""
-    return replace(runs[place], shown_for=f"{how} of {len(runs)}".replace(" ", "\N{NO-BREAK SPACE}") * (len(runs) > 1))
+def _ends(runs: Sequence[Run]) -> list[Run]:
+    """The first and the last of a decoder's timed runs, or by forwards of all if none was timed.
+
+    Each says how many it stands for, in words that stay on one line.
+    """
+    if len(runs) == 1:
+        return list(runs)
+    timed = [run for run in runs if run.is_timed]
+    ranked = timed or runs
+    fast, slow = ("fastest", "slowest") if timed else ("least NFE", "most NFE")
+    among = f" of {len(ranked)}{' timed' if len(ranked) < len(runs) else ''}"
+    ends = [(ranked[0], fast + among), (ranked[-1], slow + among)][: len(ranked)]
+    return [replace(run, shown_for=told.replace(" ", "\N{NO-BREAK SPACE}")) for run, told in ends]
 
 
 def small_print_of(shown: Iterable[Group]) -> list[str]:
@@ -103,23 +111,12 @@ def small_print_of(shown: Iterable[Group]) -> list[str]:
     ]
 
 
-def _runs(rows: pd.DataFrame) -> Iterator[Run]:
-    """Where the reference pays for nodes that it does not need (locked numerics) there is no speedup: NaN."""
-    for _, row in rows.iterrows():
-        if row.get("config.runtime.numerics") == "locked":
-            row = row.copy()
-            row[["speedup.ratio", "speedup.low", "speedup.high", "predicted_speedup"]] = float("nan")
-        yield Run(row["label"], row)
-
-
 def _by_decoder(runs: Iterable[Run]) -> Iterator[list[Run]]:
-    """The runs of each decoder, fastest first. Of many only those that were timed, or by forwards if none was."""
+    """The runs of each decoder, fastest first; after those that were timed the others, by their forwards."""
 
-    def pace(run: Run) -> float:
-        return run.row["speedup.ratio"] if run.is_timed else run.row["nfe.ratio"]
+    def pace(run: Run) -> tuple[bool, float]:
+        return run.is_timed, run.row["speedup.ratio"] if run.is_timed else run.row["nfe.ratio"]
 
     runs = list(runs)
     for decoder in dict.fromkeys(run.decoder for run in runs):
-        siblings = [run for run in runs if run.decoder == decoder]
-        timed = [run for run in siblings if run.is_timed]
-        yield sorted(timed if len(siblings) > FEW and timed else siblings, key=pace, reverse=True)
+        yield sorted((run for run in runs if run.decoder == decoder), key=pace, reverse=True)

@@ -54,10 +54,14 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """At most five marks on a scale of ratios, 1 among them: tenths if it is short, else powers of 2, 4, 8, ..."""
-    base = 2
+    """At most five marks on a scale of ratios, 1 among them: tenths if it is short, else powers of 2, 4, 8, ...
+
+    Where none of these lies below 1 on a scale that goes down to 1/2, the least power of 2 on it is one more.
+    """
+    base, halves = 2, [0.5**exponent for exponent in range(12, 0, -1) if low <= 0.5**exponent]
     while True:
         powers = [float(base) ** exponent for exponent in range(-12, 13) if low <= float(base) ** exponent <= high]
+        powers = powers if powers[0] < 1 else [*halves[:1], *powers]
         if len(powers) <= MOST_TICKS:
             break
         base *= 2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from ssd.report.figures.grids import grids
 from ssd.report.figures.layout import canvas, colour_bar, head, head_inches, room, small_print, wrap
 from ssd.report.figures.selection import groups, small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
@@ -16,17 +17,9 @@ from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
 if TYPE_CHECKING:
     from ssd.report import Results
 
-DEPTH, WIDTH = "config.decoder.depth", "config.decoder.width"
 COLOURS = "PuOr"
 CELL_INCHES = 0.22
 """The height of a cell, which is about twice as wide."""
-
-
-class Grid(NamedTuple):
-    """cells: value by depth (rows) and width (columns), NaN where no run was made."""
-
-    title: str
-    cells: pd.DataFrame
 
 
 def draw_speedup(results: Results, columns: Columns) -> Figure | None:
@@ -41,13 +34,14 @@ def draw_forwards(results: Results, columns: Columns) -> Figure | None:
 
 def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figure | None:
     found = groups(results.runs)
-    grids = [grid for group in found for grid in _grids(group.title, [run.row for run in group.runs], value)]
-    if not grids:
+    drawn = [(group, grid) for group in found for grid in grids(group, value)]
+    shown = [grid for _, grid in drawn]
+    if not shown:
         return None
-    across = 2 * CELL_INCHES * max(grid.cells.shape[1] for grid in grids) + 0.7
+    across = 2 * CELL_INCHES * max(grid.cells.shape[1] for grid in shown) + 0.7
     fitting = int(WIDTH_INCHES[columns] / max(across, 1.6))
-    per_row = max(1, fitting)  # also for fewer grids, whose cells would be needlessly wide
-    lots = [grids[start : start + per_row] for start in range(0, len(grids), per_row)]
+    per_row = max(1, min(fitting, len(shown) + 1))  # one more than few, whose cells would be needlessly wide
+    lots = [shown[start : start + per_row] for start in range(0, len(shown), per_row)]
     titles = [[wrap(grid.title, room(columns, per_row)) for grid in lot] for lot in lots]
     heights = [
         max(len(grid.cells) for grid in lot) * CELL_INCHES + 0.5 + head_inches(heads)
@@ -55,7 +49,7 @@ def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figur
     ]
     figure = canvas(columns, sum(heights))
     axes = figure.subplots(len(lots), per_row, squeeze=False, height_ratios=heights)
-    values = pd.concat([grid.cells.stack() for grid in grids])
+    values = pd.concat([grid.cells.stack() for grid in shown])
     norm = TwoSlopeNorm(1.0, min(values.min(), 0.9), max(values.max(), 1.1))
     for panels, lot, heads in zip(axes, lots, titles, strict=True):
         for unused in panels[len(lot) :]:
@@ -70,36 +64,10 @@ def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figur
     bar.ax.xaxis.set_major_formatter("{x:.2f}")
     far = [end for end in (norm.vmin, norm.vmax) if abs(end - 1) > 0.25 * (norm.vmax - norm.vmin)]
     bar.set_ticks(sorted([1.0, *far]))
-    small_print(figure, "n: prompts; blank: not run.", *small_print_of(found))
+    chain = "Width 1: a chain." if any(grid.has_chain for grid in shown) else ""
+    remarks = small_print_of(dict.fromkeys(group for group, _ in drawn))
+    small_print(figure, "n: prompts; blank: not run.", chain, *remarks)
     return figure
-
-
-def _grids(title: str, rows: list[pd.Series], value: str) -> list[Grid]:
-    """Of one group, a grid for every set of options other than depth and width."""
-    frame = pd.DataFrame([row for row in rows if pd.notna(row.get(value)) and _is_count(row.get(DEPTH))])
-    if len(frame) < 2:
-        return []
-    frame = frame.assign(width=_counts(frame, WIDTH).fillna(1), depth=frame[DEPTH].astype(float).astype(int))
-    options = [name for name in frame if name.startswith("config.decoder.") and name not in (DEPTH, WIDTH)]
-    others = frame[options].astype(str)
-    varied = [name for name in options if others[name].nunique() > 1 and name != "config.decoder.name"]
-    found = []
-    for (decoder, *_), part in frame.groupby([frame["decoder"], *(others[name] for name in varied)], sort=True):
-        cells = part.pivot_table(index="depth", columns="width", values=value, aggfunc="mean").astype(float)
-        if cells.size > 1:
-            told = (f"{name.rpartition('.')[2]}={others.loc[part.index[0], name]}" for name in varied)
-            found.append(Grid(f"{title}: {' '.join((decoder, *told))}", cells))
-    return found
-
-
-def _counts(frame: pd.DataFrame, name: str) -> pd.Series:
-    found = frame[name] if name in frame else pd.Series(index=frame.index, dtype=float)
-    return pd.to_numeric(found, errors="coerce")
-
-
-def _is_count(value: object) -> bool:
-    """Whether a depth is a number: it may be `auto` as well, or missing."""
-    return isinstance(value, int | float) and pd.notna(value)
 
 
 def _heat_map(axes: Axes, cells: pd.DataFrame, norm: TwoSlopeNorm) -> None:

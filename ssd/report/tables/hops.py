@@ -8,7 +8,7 @@ from ssd.report.comparable import groups, marks_of
 from ssd.report.results import Results
 from ssd.report.runs import flatten
 from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import change, decoder_marks, interval, percent, words
+from ssd.report.tables.words import change, decoder_marks, percent, speedup, words
 
 NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 
@@ -20,7 +20,6 @@ def hop(row: Row) -> str:
 def table(results: Results) -> Table | None:
     found = groups(results.runs)
     parts = [(group.title, _hops(group.rows)) for group in found]
-    speedup = ("speedup.ratio", "speedup.low", "speedup.high")
     return make_table(
         "hops",
         "What each approximation changes",
@@ -38,7 +37,7 @@ def table(results: Results) -> Table | None:
                 ("accuracy_difference.difference", "accuracy_difference.low", "accuracy_difference.high"),
                 change,
             ),
-            Column("speedup [95 %]", speedup, lambda row: interval(*(row.get(key) for key in speedup))),
+            Column("speedup [95 %]", ("speedup.ratio", "speedup.low", "speedup.high"), speedup),
         ),
         parts,
         marks_of(found),

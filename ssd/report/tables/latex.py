@@ -3,47 +3,72 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 from ssd.report.tables.table import Cell, Section, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "−": r"$-$", "–": "--", "×": r"$\times$", "→": r"$\to$",
+    "|": r"\textbar{}", '"': "''", "−": r"$-$", "–": "--", "×": r"$\times$", "→": r"$\to$",
     "·": r"$\cdot$", "†": r"\dag{}", "‡": r"\ddag{}", "≥": r"$\ge$", "≤": r"$\le$", "τ": r"$\tau$", 
     "…": r"\ldots{}", "’": "'", "[": "{[}", "]": "{]}",
 }  # fmt: skip
-WIDE, LONG = 6, 45
-"""A table of more columns spans both columns of a paper; one of more rows may be broken between pages."""
-CHARACTERS, BETWEEN, EM = 136, 2, 0.47
-"""A page's width in characters of small print, what a gap between columns takes of it, and their width in em."""
-PACKAGES = "% needs \\usepackage{array,booktabs,longtable}"
+LONG = 45
+"""A table of more lines is printed as several."""
+PAGE, COLUMN, BETWEEN, EM = 136, 64, 2, 0.47
+"""A page's width and a column's in characters of small print, what a gap takes of it, a character's width in em."""
+PACKAGES = "% needs \\usepackage{array,booktabs}"
 
 
 def latex(table: Table) -> str:
-    r"""A table environment with caption, label and notes; a longtable, if it is too long for a page."""
-    widths = "".join(_widths(table))
-    caption = (
-        rf"\caption{{\textbf{{{escape(table.title)}.}} {escape(table.caption)}}}\label{{tab:{table.name}}}\smallskip"
+    r"""A table environment with caption, label and notes, and more of them while rows are left.
+
+    What does not fit into one column of a paper spans both: table*, which in a paper of one column is as good.
+    """
+    longest = _longest(table)
+    most = _most(longest)
+    kinds = ["l" if place < table.words else "r" for place in range(len(table.heads))]
+    paragraph = rf">{{\raggedright\arraybackslash}}p{{{most * EM:.1f}em}}"
+    widths = "".join(
+        paragraph if kind == "l" and length > most else kind for kind, length in zip(kinds, longest, strict=True)
     )
-    heads = " & ".join(_head(head, "l" if place < table.words else "r") for place, head in enumerate(table.heads))
-    heads += r" \\"
-    body = [f"\\midrule\n{_section(section, len(table.heads))}" for section in table.sections]
+    environment = "table*" if sum(longest) + BETWEEN * len(longest) > COLUMN else "table"
+    heads = " & ".join(_head(head, kind) for head, kind in zip(table.heads, kinds, strict=True)) + r" \\"
     notes = [r"\par\smallskip\raggedright " + r"\\ ".join(map(escape, table.notes))] if table.notes else []
-    if sum(len(section.rows) for section in table.sections) > LONG:
-        parts = [
-            PACKAGES, r"{\scriptsize\setlength{\tabcolsep}{3pt}", rf"\begin{{longtable}}{{@{{}}{widths}@{{}}}}",
-            caption + r"\\", r"\toprule", heads, r"\endfirsthead", r"\toprule", heads, r"\endhead", *body,
-            r"\bottomrule", r"\end{longtable}", *notes, "}",
+    parts = list(_parts(table.sections, most))
+    lines = [PACKAGES]
+    for number, sections in enumerate(parts, start=1):
+        lines += [
+            rf"\begin{{{environment}}}[tp]", r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
+            _caption(table) if number == 1 else rf"Table~\ref{{tab:{table.name}}}, continued\par\smallskip",
+            rf"\begin{{tabular}}{{@{{}}{widths}@{{}}}}", r"\toprule", heads,
+            *(f"\\midrule\n{_section(section, len(table.heads))}" for section in sections),
+            r"\bottomrule", r"\end{tabular}", *(notes if number == len(parts) else []), rf"\end{{{environment}}}",
         ]  # fmt: skip
-    else:
-        environment = "table*" if len(table.heads) > WIDE else "table"
-        parts = [
-            PACKAGES, rf"\begin{{{environment}}}[t]", r"\centering\scriptsize\setlength{\tabcolsep}{3pt}", caption,
-            rf"\begin{{tabular}}{{@{{}}{widths}@{{}}}}", r"\toprule", heads, *body, r"\bottomrule", r"\end{tabular}",
-            *notes, rf"\end{{{environment}}}",
-        ]  # fmt: skip
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
+
+
+def _caption(table: Table) -> str:
+    told = rf"\textbf{{{escape(table.title)}.}} {escape(table.caption)}"
+    return rf"\caption{{{told}}}\label{{tab:{table.name}}}\smallskip"
+
+
+def _parts(sections: Iterable[Section], most: int) -> Iterator[list[Section]]:
+    """The sections, cut so that no part is longer than a page; a title is repeated where its section goes on."""
+    part: list[Section] = []
+    lines = 0
+    for section in sections:
+        rows: list[tuple[Cell, ...]] = []
+        for row in section.rows:
+            height = max(-(-len(cell.text) // most) for cell in row) or 1
+            if lines + height > LONG and (part or rows):
+                yield [*part, Section(section.title, tuple(rows))] if rows else part
+                part, rows, lines = [], [], 0
+            rows.append(row)
+            lines += height
+        part.append(Section(section.title, tuple(rows)))
+    yield part
 
 
 def escape(text: str) -> str:
@@ -58,19 +83,21 @@ def _plain(letter: str) -> str:
     return "".join(SPECIAL.get(part, part) for part in plain) or "?"
 
 
-def _widths(table: Table) -> list[str]:
-    """A column type for each column; where they do not fit on a page, the longest texts are broken into lines."""
+def _longest(table: Table) -> list[int]:
+    """How many characters the longest line of every column has."""
     rows = [row for section in table.sections for row in section.rows]
-    longest = [
+    return [
         max(max(map(len, _halves(head))), *(len(row[place].text) for row in rows))
         for place, head in enumerate(table.heads)
     ]
-    room, most = CHARACTERS - BETWEEN * len(longest), max(longest)
+
+
+def _most(longest: list[int]) -> int:
+    """The characters at which texts are broken into lines, so that the table is no wider than a page."""
+    room, most = PAGE - BETWEEN * len(longest), max(longest)
     while sum(min(length, most) for length in longest) > room and most > 1:
         most -= 1
-    broken = [place < table.words and length > most for place, length in enumerate(longest)]
-    paragraph = rf">{{\raggedright\arraybackslash}}p{{{most * EM:.1f}em}}"
-    return [paragraph if long else "l" if place < table.words else "r" for place, long in enumerate(broken)]
+    return most
 
 
 def _head(head: str, side: str) -> str:

@@ -14,8 +14,10 @@ from ssd.report.tables.words import words
 def reasons(results: Results) -> Iterator[tuple[str, str]]:
     """Folders that could not be read in full, then runs without figures."""
     yield from results.left_out
+    damaged = {folder for folder, reason in results.left_out if reason.startswith("summary.json")}
     stored = results.samples["run_id"].value_counts()
-    for _, run in results.runs[results.runs["status"] != "done"].iterrows():
+    lacking = results.runs[(results.runs["status"] != "done") & ~results.runs["folder"].isin(damaged)]
+    for _, run in lacking.iterrows():
         samples = f"{stored.get(run['run_id'], 0)} samples stored"
         told = f": {run['error']}" if isinstance(run["error"], str) else ""
         yield run["folder"], f"{run['status']}{told}; {samples}, the run's own line resumes it"

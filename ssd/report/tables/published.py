@@ -45,6 +45,7 @@ COLUMNS = (
     Column("metric", ("metric",), metric),
     Column("published", ("value",), lambda row: number(row["value"])),
     Column("measured", ("measured",), lambda row: number(row["measured"])),
+    Column("measured on n", ("prompts",), lambda row: number(row["prompts"], 0)),
 )
 
 
@@ -60,8 +61,10 @@ def table(results: Results) -> Table | None:
         "published",
         "Published beside measured",
         "A published figure has a measured one beside it only where model, task, response length, block length and "
-        "method are the same, and cache and number of examples where the source states them; other circumstances are "
-        "told, and need not be the same. Of figures without such a run only ratios are listed; results/published has "
+        "method are the same, decoding is greedy with one token per step, and cache, number of examples, batch size "
+        "and the decoder's options are as the source states them; other circumstances are told, and need not be the "
+        "same. n: prompts. Tokens/s are of tokens before the first end token, and only beside sources known to count "
+        "so. Of figures without such a run only ratios are listed; results/published has "
         "all of them, and tells how each was seen.",
         COLUMNS if parts else [column for column in COLUMNS if not column.head.startswith("measured")],
         [*parts, (ALONE, alone)],

@@ -41,9 +41,7 @@ def words(key: str) -> Callable[[Row], str]:
 
 
 def speedup(row: Row) -> str:
-    """Ratio and interval. Under locked numerics the reference pays for nodes that it does not need: no speedup."""
-    if row.get("config.runtime.numerics") == "locked":
-        return NOTHING
+    """Ratio and interval."""
     return interval(row.get("speedup.ratio"), row.get("speedup.low"), row.get("speedup.high"))
 
 
@@ -89,13 +87,13 @@ def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Seri
 
 
 def best_speedup(rows: pd.DataFrame) -> pd.Series:
-    """The fastest decoder that is lossless, if its interval lies above those of all others."""
-    timed = _eligible(rows) & (rows["config.runtime.numerics"] != "locked")
-    ratio, low, high = (pd.to_numeric(rows[f"speedup.{name}"]).where(timed) for name in ("ratio", "low", "high"))
+    """The fastest decoder that is lossless, if its interval lies above 1 and above those of all others."""
+    eligible = _eligible(rows)
+    ratio, low, high = (pd.to_numeric(rows[f"speedup.{name}"]).where(eligible) for name in ("ratio", "low", "high"))
     if ratio.notna().sum() < 2:
         return pd.Series(False, index=rows.index)
     first = ratio.idxmax()
-    ahead = bool(low[first] > high.fillna(ratio).drop(first).max())
+    ahead = bool(low[first] > max(1.0, high.fillna(ratio).drop(first).max()))
     return pd.Series(rows.index == first, index=rows.index) & ahead
 
 

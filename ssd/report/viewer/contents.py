@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ssd.bench.audit.stored import Line, StoredRun, case_of, place_of
+from ssd.bench.audit.stored import Line, StoredRun, case_of, name_of, place_of
 from ssd.report.viewer.texts import visible
 
 Data = dict[str, Any]
@@ -24,7 +24,7 @@ def contents(run: StoredRun, lines: Sequence[Line], decode: Decode | None) -> Da
 
     decode: from token ids to text; None shows ids. Raises ValueError if no sample has a trace, or one is damaged.
     """
-    samples = [_sample(run, line, decode) for line in lines if _trace_of(run, line).is_file()]
+    samples = [_sample(run, line, decode) for line in lines if has_trace(run, line)]
     if not samples:
         raise ValueError(
             f"{run.folder}: no forwards are stored for these samples; measure the run again with runtime.traces=true"
@@ -46,6 +46,10 @@ def contents(run: StoredRun, lines: Sequence[Line], decode: Decode | None) -> Da
     }
 
 
+def has_trace(run: StoredRun, line: Line) -> bool:
+    return _trace_of(run, line).is_file()
+
+
 def _trace_of(run: StoredRun, line: Line) -> Path:
     index, repeat = place_of(line)
     return run.folder / "traces" / f"{index:06d}-{repeat}.json"
@@ -56,21 +60,27 @@ def _sample(run: StoredRun, line: Line, decode: Decode | None) -> Data:
     try:
         trace = json.loads(file.read_text(encoding="utf-8"))
         events = {side: [_event(event) for event in trace[side]] for side in SIDES}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{file}: not a trace ({type(error).__name__}: {error}); measure the run anew with overwrite=true"
-        ) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(f"{file}: not a trace", error) from error
     index, repeat = place_of(line)
-    prompt = line["prompt_ids"]
-    return {
-        "index": index,
-        "repeat": repeat,
-        "prompt": decode(prompt) if decode else " ".join(map(str, prompt)),
-        "target": str(line["target"]),
-        "identical": line["identical"],
-        "divergence": _divergence(case_of(line)),
-        "sides": {side: {**_side(line[side]), "events": events[side]} for side in SIDES},
-    }
+    try:
+        prompt = line["prompt_ids"]
+        return {
+            "index": index,
+            "repeat": repeat,
+            "prompt": decode(prompt) if decode else " ".join(map(str, prompt)),
+            "target": str(line["target"]),
+            "identical": line["identical"],
+            "divergence": _divergence(case_of(line)),
+            "sides": {side: {**_side(line[side]), "events": events[side]} for side in SIDES},
+        }
+    except (LookupError, TypeError) as error:
+        where = f"{run.folder / 'samples.jsonl'}: {name_of(index, repeat)} is not whole"
+        raise _damaged(where, error) from error
+
+
+def _damaged(where: str, error: Exception) -> ValueError:
+    return ValueError(f"{where} ({type(error).__name__}: {error}); measure the run anew with overwrite=true")
 
 
 def _side(stored: Line) -> Data:

@@ -7,20 +7,22 @@ import pytest
 import yaml
 
 from ssd.bench.grid.estimate import duration, estimate
-from ssd.bench.grid.evidence import stored_times
+from ssd.bench.grid.evidence import alike_seconds, stored_times
 from ssd.bench.grid.planned import Grid, PlannedRun
 from ssd.bench.grid.progress import line_before, seconds_left
 
 DEVICE = "a processor"
 
 
-def config(decoder: str = "ssd", model: str = "llada", dtype: str = "float32", **options: int) -> dict:
+def config(
+    decoder: str = "ssd", model: str = "llada", dtype: str = "float32", device: str = "cpu", **options: int
+) -> dict:
     return {
         "decoder": {"name": decoder, **options},
         "model": {"name": model, "path": model},
         "task": {"name": "gsm8k", "sha256": "0", "num_fewshot": 0},
         "generation": {"gen_length": 64, "seed": 0},
-        "runtime": {"dtype": dtype, "limit": None},
+        "runtime": {"dtype": dtype, "limit": None, "device": device},
     }
 
 
@@ -71,6 +73,15 @@ def test_runs_of_another_model_dtype_or_device_tell_nothing(tmp_path, other):
     assert found.sentence() == "not known: the weights are not on this machine yet"
 
 
+def test_a_device_elsewhere_is_any_of_the_kind_asked_for(tmp_path):
+    store(tmp_path, "a", reference_s=4.0, decoder_s=2.0, device="cuda", device_name="a GPU")
+    asked = {device: planned(tmp_path, device=device) for device in ("auto", "cuda", "cpu")}
+    stored = list(stored_times(tmp_path))
+    assert {device: alike_seconds(run, stored, None) is not None for device, run in asked.items()} == {
+        "auto": True, "cuda": True, "cpu": False
+    }  # fmt: skip
+
+
 def test_damaged_and_untimed_runs_are_no_evidence(tmp_path):
     store(tmp_path, "a", 4.0, 2.0)
     (tmp_path / "a" / "summary.json").write_text("{")
@@ -83,10 +94,11 @@ def test_damaged_and_untimed_runs_are_no_evidence(tmp_path):
 
 def test_a_runs_own_responses_tell_more_than_others(tmp_path):
     store(tmp_path, "a", reference_s=4.0, decoder_s=2.0)
-    (tmp_path / "planned").mkdir()
+    run = planned(tmp_path, stored=2)
+    run.folder.mkdir()
     line = {"reference": {"time_s": 30.0}, "decoder": {"time_s": 20.0}, "uncached": {"time_s": 50.0}}
-    (tmp_path / "planned" / "samples.jsonl").write_text(2 * (json.dumps(line) + "\n") + '{"torn')
-    found = estimates(tmp_path, planned(tmp_path, stored=2))
+    (run.folder / "samples.jsonl").write_text(2 * (json.dumps(line) + "\n") + '{"torn')
+    found = estimates(tmp_path, run)
     assert found.seconds == [pytest.approx(8 * 100)]
     assert found.sentence() == "about 13 minutes (from own responses)"
 

@@ -9,6 +9,8 @@ import torch
 
 from ssd.bench import disk, table
 from ssd.bench.disk import locked
+from ssd.bench.grid import end
+from ssd.bench.workers import sweep
 from ssd.speculation.decoder import SelfSpeculative
 from tests.bench.conftest import lines_of
 from tests.bench.grid.conftest import folders
@@ -161,6 +163,10 @@ def test_runs_measured_under_other_circumstances_are_marked(line):
     file = folders(RESULTS)[0] / "environment.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"commit": "0123456789abcdef"}))
     _, output, _ = line("-m", "decoder.depth=1,2,3")
+    assert output.splitlines()[1] == (
+        "  NOTE: of those done, 1 measured under other circumstances: commit: 0123456789abcdef → None; "
+        "overwrite=true measures anew"
+    )
     assert output.count(" † ") == 1
     assert "† measured under other circumstances than most: commit: None → 0123456789\n" in output
 
@@ -173,7 +179,7 @@ def test_runs_measured_under_other_circumstances_are_marked(line):
             "Split it by decoder into two lines, which share their results: -m decoder=stepwise",
         ),
         (["decoder.depht=4,8"], "decoder.depht=4 "),
-        (["decoder=ssd,nope"], "spiffy ssd stepwise wino); nothing was started. Mend that word"),
+        (["decoder=ssd,nope"], "spiffy, ssd, stepwise, wino); nothing was started. Mend that word"),
         (["decoder.depth=interval(1,5)"], "does not support sweep type"),
     ],
 )
@@ -234,3 +240,57 @@ def test_slurm_is_asked_for_only_where_it_is(line, monkeypatch):
     status, _, errors = line("-m", "hydra/launcher=slurm", "decoder.depth=1,2")
     assert status == 1
     assert errors.startswith("error: hydra/launcher=slurm: this machine has no srun; ")
+
+
+def test_the_same_run_in_other_words_is_measured_once(line):
+    status, output, errors = line("-m", "overwrite=true", "decoder.depth=2", "decoder.width=null,1")
+    assert status == 0, errors
+    assert output.startswith("grid of 1 run: ")
+    assert output.count("samples and summary: ") == 1
+
+
+def test_a_grid_whose_table_breaks_says_so_and_fails(line, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("the table broke")
+
+    monkeypatch.setattr(end, "print_comparison", broken)
+    status, _, errors = line("-m", "decoder.depth=1")
+    assert (status, errors.splitlines()[-1]) == (1, "error: RuntimeError: the table broke")
+
+
+class Workers:
+    """A pool in which nothing is done: `submit` and `finish` raise what they are told to."""
+
+    left = False
+
+    def __init__(self, at_submit: BaseException | None, at_finish: BaseException | None) -> None:
+        self.errors = at_submit, at_finish
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.left = True
+
+    def submit(self, _):
+        if self.errors[0] is not None:
+            raise self.errors[0]
+
+    def finish(self):
+        raise self.errors[1]
+
+
+@pytest.mark.parametrize(
+    ("at_submit", "at_finish", "told"),
+    [
+        (KeyboardInterrupt(), None, "interrupted; the same line resumes where it stopped"),
+        (None, RuntimeError("the queue broke"), "  ssd: RuntimeError: the queue broke"),
+    ],
+)
+def test_workers_are_left_and_the_rest_is_told_whatever_happens(line, monkeypatch, at_submit, at_finish, told):
+    pool = Workers(at_submit, at_finish)
+    monkeypatch.setattr(sweep, "Pool", lambda: pool)
+    status, _, errors = line("-m", "runtime=ray", "runtime.workers=1", "runtime.timing=false")
+    assert status
+    assert errors.splitlines()[-1] == told
+    assert pool.left

@@ -38,3 +38,10 @@ class Raises(Stepwise):
 
     def decode(self, model, prompt_ids, settings, special):
         raise ValueError("planted: out of luck")
+
+
+class Unreadable(Stepwise):
+    """Needs a module that no worker has."""
+
+    def __reduce__(self):
+        return __import__, ("no_such_module",)

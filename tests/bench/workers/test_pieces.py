@@ -29,47 +29,52 @@ def queued(pieces: int, alone: bool = False, is_begun: bool = True, references: 
     return run
 
 
+def first_of(runs: list[QueuedRun], own: list[Piece], others: list[Piece]) -> Piece | None:
+    """What a worker is given of a queue."""
+    return next((piece for run in runs if (piece := choose(run, own, others))), None)
+
+
 def numbers(run: QueuedRun) -> list[int]:
     return [piece.questions[0] for piece in run.waiting]
 
 
 def test_pieces_come_in_order_and_once():
     first, second = queued(2), queued(1)
-    taken = [choose([first, second], [], []) for _ in range(4)]
+    taken = [first_of([first, second], [], []) for _ in range(4)]
     assert [(piece.run, piece.questions[0]) for piece in taken[:3]] == [(first, 0), (first, 1), (second, 0)]
     assert taken[3] is None
 
 
 def test_a_run_is_opened_by_one_worker_while_others_go_on_with_the_next_run():
     first, second = queued(3, is_begun=False), queued(1)
-    opening = choose([first, second], [], [])
-    assert choose([first, second], [opening], []).run is first, "the same worker may have more of it"
-    assert choose([first, second], [], [opening]).run is second
-    assert choose([first, second], [], [opening]) is None
+    opening = first_of([first, second], [], [])
+    assert first_of([first, second], [opening], []).run is first, "the same worker may have more of it"
+    assert first_of([first, second], [], [opening]).run is second
+    assert first_of([first, second], [], [opening]) is None
     first.measured = {"costs": 1}
-    assert choose([first, second], [], [opening]).run is first
+    assert first_of([first, second], [], [opening]).run is first
 
 
 def test_a_timing_run_is_alone():
     timed, free = queued(2, alone=True), queued(2)
     busy = Piece(free, [9])
-    assert choose([timed, free], [], [busy]).run is free, "meanwhile others go on"
-    assert choose([timed], [], [busy]) is None
-    piece = choose([timed, free], [], [])
+    assert first_of([timed, free], [], [busy]).run is free, "meanwhile others go on"
+    assert first_of([timed], [], [busy]) is None
+    piece = first_of([timed, free], [], [])
     assert piece.run is timed
-    assert choose([timed, free], [], [piece]) is None, "nobody else works while it is measured"
-    assert choose([timed, free], [piece], []).run is timed, "its own worker goes on with it"
+    assert first_of([timed, free], [], [piece]) is None, "nobody else works while it is measured"
+    assert first_of([timed, free], [piece], []).run is timed, "its own worker goes on with it"
 
 
 def test_a_reference_is_not_decoded_by_two_at_a_time():
     first, second = queued(2, references={0: "a", 1: "b"}), queued(3, references={0: "a", 1: "b"})
-    a = choose([first, second], [], [])
-    b = choose([first, second], [a], [])
-    assert choose([second], [], [a, b]).questions == [2], "which needs neither"
-    assert choose([second], [a, b], []) is None
+    a = first_of([first, second], [], [])
+    b = first_of([first, second], [a], [])
+    assert first_of([second], [], [a, b]).questions == [2], "which needs neither"
+    assert first_of([second], [a, b], []) is None
     assert numbers(second) == [0, 1]
     del first.job.missing[0], second.job.missing[0]
-    assert choose([second], [], [b]).questions == [0]
+    assert first_of([second], [], [b]).questions == [0]
 
 
 @given(st.data())
@@ -81,7 +86,7 @@ def test_whatever_the_order_of_answers_all_is_done_once_and_timing_is_alone(data
         for own in sent:
             while len(own) < 2:
                 others = [piece for other in sent if other is not own for piece in other]
-                piece = choose(runs, own, others)
+                piece = first_of(runs, own, others)
                 if piece is None:
                     break
                 own.append(piece)

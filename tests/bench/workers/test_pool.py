@@ -16,7 +16,7 @@ from ssd.bench.device_lock import device_lock
 from ssd.bench.plan import Plan, make_plan
 from ssd.bench.references import FOLDER
 from ssd.bench.runner import run
-from ssd.bench.store import run_id
+from ssd.bench.store import RunFolder, run_id
 from ssd.bench.workers import pool as workers
 from ssd.bench.workers.pool import Outcome, Pool
 from tests.bench.conftest import composed, lines_of, short_words
@@ -175,6 +175,46 @@ def test_a_device_that_others_time_on_is_waited_for_and_told_once(pool, planned,
     (outcome,) = finished(pool, plan)
     assert outcome.summary["prompts"] == 3
     assert told == [f"cpu is measured on by process {os.getpid()} (a timing run); {run_id(plan.config)} waits for it"]
+
+
+def test_work_that_a_worker_cannot_read_kills_none(pool, planned):
+    finished(pool, planned(UNTIMED, *WORKERS))
+    before = [worker.actor for worker in pool._crew.workers]
+    target = "decoder._target_=tests.bench.workers.planted.Unreadable"
+    (outcome,) = finished(pool, planned(UNTIMED, *PLANTED, *WORKERS, target))
+    assert str(outcome.error).startswith(
+        "a worker cannot read its work: System error: No module named 'no_such_module'"
+    )
+    assert [worker.actor for worker in pool._crew.workers] == before
+
+
+def test_a_damaged_reference_ends_the_runs_that_need_it_and_no_others(pool, planned, tmp_path):
+    run(planned(UNTIMED))
+    (damaged,) = (tmp_path / "results" / FOLDER).glob("*/lines.jsonl")
+    damaged.write_text("{}\n")
+    first, second = (planned(UNTIMED, *WORKERS, f"decoder.depth={depth}") for depth in (2, 3))
+    right = planned(UNTIMED, *WORKERS, "generation.block_length=16")
+    *wrong, of_right = finished(pool, first, second, right)
+    assert of_right.error is None
+    assert not (folder_of(right) / "error.json").exists()
+    for plan, outcome in zip((first, second), wrong, strict=True):
+        assert str(damaged) in str(outcome.error)
+        assert str(damaged) in json.loads((folder_of(plan) / "error.json").read_text())["error"]
+
+
+def test_a_whole_run_whose_summary_cannot_be_written_is_over(pool, planned, monkeypatch):
+    run(planned(UNTIMED))
+    plan = planned(UNTIMED, *WORKERS, "overwrite=false")
+    (folder_of(plan) / "done.json").unlink()
+
+    def full(*_):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "finish", full)
+        (outcome,) = finished(pool, plan)
+    assert str(outcome.error) == "the disk is full"
+    assert finished(pool, plan)[0].error is None, "and its folder is let go of"
 
 
 def test_runs_that_need_other_workers_are_refused(pool, planned):

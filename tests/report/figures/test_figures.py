@@ -1,5 +1,6 @@
 """That figures show what was stored: numbers read back from what was drawn, and sums worked out by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,25 +9,12 @@ import yaml
 
 from ssd.report import load
 from ssd.report.figures import FIGURES
-from ssd.report.figures.selection import FEW, extremes, fastest, groups
+from ssd.report.figures.intervals import wilson
+from ssd.report.figures.pareto import FRONT
 from tests.report.figures.layout import faults, texts
 from tests.report.synthetic import write_run
 
 ENTRIES = {entry.name: entry for entry in FIGURES}
-
-
-def test_a_tree_grid_shows_every_speedup_and_leaves_blank_what_was_not_run(tmp_path):
-    for depth, width in ((1, 1), (4, 1), (4, 2)):
-        write_run(tmp_path, options={"depth": depth, "width": width, "builder": "kary"}, prompts=3)
-    results = load(tmp_path)
-    for name, figure in (("speedup.ratio", "tree-speedup"), ("nfe.ratio", "tree-forwards")):
-        panel = ENTRIES[figure].draw(results).axes[0]
-        shown = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in panel.texts}
-        stored = {
-            (row["config.decoder.depth"], row["config.decoder.width"]): row[name] for _, row in results.runs.iterrows()
-        }
-        places = {(1, 1): (0.5, 0.5), (4, 1): (1.5, 0.5), (4, 2): (1.5, 1.5)}
-        assert shown == {places[key]: f"{value:.2f}" for key, value in stored.items()}
 
 
 def test_a_run_that_was_not_timed_has_only_the_bar_of_its_forwards(tmp_path):
@@ -42,30 +30,33 @@ def test_a_run_that_was_not_timed_has_only_the_bar_of_its_forwards(tmp_path):
 def test_locked_numerics_have_no_speedup(tmp_path):
     write_run(tmp_path, runtime={"numerics": "locked"}, prompts=3)
     results = load(tmp_path)
-    assert results.runs["speedup.ratio"].notna().all()
-    assert ENTRIES["pareto"].draw(results) is ENTRIES["prediction"].draw(results) is None
+    assert results.samples["decoder.latency_s"].notna().all()
+    assert [ENTRIES[name].draw(results) for name in ("pareto", "prediction", "latency")] == [None, None, None]
 
 
-def test_other_machines_have_panels_of_their_own(tmp_path):
-    for device in ("one machine", "another machine"):
-        write_run(tmp_path, environment={"device_name": device}, prompts=3)
-    one, other = groups(load(tmp_path).runs)
-    assert ("one machine" in one.title) is not ("one machine" in other.title)
-    assert len(one.runs) == len(other.runs) == 1
+def test_a_front_of_one_point_is_drawn(one_run):
+    (stair,) = (line for line in ENTRIES["pareto"].draw(one_run).axes[0].lines if line.get_zorder() == FRONT["zorder"])
+    assert np.ptp(stair.get_xdata()) > 0
+    assert np.ptp(stair.get_ydata()) > 0
 
 
-def test_of_many_settings_the_fastest_and_the_slowest_stand_for_all(tmp_path):
-    for depth in range(1, FEW + 2):
-        write_run(tmp_path, options={"depth": depth}, prompts=3)
-    results = load(tmp_path)
-    (group,) = groups(results.runs)
-    speedups = results.runs["speedup.ratio"]
-    assert [run.row["speedup.ratio"] for run in extremes(group)] == [speedups.max(), speedups.min()]
-    (best,) = fastest(group)
-    assert best.row["speedup.ratio"] == speedups.max()
-    assert best.shown_for.split() == ["fastest", "of", str(FEW + 1)]
-    few = group.having(lambda run: run.row["config.decoder.depth"] <= FEW)
-    assert len(extremes(few)) == FEW
+def test_repeats_of_a_prompt_make_no_interval_narrower(tmp_path):
+    write_run(tmp_path, prompts=3, repeats=4)
+    (interval,) = ENTRIES["identity"].draw(load(tmp_path)).axes[0].collections
+    (((low, _), (high, _)),) = interval.get_segments()
+    assert (low, high) == pytest.approx([100 * bound for bound in wilson(3, 3)])
+
+
+def test_verifications_that_committed_nothing_have_a_bar(tmp_path):
+    file = write_run(tmp_path, prompts=2) / "samples.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines:
+        line["decoder"]["acceptance_lengths"] = [0, 2, 0, 3]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    bars = ENTRIES["acceptance-lengths"].draw(load(tmp_path)).axes[0].patches
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in bars]
+    assert middles == pytest.approx([0, 1, 2, 3])
+    assert [bar.get_height() for bar in bars] == [0.5, 0, 0.25, 0.25]
 
 
 def test_acceptance_bars_are_the_stored_rates_and_lengths(one_run):
@@ -90,6 +81,24 @@ def test_acceptance_against_confidence_counts_every_draft_once(one_run):
     right, _ = np.histogram(confidences[accepted], bins=10, range=(0, 1))
     assert tried.tolist() == expected.tolist()
     assert rates.lines[0].get_ydata() == pytest.approx(right[expected > 0] / expected[expected > 0])
+
+
+def test_drafts_that_were_held_back_are_counted_apart_from_confidences(tmp_path):
+    """The ranking tells what confidences are, whatever their signs."""
+    folder = write_run(tmp_path, prompts=2, traces=True)
+    file = folder / "traces" / "000000-0.json"
+    before = ENTRIES["acceptance-confidence"].draw(load(tmp_path)).axes[1].patches
+    trace = json.loads(file.read_text())
+    next(event["draft"] for event in trace["decoder"] if event["draft"])[0]["confidence"] = -1.8e308
+    file.write_text(json.dumps(trace))
+    rates, counts = ENTRIES["acceptance-confidence"].draw(load(tmp_path)).axes[:2]
+    assert sum(bar.get_height() for bar in counts.patches) == sum(bar.get_height() for bar in before) - 1
+    assert counts.get_xlabel() == "confidence"
+    assert "1\N{NO-BREAK SPACE}held" in rates.get_title(loc="left")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["generation"]["ranking"] = "entropy"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert ENTRIES["acceptance-confidence"].draw(load(tmp_path)).axes[1].get_xlabel() == "exp(−entropy)"
 
 
 def test_published_stands_beside_measured_only_where_both_are_alike(tmp_path):

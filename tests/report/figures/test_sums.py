@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssd.report.figures import prediction
+from ssd.report.figures.confidence import Drafts, interval
 from ssd.report.figures.intervals import ratio_of_forwards, wilson
 from ssd.report.figures.layout import inches, wrap
 from ssd.report.figures.order_maps import MOST_CELLS, times, transitions
@@ -60,12 +62,31 @@ def test_intervals_of_shares_and_of_ratios():
     assert ratio_of_forwards(samples[:1]) is None
 
 
+def test_drafts_of_one_prompt_are_no_trials_of_their_own():
+    prompts, accepted = np.array([0, 0, 1, 1, 2, 2]), np.array([True, True, True, False, False, False])
+    once, often = (
+        Drafts(np.tile(prompts, times), np.ones(6 * times), np.tile(accepted, times), 0) for times in (1, 50)
+    )
+    low, high = interval(once, once.confidences == 1)
+    assert 0 <= low < 0.5 < high <= 1
+    assert interval(often, often.confidences == 1) == (low, high)
+    assert np.isnan(interval(once, once.prompts == 0)).all()
+
+
 @given(st.floats(0.01, 0.95), st.floats(1.05, 100))
 def test_ticks_are_few_and_hold_1(low, high):
     found = ticks(low, high)
     assert 1 in found
     assert len(found) <= MOST_TICKS
     assert all(low <= tick <= high for tick in found)
+    assert low > 0.5 or found[0] < 1, "slowdowns can be read off"
+
+
+@given(st.floats(0.01, 0.95), st.floats(1.05, 100))
+def test_ticks_of_predictions_hold_1(low, high):
+    found = prediction.ticks(low, high)
+    assert 1 in found
+    assert len(found) <= 9
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["C", "Z"]) | st.just(" ")), st.floats(0.5, 3))

@@ -88,7 +88,10 @@ def test_what_cannot_be_shown_is_told_in_one_line(checkpoint, folder, tmp_path, 
         ([str(folder)], f"{folder / 'traces' / '000002-0.json'}: not a trace (JSONDecodeError"),
         ([str(folder), "--samples", "1,7"], "--samples: the run has no sample 7; expected indices of its 3 samples, 0"),
         (["nothing"], "nothing: no such run; "),
-        ([str(folder), "--first", "1", "--out", str(tmp_path / "no" / "page.html")], "[Errno 2] "),
+        (
+            [str(folder), "--first", "1", "--out", str(tmp_path / "no" / "page.html")],
+            f"{tmp_path / 'no' / 'page.html'} cannot",
+        ),
     ):
         assert main(words) == 2
         captured = capsys.readouterr()
@@ -96,6 +99,24 @@ def test_what_cannot_be_shown_is_told_in_one_line(checkpoint, folder, tmp_path, 
         assert captured.err.startswith(f"error: {told}")
         assert captured.err.count("\n") == 1
     assert main([str(folder), "--first", "2"]) == 0, "the damaged trace is none of these"
+
+
+def test_a_sample_without_its_trace_or_its_text_is_named(folder, capsys):
+    (folder / "traces" / "000001-0.json").unlink()
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    del lines[2]["decoder"]["text"]
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for samples, told in (
+        ("0,1", "--samples: no forwards are stored for sample 1; "),
+        ("0,2", f"{folder / 'samples.jsonl'}: sample 2 is not whole (KeyError: 'text'); "),
+    ):
+        assert main([str(folder), "--samples", samples]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {told}")
+    (folder / "samples.jsonl").write_text("")
+    assert main([str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert "no samples yet" in told
+    assert "audit" not in told
 
 
 @pytest.mark.parametrize("words", [[], ["run", "--first", "0"], ["run", "--samples", "a"], ["run", "--samples", ""]])

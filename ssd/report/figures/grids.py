@@ -1,0 +1,103 @@
+"""Which runs make up one map over depth and width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ssd.report.comparable import NEVER_TOLD
+from ssd.report.figures.selection import Group
+
+DEPTH, WIDTH, BUILDER = (f"config.decoder.{name}" for name in ("depth", "width", "builder"))
+CHAIN = "chain"
+
+
+class Grid(NamedTuple):
+    """cells: value by depth (rows) and width (columns), NaN where no run was made; has_chain: beside other trees."""
+
+    title: str
+    cells: pd.DataFrame
+    has_chain: bool
+
+
+def grids(group: Group, value: str) -> Iterator[Grid]:
+    """Of every decoder a grid for each set of options other than depth and width; a cell never stands for two runs.
+
+    Left out are runs without this value, or without a number for depth or width, and grids of a single cell.
+    """
+    rows = [run.row for run in group.runs if pd.notna(run.row.get(value)) and _is_count(run.row.get(DEPTH))]
+    frame = pd.DataFrame([row for row in rows if _width(row)], dtype=object)
+    if frame.empty:
+        return
+    frame = frame.assign(depth=frame[DEPTH].astype(int), width=[_width(row) for _, row in frame.iterrows()])
+    for decoder, runs in frame.groupby("decoder"):
+        named = [name for name in frame if name.startswith("config.decoder.") and not name.endswith(NEVER_TOLD)]
+        options = [name for name in named if name not in (DEPTH, WIDTH, BUILDER)]
+        found = [
+            (options_told, builder, code_told, trees)
+            for options_told, lot in _split(runs, _differing(runs, options))
+            for builder, same in _by_builder(lot)
+            for code_told, trees in _unlike(same)
+        ]
+        several = len({builder for _, builder, _, _ in found}) > 1
+        for options_told, builder, code_told, trees in found:
+            if len(trees) > 1:
+                told = (str(decoder), f"builder={builder}" if several else "", options_told, code_told)
+                cells = trees.pivot(index="depth", columns="width", values=value).astype(float)
+                has_chain = builder != CHAIN and BUILDER in trees and (trees[BUILDER] == CHAIN).any()
+                yield Grid(f"{group.title}: {' '.join(word for word in told if word)}", cells, has_chain)
+
+
+def _by_builder(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The trees of each builder. A chain is the tree of width 1: it belongs to builders that have none of their own."""
+    builders = runs[BUILDER].map(str) if BUILDER in runs else pd.Series(CHAIN, index=runs.index)
+    lots = dict(tuple(runs.groupby(builders)))
+    chains = lots.pop(CHAIN, runs[:0])
+    lacking = [builder for builder, trees in lots.items() if (trees["width"] > 1).all()]
+    for builder, trees in lots.items():
+        yield builder, pd.concat([chains, trees]) if builder in lacking else trees
+    if len(chains) and not lacking:
+        yield CHAIN, chains
+
+
+def _unlike(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The runs; where a cell has several, apart by the state of the code and by how they were run, if these differ."""
+    cells = ["depth", "width"]
+    ways = ["mark", *(name for name in runs if name.startswith("config.runtime."))]
+    twice = [cell for _, cell in runs[runs.duplicated(cells, keep=False)].groupby(cells)]
+    differing = [name for name in ways if any(_differing(cell, [name]) for cell in twice)]
+    for told, lot in _split(runs, differing):
+        yield told, lot.drop_duplicates(cells, keep="last")  # alike in all that is stored: copies
+
+
+def _split(runs: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The runs apart by these columns, with the words that tell each part from the others."""
+    if not names:
+        yield "", runs
+        return
+    for _, lot in runs.groupby([runs[name].map(str) for name in names]):
+        yield " ".join(_words(lot.iloc[0], names)), lot
+
+
+def _words(row: pd.Series, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if pd.notna(row[name]):
+            word = str(row[name]).lower() if isinstance(row[name], bool) else row[name]
+            yield f"{'code' if name == 'mark' else name.rpartition('.')[2]}={word}"
+
+
+def _differing(runs: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    return [name for name in names if runs[name].map(str).nunique() > 1]
+
+
+def _width(row: pd.Series) -> int | None:
+    """Continuations per node; None where that is not stored, unless it is a chain."""
+    width = row.get(WIDTH)
+    return int(width) if _is_count(width) else 1 if row.get(BUILDER) == CHAIN else None
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it is a number: a depth may be `auto` as well, or missing."""
+    return isinstance(value, int | float) and pd.notna(value)
