@@ -57,8 +57,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     legend(figure, [Line2D([], [], label="published", **PUBLISHED), Line2D([], [], label="measured here", **MEASURED)])
     small_print(
         figure,
-        "The same model, task, lengths and method, greedy with one token per step; cache, examples, batch and options as "
-        "stated. Tokens/s: before the first end token. n: prompts measured here. Software differs.",
+        "The same model, task, lengths and method, greedy with one token per step; cache, examples, batch and options "
+        "as stated. Tokens/s: before the first end token. n: prompts measured here. Software differs.",
         f"Published: {_listed(pairs['paper'])}; hardware: {_listed(pairs['hardware'])}.",
         f"Measured on: {_listed(pairs['device'])}.",
     )
