@@ -41,7 +41,7 @@ results: setup ## measure what results/reference/ holds (under half an hour on t
 	.venv/bin/python run.py -m $(REFERENCE) experiment=tree_grid model=llada_tiny task=tiny_math
 	.venv/bin/python run.py -m $(REFERENCE) decoder=ssd,freedave,fast_dllm model=llada_tiny task=tiny_math runtime.reference=chain runtime.traces=true
 	.venv/bin/python -m scripts.report $(MEASURED) --frames results/reference --out report
-	.venv/bin/python -m scripts.report results/reference --only speed tree-speedup main trees --out results/reference
+	.venv/bin/python -m scripts.report results/reference --only prediction tree-speedup main trees --out results/reference
 
 bench-gpu: setup ## all that wants a GPU, in ten minutes: JSON and a log under OUT
 	OUT=$(or $(OUT),gpu_check) scripts/gpu_check.sh

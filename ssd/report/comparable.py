@@ -49,7 +49,7 @@ class Group:
 
 def groups(runs: pd.DataFrame) -> list[Group]:
     """Finished runs by model, task, reference, experiment and circumstances; titles tell in what the groups differ."""
-    done = runs[runs["status"] == "done"].reset_index(drop=True)
+    done = runs[runs["status"] == "done"].reset_index(drop=True).copy()
     if done.empty:
         return []
     experiment = [name for name in done if name.startswith(EXPERIMENT) and name not in NO_MATTER]
@@ -81,8 +81,9 @@ def _apart(found: Sequence[Group]) -> Iterator[Group]:
 
 
 def _is_told(runs: pd.DataFrame, name: str) -> bool:
-    """Whether it differs; of what belongs to a model, whether it differs between runs of one model."""
-    lots = (rows for _, rows in runs.groupby("model")) if name in CHECKPOINT else (runs,)
+    """Whether it differs between runs of one model; of options, between those of one model and task."""
+    same = ["model"] if name in CHECKPOINT else ["model", "task"] if name.startswith(EXPERIMENT) else []
+    lots = (rows for _, rows in runs.groupby(same)) if same else (runs,)
     return any(_differs(rows, name) for rows in lots)
 
 

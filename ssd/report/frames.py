@@ -21,7 +21,7 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
         if pa.types.is_list(field.type):
             lists = [None if values is None else values.tolist() for values in frame[field.name]]
             frame[field.name] = pd.Series(lists, dtype=object, index=frame.index)
-    return frame
+    return frame.copy()  # in one piece
 
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], as_written: Sequence[str]) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def frame_of_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], as_
     for name in names:
         values = pd.Series([row.get(name) for row in rows], dtype=object)
         series[name] = values if name.startswith(tuple(as_written)) else values.infer_objects()
-    return pd.DataFrame(series)
+    return pd.DataFrame(series).copy()  # in one piece
 
 
 def write_parquet(frame: pd.DataFrame, file: Path, as_json: bool = False, **metadata: Any) -> None:
@@ -61,4 +61,4 @@ def read_parquet(file: Path, *metadata: str) -> tuple[pd.DataFrame, list[Any]]:
     objects, *kept = (json.loads(stored.get(name.encode(), b"[]")) for name in (AS_JSON, *metadata))
     for name in objects:
         frame[name] = pd.Series([json.loads(text) for text in frame[name]], dtype=object)
-    return frame, kept
+    return frame.copy(), kept  # in one piece

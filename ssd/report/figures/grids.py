@@ -68,8 +68,9 @@ def _unlike(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     ways = ["mark", *(name for name in runs if name.startswith("config.runtime."))]
     twice = [cell for _, cell in runs[runs.duplicated(cells, keep=False)].groupby(cells)]
     differing = [name for name in ways if any(_differing(cell, [name]) for cell in twice)]
-    for told, lot in _split(runs, differing):
-        yield told, lot.drop_duplicates(cells, keep="last")  # alike in all that is stored: copies
+    lots = [(told, lot.drop_duplicates(cells, keep="last")) for told, lot in _split(runs, differing)]
+    maps = [(told, lot) for told, lot in lots if len(lot) > 1]  # a single cell is none
+    yield from maps if len(maps) > 1 else (("", lot) for _, lot in maps)
 
 
 def _split(runs: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
