@@ -134,6 +134,6 @@ def _portable(error: Exception) -> Exception:
     """The error itself if it survives the way to another process, else one that says the same."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # whatever the error's own class raises; what it said goes on as text
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
