@@ -2,14 +2,18 @@
 
 python scripts/numerics.py [--model llada_tiny] [--dtypes float32,bfloat16] [--prompts 200] [--nodes 9] [WORDS]
 
-WORDS are those of run.py, such as generation.gen_length=64 or runtime.device=cuda.
+WORDS are those of run.py, such as generation.gen_length=64 or runtime.device=cuda. Seconds are a processor's on a CPU,
+and of the clock on CUDA.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -17,16 +21,20 @@ from hydra.errors import HydraException
 
 from baselines.stepwise import Stepwise
 from ssd.bench.checks import check_model, render_all
-from ssd.bench.clock import timed
+from ssd.bench.clock import spent
 from ssd.bench.device_lock import device_lock
-from ssd.bench.independence import Independence, building_blocks, window_forwards
+from ssd.bench.environment import describe
+from ssd.bench.independence import building_blocks, window_forwards
 from ssd.bench.numerics import NUMERICS, with_numerics
 from ssd.bench.plan import Plan, make_plan
 from ssd.bench.runtime import DTYPES
+from ssd.bench.store import write_json
 from ssd.decoding.decoder import Decoder
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
+
+Row = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def report(options: argparse.Namespace, plan: Plan) -> None:
-    """Print both tables."""
+    """Print both tables, and write them to the file that was asked for."""
     if plan.runtime.threads:
         torch.set_num_threads(plan.runtime.threads)
     device = plan.runtime.torch_device()
@@ -46,26 +54,47 @@ def report(options: argparse.Namespace, plan: Plan) -> None:
     print(
         f"{options.model}, {device}, {torch.get_num_threads()} threads, {len(prompts)} prompts, {options.nodes} nodes"
     )
-    print("\nIs a state's result independent of: the others' contents, its place among them, their number")
-    for dtype in options.dtypes:
-        model = load_model(folder, device, DTYPES[dtype])
-        locked = with_numerics(model, "locked", *decoders(options.nodes).values())
-        rows = [
-            *building_blocks(model, prompts[0], plan.settings, options.nodes),
-            *(("native " + name, found) for name, found in window_forwards(model, prompts[0], plan, options.nodes)),
-            *(("locked " + name, found) for name, found in window_forwards(locked, prompts[0], plan, options.nodes)),
-        ]
-        for name, found in rows:
-            print(f"{dtype:<9} {name:<32} {line_of(found)}", flush=True)
+    independent = [
+        {"dtype": dtype, **row}
+        for dtype in options.dtypes
+        for row in show_independence(load_model(folder, device, DTYPES[dtype]), dtype, prompts[0], plan, options.nodes)
+    ]
+    tables: dict[str, list[Row]] = {"independence": independent, "identity": []}
+    circumstances = {"environment": describe(device, folder), "config": {"nodes": options.nodes, **plan.config}}
     print("\ndtype     numerics  decoder     identical  s per prompt  relative to native")
     for dtype in options.dtypes:
-        native_s: dict[str, float] = {}
+        native: list[Row] = []
         for numerics in NUMERICS:
+            if options.json:  # what is there so far, for the rest may take hours
+                write_json(options.json, {**circumstances, **tables})
             sides = decoders(options.nodes)
             model = with_numerics(load_model(folder, device, DTYPES[dtype]), numerics, *sides.values())
-            for name, identical, seconds in measure(model, sides, prompts, plan):
-                price = seconds / native_s.setdefault(name, seconds)
-                print(f"{dtype:<9} {numerics:<9} {name:<11} {identical:>9} {seconds:>13.3f} {price:>19.2f}", flush=True)
+            rows = measure(model, sides, prompts, plan)
+            native = native or rows
+            for row, base in zip(rows, native, strict=True):
+                count, seconds = f"{row['identical']}/{len(prompts)}", row["s_per_prompt"]
+                price = f"{seconds:>13.3f} {seconds / base['s_per_prompt']:>19.2f}"
+                print(f"{dtype:<9} {numerics:<9} {row['decoder']:<11} {count:>9} {price}", flush=True)
+                tables["identity"].append({"dtype": dtype, "numerics": numerics, "prompts": len(prompts), **row})
+    if options.json:
+        write_json(options.json, {**circumstances, **tables})
+
+
+def show_independence(
+    model: MaskedDiffusionModel, dtype: str, prompt: Sequence[int], plan: Plan, nodes: int
+) -> list[Row]:
+    """What a state's result does not depend on, part by part, and in whole forwards with and without a lock."""
+    print("\nIs a state's result independent of: the others' contents, its place among them, their number")
+    locked = with_numerics(model, "locked", *decoders(nodes).values())
+    rows = []
+    for name, found in chain(
+        building_blocks(model, prompt, plan.settings, nodes),
+        (("native " + name, found) for name, found in window_forwards(model, prompt, plan, nodes)),
+        (("locked " + name, found) for name, found in window_forwards(locked, prompt, plan, nodes)),
+    ):
+        print(f"{dtype:<9} {name:<32} {'  '.join('yes' if holds else 'NO ' for holds in found)}", flush=True)
+        rows.append({"what": name, **found._asdict()})
+    return rows
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -76,6 +105,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtypes", default="float32,bfloat16", help="with commas")
     parser.add_argument("--prompts", type=int, default=200, help="of tiny_math, or of task=NAME")
     parser.add_argument("--nodes", type=int, default=9, help="per forward, the state in hand included")
+    parser.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = parser.parse_intermixed_args(arguments)
     options.dtypes = options.dtypes.split(",")
     for dtype in options.dtypes:
@@ -109,27 +139,21 @@ def decoders(nodes: int) -> dict[str, Decoder]:
 
 def measure(
     model: MaskedDiffusionModel, sides: dict[str, Decoder], prompts: Sequence[Sequence[int]], plan: Plan
-) -> Iterator[tuple[str, str, float]]:
+) -> list[Row]:
     """Per decoder: its name, how many responses are the reference's, seconds per prompt. One prompt warms up."""
     same, spent_s = dict.fromkeys(sides, 0), dict.fromkeys(sides, 0.0)
     for place, prompt in enumerate([max(prompts, key=len), *prompts]):
         responses = {}
         for name, decoder in sides.items():
-            decoded, latency_s = timed(
+            decoded, seconds = spent(
                 lambda decoder=decoder, prompt=prompt: decoder.decode(model, prompt, plan.settings, plan.special),
                 model.device,
             )
             responses[name] = decoded.response_ids
             if place:
-                spent_s[name] += latency_s
+                spent_s[name] += seconds
                 same[name] += responses[name] == responses["stepwise"]
-    for name in sides:
-        yield name, f"{same[name]}/{len(prompts)}", spent_s[name] / len(prompts)
-
-
-def line_of(found: Independence) -> str:
-    """Three words of yes and no."""
-    return "  ".join("yes" if holds else "NO " for holds in found)
+    return [{"decoder": name, "identical": same[name], "s_per_prompt": spent_s[name] / len(prompts)} for name in sides]
 
 
 if __name__ == "__main__":

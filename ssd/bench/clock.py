@@ -22,6 +22,18 @@ def timed(call: Callable[[], Result], device: torch.device) -> tuple[Result, flo
     return result, time.perf_counter() - start_s
 
 
+def spent(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
+    """The call's result and the seconds it took of a processor, all threads' together; wall-clock ones on CUDA.
+
+    A machine with other work makes a call wait, but hardly compute more: where only the price is asked for, on a CPU.
+    """
+    if device.type == "cuda":
+        return timed(call, device)
+    start_s = time.process_time()
+    result = call()
+    return result, time.process_time() - start_s
+
+
 def synchronize(device: torch.device) -> None:
     """Wait for all work queued on a CUDA device; a CPU has none."""
     if device.type == "cuda":

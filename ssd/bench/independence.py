@@ -17,6 +17,9 @@ from ssd.decoding.settings import Cache, GenerationSettings
 from ssd.modeling.attention import attend
 from ssd.modeling.dllm import MaskedDiffusionModel
 
+SEED = 0
+"""Of the states that are tried: the same on every device, in every call."""
+
 Found = Iterator[tuple[str, "Independence"]]
 
 
@@ -47,9 +50,10 @@ def building_blocks(
     config, layer = model.config, model.transformer.layers[0]
     heads, groups, size = config.heads, config.key_value_heads, config.head_size
     context = len(prompt) + settings.gen_length - settings.block_length
+    generator = torch.Generator().manual_seed(SEED)
 
     def drawn(*shape: int) -> Tensor:
-        return torch.randn(*shape, device=model.device).to(model.dtype)
+        return torch.randn(*shape, generator=generator).to(model.device, model.dtype)
 
     def attention(packed: Tensor, beside_context: bool) -> Tensor:
         vectors = packed.transpose(1, 2).split((heads, groups, groups), dim=1)
@@ -75,6 +79,7 @@ def window_forwards(model: MaskedDiffusionModel, prompt: Sequence[int], plan: Pl
         block = next(canvas.blocks(replace(plan.settings, cache=cache), model.config.logits_shift))
         window = block.window
         context = None if window.is_whole else model.refresh(canvas.tokens, block.refresh)[1]
-        drawn = torch.randint(2, model.config.vocabulary_size, (2, nodes, window.size))
+        generator = torch.Generator().manual_seed(SEED)
+        drawn = torch.randint(2, model.config.vocabulary_size, (2, nodes, window.size), generator=generator)
         evaluate = partial(model.window, window=window, context=context)
         yield f"forward, {cache} cache", independence(evaluate, *drawn)

@@ -17,6 +17,26 @@ def test_a_call_is_timed_and_its_result_returned():
     assert 0.02 <= seconds < 2
 
 
+def test_what_is_spent_on_a_cpu_is_computing_and_not_waiting():
+    result, seconds = clock.spent(lambda: time.sleep(0.2) or "answer", CPU)
+    assert result == "answer"
+    assert seconds < 0.2
+
+    def compute():
+        begun_s = time.process_time()
+        while time.process_time() - begun_s < 0.05:
+            pass
+
+    assert clock.spent(compute, CPU)[1] >= 0.05
+
+
+def test_what_is_spent_on_cuda_is_time_until_its_queue_is_empty(monkeypatch):
+    waited = []
+    monkeypatch.setattr(clock, "synchronize", waited.append)
+    assert clock.spent(lambda: time.sleep(0.02), torch.device("cuda"))[1] >= 0.02
+    assert waited == [torch.device("cuda")] * 2
+
+
 def test_the_device_is_synchronised_right_before_and_after(monkeypatch):
     """With an imaginary device whose queue takes a second to drain: leftovers do not count, the call's work does."""
     now, queued = 0.0, 5.0
