@@ -13,7 +13,7 @@ from torch import Tensor
 from baselines.coupling import Chooser, Variant
 from ssd.decoding.canvas import Canvas, check_prompt
 from ssd.decoding.decoder import Decoded, Decoder
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.checkpoint import local_folder, resolve
 from ssd.modeling.config import ModelConfig
@@ -83,7 +83,7 @@ class APD(Decoder):
             raise FileNotFoundError(f"decoder.verifier={self.path}: no config.json there; expected a model's folder")
         return [folder] if folder else []
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:
+    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         self.use(load_verifier(self.path, folder, model.device, model.dtype))
 
     def use(self, verifier: Verifier) -> None:

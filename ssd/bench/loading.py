@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median_high
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from ssd.bench.measurement import Bench
 from ssd.bench.plan import Plan
 from ssd.bench.runtime import DTYPES
 from ssd.bench.timing import Question, Stopwatch
+from ssd.decoding.settings import Workload
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.dllm import MaskedDiffusionModel
 
@@ -60,7 +62,7 @@ def open_bench(models: Models, plan: Plan, start: Start, tokenizer: PreTrainedTo
     loaded = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
     model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
     plan.decoder.recall(start.measured)
-    plan.decoder.load(model, path, plan.settings)
+    plan.decoder.load(model, path, plan.settings, Workload(median_high(start.lengths), runtime.batch_size))
     stopwatch = Stopwatch.of(plan, model)
     try:
         if runtime.timing:

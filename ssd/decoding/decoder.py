@@ -19,7 +19,7 @@ from ssd.decoding.drafted import DraftRecord
 from ssd.decoding.engine import Engine
 from ssd.decoding.rule import Ranking
 from ssd.decoding.scores import Scores
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Event, Kind, Pick, Trace
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
@@ -80,7 +80,9 @@ class Decoder(ABC):
         """The files, beside the model's, that the decoder's results depend on."""
         return []
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:  # noqa: B027
+    def load(  # noqa: B027
+        self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload
+    ) -> None:
         """Load what the decoder needs beside the model, which came from `folder`; called once, before decoding."""
 
     @property

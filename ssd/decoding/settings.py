@@ -31,6 +31,14 @@ class SpecialTokens:
 
 
 @dataclass(frozen=True)
+class Workload:
+    """What a decoder is about to see: a usual prompt's length in tokens, and how many responses share a forward."""
+
+    prompt_length: int = 128
+    batch_size: int = 1
+
+
+@dataclass(frozen=True)
 class GenerationSettings:
     """The `generation` group. Raises ValueError naming the key, the value and what was expected."""
 

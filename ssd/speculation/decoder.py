@@ -11,7 +11,7 @@ from torch import Tensor
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
-from ssd.decoding.settings import GenerationSettings
+from ssd.decoding.settings import GenerationSettings, Workload
 from ssd.modeling.cost import NodeCosts
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.forecast import Forecast
@@ -95,9 +95,11 @@ class SelfSpeculative(BlockDecoder):
     def most_steps(self) -> int:
         return min(self.depth + 1, self.budget)
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings) -> None:
+    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         if self.asks_clock:
-            self._measured = self._measured or measure_costs(model, settings, self.budget, self.commit, self.runner_up)
+            self._measured = self._measured or measure_costs(
+                model, settings, work, self.budget, self.commit, self.runner_up
+            )
             self._payoff = Payoff(self._measured, self.budget)
 
     def measured(self) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from ssd.decoding.canvas import Canvas
 from ssd.decoding.commit import CommitRule
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.cost import NodeCosts, measure
 from ssd.modeling.dllm import MaskedDiffusionModel
 
-PROMPT_TOKENS = 128
-"""Length of the prompt behind which costs are measured, where the model's context has room for it."""
 EXAMPLE = "expected null, a JSON file, or pairs as [[1, 0.010], [8, 0.013]]"
 
 Costs = str | Sequence[Sequence[float]]
@@ -43,22 +41,26 @@ def costs_from(costs: Costs) -> NodeCosts:
 def measure_costs(
     model: MaskedDiffusionModel,
     settings: GenerationSettings,
+    work: Workload,
     budget: int,
     commit: CommitRule | None = None,
     runner_up: bool = False,
 ) -> NodeCosts:
-    """Seconds of a forward over 1, 2, 4, ... `budget` states of a first block, up to their scores on the host."""
+    """Seconds of a forward over 1, 2, 4, ... `budget` states of a middle block, up to the scores on the host.
+
+    In a batch every response has so many states in it. The prompt is cut off where the model's context has no room.
+    """
     special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
-    room = max(1, min(PROMPT_TOKENS, model.config.context_length - settings.gen_length))
-    prompt = [special.fill_id] * room
+    prompt = [special.fill_id] * max(1, min(work.prompt_length, model.config.context_length - settings.gen_length))
     canvas = Canvas(prompt, settings, special)
     engine = Engine.start(model, canvas, prompt, settings, commit, runner_up)
-    block = next(canvas.blocks(settings, model.config.logits_shift))
+    block = list(canvas.blocks(settings, model.config.logits_shift))[settings.blocks // 2]
     state = canvas.tokens[block.start : block.span_stop].clone()
     _, _, context = engine.open(Draft.of_state(state, 0), block)
 
     def forward(nodes: int) -> None:
-        draft = Draft(state.repeat(nodes, 1), torch.zeros(nodes, dtype=torch.int64), (0,) * nodes)
+        states = work.batch_size * nodes
+        draft = Draft(state.repeat(states, 1), torch.zeros(states, dtype=torch.int64), (0,) * states)
         engine.evaluate(draft, block, context)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})

@@ -19,7 +19,7 @@ from ssd.bench.engines import as_decoded
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
-from ssd.decoding.settings import GenerationSettings
+from ssd.decoding.settings import GenerationSettings, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.tasks.lm_eval_task import cut_at
 from ssd.tasks.lm_eval_words import Ending, plan_from, request_settings
@@ -57,7 +57,7 @@ class DecoderModel(LM):
         plan.decoder.check(plan.settings, self.shape)
         model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype])
         self.model = as_decoded(model, plan.runtime.engine, plan.runtime.numerics, plan.reference, plan.decoder)
-        plan.decoder.load(self.model, self.folder, plan.settings)
+        plan.decoder.load(self.model, self.folder, plan.settings, Workload())
         self.decoded: list[Decoded] = []
         self.latencies_s: list[float] = []
         self.made.append(self)

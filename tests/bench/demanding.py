@@ -16,7 +16,7 @@ class Demanding(Stepwise):
     def files(self):
         return [self.path]
 
-    def load(self, model, folder, settings):
+    def load(self, model, folder, settings, work):
         assert (folder / "config.json").is_file()
         self.verifier = torch.nn.Identity()
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from baselines.stepwise import Stepwise
 from ssd.bench.plan import build_decoder
 from ssd.decoding.decoder import BlockDecoder, Decoder
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
@@ -97,7 +97,8 @@ def candidate(line: str, family: Family) -> Candidate:
         composed = compose("config", overrides=[f"model={TINY[family]}", *line.split()])
     values = OmegaConf.to_container(composed, resolve=True)["decoder"]
     decoder = build_decoder(values)
-    decoder.load(model_of(family), PROJECT_ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32))
+    folder, generation = PROJECT_ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32)
+    decoder.load(model_of(family), folder, generation, Workload())
     return Candidate(decoder, values["lossless"])
 
 

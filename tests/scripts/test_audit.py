@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from scripts.audit import main
+from ssd.bench.audit import reproduce
+from ssd.bench.engines import as_decoded
 from ssd.bench.plan import make_plan
 from ssd.bench.runner import run
+from ssd.modeling.locked import LockedModel
 from tests.bench.conftest import composed, short_words
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
@@ -48,6 +52,20 @@ def test_a_right_decoder_passes_and_is_reproduced(checkpoint, tmp_path, capsys):
     report = json.loads((folder / "audit.json").read_text())
     assert report["identity"] == {"rate": 1.0, "identical": 2, "numeric": 0, "algorithmic": 0}
     assert report["fails"] is False
+
+
+@pytest.mark.parametrize("numerics", ["locked", "float64"])
+def test_a_replay_is_made_in_the_runs_numerics(numerics, checkpoint, tmp_path, capsys, monkeypatch):
+    words = ["runtime.dtype=bfloat16", f"runtime.numerics={numerics}", "decoder.depth=4"]
+    folder = measured(checkpoint, tmp_path, *words)
+    seen = []
+    monkeypatch.setattr(reproduce, "as_decoded", lambda *given: seen.append(as_decoded(*given)) or seen[-1])
+    assert main([str(folder), "--replay"]) == 0
+    assert "replay: 2 samples decoded again, 0 differences" in capsys.readouterr().out
+    assert (seen[0].dtype, isinstance(seen[0], LockedModel)) == {
+        "locked": (torch.bfloat16, True),
+        "float64": (torch.float64, False),
+    }[numerics]
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -2,11 +2,12 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from baselines.stepwise import Stepwise
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.cost import NodeCosts
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.estimate import PRIOR
@@ -63,7 +64,7 @@ def test_costs_are_measured_once_and_given_ones_are_not(tmp_path):
     decoder = SelfSpeculative(depth="auto", budget=6)
     with pytest.raises(RuntimeError, match=r"decoder.depth=auto does not know yet what nodes cost: call load"):
         decoder.decode(model, [1, 2, 3], generation, SPECIAL)
-    decoder.load(model, tmp_path, generation)
+    decoder.load(model, tmp_path, generation, Workload())
     measured = decoder.measured()["costs"]
     assert [nodes for nodes, _ in measured] == [1, 2, 4, 6]
     assert decoder.decode(model, [1, 2, 3], generation, SPECIAL).trace.nfe <= 16
@@ -71,7 +72,7 @@ def test_costs_are_measured_once_and_given_ones_are_not(tmp_path):
     file = tmp_path / "costs.json"
     file.write_text(json.dumps(measured))
     again = SelfSpeculative(depth="auto", budget=6, costs=str(file))
-    again.load(model, tmp_path, generation)
+    again.load(model, tmp_path, generation, Workload())
     assert again.measured() == {}
     assert again.files() == [file]
     traces = [each.decode(model, [5, 6], generation, SPECIAL).trace for each in (decoder, again)]
@@ -98,3 +99,17 @@ def test_what_drafts_have_made_and_cost_so_far_is_known_to_the_next(builder):
     assert max(event.nodes for event in later) > 1
     assert kept[0].steps == sum(len(event.picks) for event in later)
     assert kept[0].spent == pytest.approx(sum(costs.relative(event.nodes) for event in later))
+
+
+@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+def test_costs_are_those_of_the_work_ahead(cache):
+    """Of the middle block behind a prompt as long as the run's, with the states of a whole batch in a forward."""
+    model, generation = restless_model("llada"), GenerationSettings(gen_length=32, block_length=8, cache=cache)
+    forwards = []
+    model.transformer.register_forward_pre_hook(lambda _, parts: forwards.append(parts[0][0]))
+    decoder = SelfSpeculative(depth="auto", budget=3)
+    decoder.load(model, Path(), generation, Workload(prompt_length=7, batch_size=2))
+    windows = [part for part in forwards if len(part.tokens) > 1]
+    assert {len(part.tokens) for part in windows} == {2, 4, 6}
+    start, stop = {"none": (0, 39), "prefix": (7 + 16, 39), "dual": (7 + 16, 7 + 24)}[cache]
+    assert {(part.start, part.stop) for part in windows} == {(start, stop)}

@@ -17,7 +17,7 @@ from ssd.bench.engines import as_decoded
 from ssd.bench.plan import build_decoder
 from ssd.bench.runtime import DTYPES
 from ssd.decoding.decoder import BlockDecoder, Decoder
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
 
@@ -84,7 +84,7 @@ def load(run: StoredRun) -> Reproduction:
     model = as_decoded(loaded, engine, config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():
         decoder.recall(json.loads((run.folder / "measured.json").read_text()))
-    decoder.load(model, folder, settings)
+    decoder.load(model, folder, settings, Workload())
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
     return Reproduction(model, decoder, reference, settings, special)
 

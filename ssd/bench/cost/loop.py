@@ -11,7 +11,7 @@ from ssd.bench import clock
 from ssd.bench.cost.model import CostModel, node_grid
 from ssd.bench.probes import ForwardTimer
 from ssd.decoding.decoder import Decoder
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
 
@@ -40,7 +40,7 @@ def loop_rows(
     timer = ForwardTimer(model.device, model.transformer, model.transformer.head)
     rows = []
     for name, decoder in sides.items():
-        decoder.load(model, Path(), settings)
+        decoder.load(model, Path(), settings, Workload(prompt_length))
         decoder.decode(model, prompt, settings, special)
         clock.synchronize(model.device)
         timer.take()
