@@ -109,7 +109,7 @@ class APD(Decoder):
             window = Window(left, right, current, right, right)
             logits = model.slide(canvas.tokens[left:right], window, context)[0]
             accepted = self._round(logits, canvas.tokens[:current], chooser, step)
-            trace.events += accepted.events(window, canvas.prompt_length, step)
+            trace.events.extend(accepted.events(window, canvas.prompt_length, step))
             canvas.tokens[current : current + accepted.count] = torch.tensor(accepted.tokens)
             current, step, ended = current + accepted.count, step + 1, accepted.tokens[-1] in special.end_ids
             self._reader.crop(min(self._reader.cached, current))

@@ -12,6 +12,7 @@ from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
 from ssd.decoding.rule import Ranking
+from ssd.decoding.trace import Trace
 from ssd.speculation.decoder import SelfSpeculative
 
 
@@ -118,7 +119,7 @@ class RightTokensInAnotherOrder(SelfSpeculative):
             block = list(block)
             picks = iter(sorted(pick for event in block for pick in event.picks))
             events += [event._replace(picks=tuple(islice(picks, len(event.picks)))) for event in block]
-        return replace(right, trace=replace(right.trace, events=events))
+        return replace(right, trace=Trace(events, right.trace.filled))
 
 
 class DraftsBeyondTheBlock(FreeDave):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from ssd.decoding.commit import CommitRule
 from ssd.decoding.draft import Draft
 from ssd.decoding.drafted import DraftRecord
 from ssd.decoding.engine import Engine
-from ssd.decoding.rule import Ranking
+from ssd.decoding.record import ForwardRecord
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.decoding.trace import Event, Kind, Pick, Trace
+from ssd.decoding.trace import Trace
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 
@@ -169,7 +168,8 @@ class BlockDecoder(Decoder):
     def _decode_block(self, engine: Engine, block: Block, trace: Trace, step: int) -> int:
         """Fill the block from `step` on; returns the step at which it was full."""
         canvas = engine.canvas
-        draft = Draft.of_state(canvas.tokens[block.start : block.span_stop], step)
+        first = block.start - canvas.prompt_length
+        draft = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), step)
         kind, scores, context = engine.open(draft, block)
         rows, hand = canvas.length, None
         # The other rankings' confidence is a position's, whichever of its tokens is drafted.
@@ -179,15 +179,13 @@ class BlockDecoder(Decoder):
             next_states = ranking.apply(draft.states, scores.token)
             path = self.accept(engine, draft, next_states, ranking.next_step)
             if hand is not None and draft.nodes > 1:
-                first = block.start - canvas.prompt_length
-                trace.drafts[len(trace.events)] = DraftRecord.of(draft, path, first, hand.scores, by_token)
-            trace.events.append(_event(kind, block, rows, draft, path, ranking, next_states, scores, engine))
-            if not trace.events[-1].picks:  # which is what bounds this loop
-                raise RuntimeError(
-                    f"{type(self).__name__} spent a forward that committed nothing, at {trace.events[-1]}"
-                )
+                trace.drafts[trace.forwards] = DraftRecord.of(draft, path, first, hand.scores, by_token)
             last = path[-1]
             state = next_states[last]
+            left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence)
+            if torch.equal(state, draft.states[0]):  # commitments are what bounds this loop
+                raise RuntimeError(f"{type(self).__name__} spent a forward that committed nothing, at {left.event()}")
+            trace.note(left.event)
             masked = state == canvas.special.mask_id
             if not masked[: block.stop - block.start].any():
                 canvas.tokens[block.start : block.span_stop] = state
@@ -197,31 +195,3 @@ class BlockDecoder(Decoder):
             kind = "decode" if draft.nodes == 1 else "verify"
             rows = block.window.size
             scores = engine.evaluate(draft, block, context)
-
-
-def _event(
-    kind: Kind,
-    block: Block,
-    rows: int,
-    draft: Draft,
-    path: list[int],
-    ranking: Ranking,
-    next_states: Tensor,
-    scores: Scores,
-    engine: Engine,
-) -> Event:
-    """The event of one forward: its picks are what the states along the path gained, in the order of their rankings."""
-    first = block.start - engine.canvas.prompt_length
-    gained = [*((node, draft.states[after]) for node, after in pairwise(path)), (path[-1], next_states[path[-1]])]
-    picks = []
-    for node, after in gained:
-        order = ranking.order[node]
-        rows_picked = order[(after != draft.states[node])[order]]
-        tokens, confidences = after[rows_picked].tolist(), scores.confidence[node, rows_picked].tolist()
-        picks += [
-            Pick(first + row, *pick) for row, *pick in zip(rows_picked.tolist(), tokens, confidences, strict=True)
-        ]
-    drafted = draft.drafted
-    reached = {draft.depths[node] for node in path}
-    accepted = tuple(int(depth in reached) for depth in range(1, len(drafted) + 1))
-    return Event(kind, block.index, int(ranking.step[0]), draft.nodes, rows, tuple(picks), drafted, accepted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from ssd.decoding.drafted import DraftedNode, DraftRecord
@@ -39,16 +39,38 @@ class Event(NamedTuple):
     revoked: tuple[int, ...] = ()
 
 
-@dataclass
 class Trace:
     """The events of one response in order, and how many positions the stop rule filled instead of deciding.
 
-    drafts: what was drafted, by the index of the event that evaluated it.
+    drafts: what was drafted, by the index of the event that evaluated it; no part of what makes traces equal.
     """
 
-    events: list[Event] = field(default_factory=list)
-    filled: int = 0
-    drafts: dict[int, DraftRecord] = field(default_factory=dict, compare=False, repr=False)
+    def __init__(self, events: Iterable[Event] = (), filled: int = 0) -> None:
+        self.filled = filled
+        self.drafts: dict[int, DraftRecord] = {}
+        self._events = list(events)
+        self._noted: list[Callable[[], Event]] = []
+
+    def note(self, event: Callable[[], Event]) -> None:
+        """Add an event that is made when somebody asks: bookkeeping is no part of decoding, nor of its time."""
+        self._noted.append(event)
+
+    @property
+    def forwards(self) -> int:
+        """How many events there are."""
+        return len(self._events) + len(self._noted)
+
+    @property
+    def events(self) -> list[Event]:
+        noted, self._noted = self._noted, []
+        self._events += [event() for event in noted]
+        return self._events
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trace) and (self.events, self.filled) == (other.events, other.filled)
+
+    def __repr__(self) -> str:
+        return f"Trace({self.events}, filled={self.filled})"
 
     @property
     def nfe_by_kind(self) -> dict[Kind, int]:

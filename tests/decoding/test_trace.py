@@ -15,7 +15,7 @@ from baselines.psd import ParallelSelfSpeculative
 from ssd.bench.samples import trace_to_json
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.decoding.trace import DraftedNode
+from ssd.decoding.trace import DraftedNode, Event, Pick, Trace
 from ssd.speculation.decoder import SelfSpeculative
 from tests.generations import generations
 from tests.graphs import random_graph_file
@@ -173,3 +173,31 @@ def test_stored_drafts_are_plain_data_and_hold_no_scores():
     assert all(set(node) == {"depth", "picks", "confidence", "accepted"} for node in first)
     for record in trace.drafts.values():
         assert record.confidence.untyped_storage().nbytes() == 8 * generation.block_length
+
+
+def test_events_are_made_when_somebody_asks_and_once():
+    made = []
+
+    def make(position: int) -> Event:
+        made.append(position)
+        return Event("decode", 0, position, 1, 8, (Pick(position, 5, 0.5),))
+
+    trace = Trace()
+    for position in range(3):
+        trace.note(lambda position=position: make(position))
+    assert (trace.forwards, made) == (3, [])
+    assert [pick.position for pick in trace.picks] == trace.acceptance_lengths + made == [0, 1, 2]
+    assert trace == Trace(trace.events)
+    assert trace != Trace(trace.events[:2])
+    assert trace != Trace(trace.events, filled=1)
+    assert (trace.forwards, made) == (3, [0, 1, 2])
+
+
+@pytest.mark.parametrize("decoder", [SelfSpeculative(depth=3), FreeDave(), ParallelSelfSpeculative()])
+def test_events_made_late_tell_of_every_position_once(decoder):
+    """The states that they are made from must not have changed since, as the canvas has."""
+    generation = GenerationSettings(gen_length=24, block_length=8)
+    decoded = decoder.decode(restless_model("dream"), [1, 2, 3], generation, SPECIAL)
+    picks = decoded.trace.picks
+    assert {pick.position: pick.token for pick in picks} == dict(enumerate(decoded.response_ids))
+    assert len(picks) == len(decoded.response_ids)
