@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -74,9 +73,12 @@ class NodeCosts:
 
 @torch.inference_mode()
 def measure(
-    forward: Callable[[int], object], nodes: Sequence[int], device: torch.device, repeats: int = 7
+    forward: Callable[[int], object], nodes: Sequence[int], device: torch.device, repeats: int = 9
 ) -> NodeCosts:
-    """Median seconds of `forward(count)` for every count, taken in turn after two warm-ups, device synchronised."""
+    """Least seconds of `forward(count)` for every count, taken in turn after two warm-ups, device synchronised.
+
+    The least, because whatever else a machine does can only add to it.
+    """
     seconds: dict[int, list[float]] = {count: [] for count in nodes}
     for repeat in range(WARM_UPS + repeats):
         for count, measured in seconds.items():
@@ -86,7 +88,7 @@ def measure(
             _finish(device)
             if repeat >= WARM_UPS:
                 measured.append(time.perf_counter() - start)
-    return NodeCosts(tuple(nodes), tuple(median(measured) for measured in seconds.values()))
+    return NodeCosts(tuple(nodes), tuple(map(min, seconds.values())))
 
 
 def _finish(device: torch.device) -> None:

@@ -14,7 +14,7 @@ from ssd.decoding.engine import Engine
 from ssd.decoding.settings import GenerationSettings, Workload
 from ssd.modeling.cost import NodeCosts
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.speculation.forecast import Forecast
+from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.graph import DraftGraph, find_graph
 from ssd.speculation.lesson import Lesson
 from ssd.speculation.options import Builder, Depth, check_options
@@ -26,8 +26,6 @@ from ssd.speculation.walk import walk
 
 WIDTHS: dict[Builder, int] = {"chain": 1, "kary": 2, "best_first": 4, "spiffy": 1}
 MOST_NODES = 32
-MOST_FORESEEN = 8
-"""Steps that depth `auto` looks ahead at most where tokens are sampled."""
 
 
 class SelfSpeculative(BlockDecoder):
@@ -97,9 +95,7 @@ class SelfSpeculative(BlockDecoder):
 
     def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         if self.asks_clock:
-            self._measured = self._measured or measure_costs(
-                model, settings, work, self.budget, self.commit, self.runner_up
-            )
+            self._measured = self._measured or measure_costs(self, model, settings, work, self.budget)
             self._payoff = Payoff(self._measured, self.budget)
 
     def measured(self) -> dict[str, Any]:
@@ -114,9 +110,7 @@ class SelfSpeculative(BlockDecoder):
 
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
         lesson: Lesson = engine.memory
-        depth = self.depth
-        if self.is_auto and engine.rule.settings.temperature > 0:  # each step foreseen costs a look at all logits
-            depth = min(depth, MOST_FORESEEN)
+        depth = steps_foreseen(self.depth, engine.rule.settings) if self.is_auto else self.depth
         forecast = Forecast(engine, hand, depth, lesson.estimate if self._estimates else None, lesson.fresh)
         if self._graph:
             return lay(self._graph, forecast, hand, self.depth, self.budget)

@@ -13,8 +13,17 @@ from torch import Tensor
 
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.engine import Engine
+from ssd.decoding.settings import GenerationSettings
 from ssd.speculation.candidate import Candidate, Choice, Due, Fill
 from ssd.speculation.estimate import HORIZON, Estimate, Values, features_of
+
+MOST_FORESEEN = 8
+"""Steps that depth `auto` looks ahead at most where tokens are sampled."""
+
+
+def steps_foreseen(depth: int, settings: GenerationSettings) -> int:
+    """How many of `depth` steps depth `auto` looks ahead: where tokens are sampled, each costs a look at all logits."""
+    return min(depth, MOST_FORESEEN) if settings.temperature > 0 else depth
 
 
 class Forecast:

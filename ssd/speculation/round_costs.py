@@ -8,13 +8,16 @@ from pathlib import Path
 import torch
 
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.commit import CommitRule
+from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.cost import NodeCosts, measure
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation.estimate import Estimate
+from ssd.speculation.forecast import Forecast, steps_foreseen
+from ssd.speculation.tree import grow
 
 EXAMPLE = "expected null, a JSON file, or pairs as [[1, 0.010], [8, 0.013]]"
 
@@ -39,29 +42,39 @@ def costs_from(costs: Costs) -> NodeCosts:
 
 
 def measure_costs(
-    model: MaskedDiffusionModel,
-    settings: GenerationSettings,
-    work: Workload,
-    budget: int,
-    commit: CommitRule | None = None,
-    runner_up: bool = False,
+    decoder: BlockDecoder, model: MaskedDiffusionModel, settings: GenerationSettings, work: Workload, budget: int
 ) -> NodeCosts:
-    """Seconds of a forward over 1, 2, 4, ... `budget` states of a middle block, up to the scores on the host.
+    """Seconds of a round over 1, 2, 4, ... `budget` states of a middle block, from its draft to where its picks lead.
 
     In a batch every response has so many states in it. The prompt is cut off where the model's context has no room.
+    Chain drafts stand for all: growing other trees takes a little longer, and forwards do not ask which they are.
     """
     special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
     prompt = [special.fill_id] * max(1, min(work.prompt_length, model.config.context_length - settings.gen_length))
     canvas = Canvas(prompt, settings, special)
-    engine = Engine.start(model, canvas, prompt, settings, commit, runner_up)
+    engine = Engine.start(model, canvas, prompt, settings, decoder.commit, decoder.runner_up)
     block = list(canvas.blocks(settings, model.config.logits_shift))[settings.blocks // 2]
-    state = canvas.tokens[block.start : block.span_stop].clone()
-    _, _, context = engine.open(Draft.of_state(state, 0), block)
+    opening = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), 0)
+    _, scores, context = engine.open(opening, block)
+    ranking = engine.rank(scores, opening, block)
+    state = ranking.apply(opening.states, scores.token)[0]
+    hand = BlockState(block, state, state == special.mask_id, scores, int(ranking.next_step))
 
-    def forward(nodes: int) -> None:
-        states = work.batch_size * nodes
-        draft = Draft(state.repeat(states, 1), torch.zeros(states, dtype=torch.int64), (0,) * states)
-        engine.evaluate(draft, block, context)
+    def play(nodes: int) -> None:
+        drafts = [_chain(engine, hand, nodes) for _ in range(work.batch_size)]
+        states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
+        draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()))
+        scores = engine.evaluate(draft, block, context)
+        engine.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
-    return measure(forward, counts, model.device)
+    return measure(play, counts, model.device)
+
+
+def _chain(engine: Engine, hand: BlockState, nodes: int) -> Draft:
+    """A chain of so many nodes, its last one again and again where the block has no more masks."""
+    depth = steps_foreseen(nodes, engine.rule.settings)
+    forecast = Forecast(engine, hand, depth, Estimate())
+    draft = grow(forecast, hand, "chain", depth, 1, nodes, engine.runner_up)
+    places = torch.arange(nodes).clamp(max=draft.nodes - 1)
+    return Draft(draft.states[places], draft.steps[places], tuple(draft.depths[place] for place in places))

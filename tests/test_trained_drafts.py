@@ -1,0 +1,81 @@
+"""What adaptive drafts must reach on the shipped LLaDA: counted in forwards and nodes, so that no clock has a part."""
+
+from functools import cache
+
+import pytest
+import torch
+
+from baselines.stepwise import Stepwise
+from ssd.bench.checks import check_model, render_all
+from ssd.bench.plan import Plan, make_plan
+from ssd.decoding.trace import Trace
+from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config
+from ssd.modeling.cost import NodeCosts
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation.decoder import SelfSpeculative
+from tests.bench.conftest import composed
+
+pytestmark = pytest.mark.slow
+
+FOLDER = PROJECT_ROOT / "checkpoints" / "llada_tiny"
+PROMPTS = 3
+COSTS = {
+    "nodes nearly free": [[1, 1.0], [8, 1.3], [16, 1.7], [32, 2.6]],
+    "nodes dear": [[1, 1.0], [2, 1.5], [4, 2.5], [9, 5.2], [32, 17.0]],
+}
+DEPTHS = (1, 2, 4, 8)
+
+
+@cache
+def model() -> MaskedDiffusionModel:
+    return load_model(FOLDER, "cpu", torch.float32)
+
+
+def work(*words: str) -> tuple[Plan, list[list[int]]]:
+    """Word problems and small functions: the mixed work that no fixed depth is best for."""
+    prompts = []
+    for task in ("tiny_math", "tiny_mbpp"):
+        line = ("model=llada_tiny", f"task={task}", f"runtime.limit={PROMPTS}", "generation.gen_length=32", *words)
+        plan = make_plan(composed(*line))
+        prompts += render_all(plan, load_tokenizer(FOLDER), check_model(plan, read_config(FOLDER)))
+    return plan, prompts
+
+
+@cache
+def traces(name: str, confidence: str, **options: object) -> list[Trace]:
+    plan, prompts = work(f"generation.confidence_dtype={confidence}")
+    decoder = Stepwise() if name == "stepwise" else SelfSpeculative(**options)
+    return [decoder.decode(model(), prompt, plan.settings, plan.special).trace for prompt in prompts]
+
+
+def cost(decoded: list[Trace], pairs: list[list[float]]) -> float:
+    """In forwards of one node; refreshes, which all decoders make alike, left out."""
+    costs = NodeCosts.of_pairs(pairs)
+    return sum(costs.relative(event.nodes) for each in decoded for event in each.events if event.kind != "refresh")
+
+
+def forwards(decoded: list[Trace]) -> int:
+    return sum(trace.nfe for trace in decoded)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_depth_auto_is_no_more_than_3_percent_behind_the_best_fixed_depth(name):
+    pairs = COSTS[name]
+    auto = SelfSpeculative(depth="auto", costs=pairs)
+    plan, prompts = work()
+    found = cost([auto.decode(model(), prompt, plan.settings, plan.special).trace for prompt in prompts], pairs)
+    fixed = [traces("chain", "float64", depth=depth) for depth in DEPTHS]
+    best = min(cost(decoded, pairs) for decoded in (traces("stepwise", "float64"), *fixed))
+    assert found <= 1.03 * best
+    assert found < cost(fixed[-1], pairs), "of this depth not even the cost is looked at"
+
+
+@pytest.mark.parametrize("confidence", ["float64", "logits"])
+def test_best_first_trees_save_forwards_over_chains_of_as_many_nodes(confidence):
+    saved = {}
+    for nodes in (3, 9, 17):
+        chain = traces("chain", confidence, depth=nodes - 1)
+        tree = traces("tree", confidence, depth=16, budget=nodes, builder="best_first")
+        saved[nodes] = forwards(chain) / forwards(tree) - 1
+    assert saved[3] >= -0.02
+    assert min(saved[9], saved[17]) >= 0.15, saved
