@@ -9,6 +9,8 @@ from ssd.bench.order import LEFT_TO_RIGHT
 
 MOST_CUT_OFF = 0.1
 """The share of responses without an end token from which on a warning is due."""
+MOST_MISTIMED = 1.15
+"""From this ratio on, or its inverse, by which one side's forwards were misjudged more than the other's, too."""
 
 
 def doubts(summary: dict[str, Any]) -> Iterator[str]:
@@ -41,6 +43,13 @@ def doubts(summary: dict[str, Any]) -> Iterator[str]:
             f"{summary['reference_drift']} responses of the reference differ from those that the same model gave "
             "before under the same circumstances: it does not repeat itself, so that identity is in doubt; "
             "runtime.numerics=locked or float64 may steady it"
+        )
+    found = summary.get("predicted_of_measured")  # none in earlier versions
+    if found and not 1 / MOST_MISTIMED < found["decoder"] / found["reference"] < MOST_MISTIMED:
+        yield (
+            f"the predicted speedup is rough: the forwards timed beforehand make {found['reference']:.2f} of the time "
+            f"that the reference spent in the model, and {found['decoder']:.2f} of the decoder's; the machine had "
+            "other work at one of the times, or these forwards cost more or less than others of their shape"
         )
     if summary["caveat"]:
         yield f"not lossless in this mode: {summary['caveat']}"

@@ -12,7 +12,7 @@ from ssd.bench.statistics import ratio_of_sums
 
 FIGURES = (
     "speedup", "ms_per_forward", "tokens_per_s", "verifier_s", "latency_s", "reference_latency_s", "peak_memory_mib",
-    "predicted_speedup", "outside_model",
+    "predicted_speedup", "predicted_of_measured", "outside_model",
 )  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def speed(samples: Sequence[Sample], turns: Sequence[Sequence[Sample]]) -> dict[
         "reference_latency_s": _percentiles(latencies["reference"]),
         "peak_memory_mib": max(sample["peak_memory_mib"] for sample in samples),
         "predicted_speedup": _predicted(samples),
+        "predicted_of_measured": _predicted_of_measured(samples),
         "outside_model": _outside_model(samples),
     }
 
@@ -48,6 +49,14 @@ def _predicted(samples: Sequence[Sample]) -> float | None:
     if None in (*predicted["reference"], *predicted["decoder"]):
         return None
     return sum(predicted["reference"]) / sum(predicted["decoder"])
+
+
+def _predicted_of_measured(samples: Sequence[Sample]) -> dict[str, float] | None:
+    """By how much each side's forwards were over- or underestimated: predicted seconds over those inside the model."""
+    pairs = {side: [(sample[side]["predicted_s"], sample[side]["model_s"]) for sample in samples] for side in SIDES}
+    if any(None in pair for side in SIDES for pair in pairs[side]):
+        return None
+    return {side: sum(first for first, _ in pairs[side]) / sum(second for _, second in pairs[side]) for side in SIDES}
 
 
 def _outside_model(samples: Sequence[Sample]) -> dict[str, float] | None:

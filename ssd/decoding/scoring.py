@@ -107,13 +107,15 @@ class Scorer:
             best, second = probabilities.topk(2, dim=-1).values.unbind(dim=-1)
             return best - second
         if self.settings.ranking == "entropy":
-            return (probabilities * (probabilities + 1e-10).log()).sum(dim=-1)
+            wide = probabilities.float() if probabilities.dtype == torch.float16 else probabilities  # where 1e-10 is 0
+            return (wide * (wide + 1e-10).log()).sum(dim=-1)
         return probability
 
     def _gumbel(self, logits: Tensor, step: Tensor, first_position: int) -> Tensor:
         _, rows, vocabulary = logits.shape
         positions = torch.arange(first_position, first_position + rows, device=logits.device)
-        return self._noise.gumbel(step.to(logits.device)[:, None], positions, vocabulary)
+        steps = step.to(logits.device, non_blocking=True)  # or the host would wait here for the forward
+        return self._noise.gumbel(steps[:, None], positions, vocabulary)
 
     def _shape(self, logits: Tensor) -> Tensor:
         """Temperature, then top-p, then top-k, as Dream's published sampler orders them."""

@@ -18,6 +18,20 @@ def summary(empty: dict[str, float]) -> dict:
     }
 
 
+@pytest.mark.parametrize("ratios", [(1.0, 1.1), (0.5, 0.5), (2.0, 1.8)])
+def test_forwards_misjudged_alike_leave_the_predicted_speedup_as_it_is(ratios):
+    found = dict(zip(("reference", "decoder"), ratios, strict=True))
+    assert list(doubts({**summary({"reference": 0.0, "decoder": 0.0}), "predicted_of_measured": found})) == []
+
+
+@pytest.mark.parametrize("ratios", [(1.0, 1.2), (1.25, 1.0)])
+def test_a_predicted_speedup_from_mistimed_forwards_is_doubted(ratios):
+    found = dict(zip(("reference", "decoder"), ratios, strict=True))
+    (doubt,) = doubts({**summary({"reference": 0.0, "decoder": 0.0}), "predicted_of_measured": found})
+    assert f"make {ratios[0]:.2f} of the time" in doubt
+    assert f"{ratios[1]:.2f} of the decoder's" in doubt
+
+
 @pytest.mark.parametrize("share", [0.0, 0.99])
 def test_some_empty_responses_are_no_reason(share):
     assert list(doubts(summary({"reference": share, "decoder": share}))) == []

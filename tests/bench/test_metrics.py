@@ -93,6 +93,7 @@ def test_figures_by_hand(summary):
     assert (summary["compared_with"], summary["claims_lossless"], summary["caveat"]) == (STEPWISE, True, None)
     assert summary["peak_memory_mib"] == 123.5
     assert summary["predicted_speedup"] == 40 / 20
+    assert summary["predicted_of_measured"] == {"reference": pytest.approx(5 / 6), "decoder": pytest.approx(2.5 / 2.25)}
     assert summary["outside_model"] == {"reference": pytest.approx(0.25), "decoder": pytest.approx(0.25)}
     assert summary["speedup"]["ratio"] == 8 / 4
     assert summary["nfe"] == {
@@ -154,6 +155,7 @@ SCHEMA = {
     "accuracy_strict": (dict, type(None)),
     "peak_memory_mib": NUMBER,
     "predicted_speedup": (float, type(None)),
+    "predicted_of_measured": (dict, type(None)),
 }
 
 
@@ -196,7 +198,7 @@ def test_the_speedup_of_batches_is_as_sure_as_their_turns_are_many(lines):
 def test_what_cannot_be_told_of_one_response_is_not_told_of_the_run(lines, side):
     lines[1][side] |= {"predicted_s": None, "model_s": None}
     summary = summarise(CONFIG, "ssd-x", STEPWISE, None, lines)
-    assert summary["predicted_speedup"] is summary["outside_model"] is None
+    assert summary["predicted_speedup"] is summary["outside_model"] is summary["predicted_of_measured"] is None
 
 
 def test_accuracy_under_a_tasks_strict_rule(lines, summary, capsys):

@@ -64,6 +64,16 @@ def test_scores_are_their_definitions(ranking, eos):
             assert scores.other_token[node, row] != token
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("ranking", ["low_confidence", "topk_margin", "entropy"])
+def test_confidences_of_sure_logits_are_numbers_in_their_own_16_bits(ranking, dtype):
+    rule, block = make_rule(ranking=ranking, confidence_dtype="logits")
+    confidence = score(rule, block, (20 * random_logits()).to(dtype)).confidence
+    exact, _ = make_rule(ranking=ranking)
+    expected = score(exact, block, (20 * random_logits()).to(dtype)).confidence
+    torch.testing.assert_close(confidence, expected, rtol=0.02, atol=0.02)
+
+
 def test_the_mask_token_is_never_predicted():
     rule, block = make_rule()
     logits = random_logits()
