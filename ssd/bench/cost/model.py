@@ -51,7 +51,7 @@ class CostModel:
         special: SpecialTokens,
         prompt_lengths: Sequence[int],
         nodes: Sequence[int],
-        budget_s: float = 1.0,
+        budget_s: float = 4.0,
         most_rounds: int = 50,
     ) -> CostModel:
         """Time first forwards and windows of `nodes` states behind the shortest and longest of the prompts.
