@@ -101,4 +101,5 @@ def look_twice(engine: Engine, block: Block, state: Tensor, context: Context | N
     logits = engine.model.window_with_shadow(tokens, window, context)
     pair = state.expand(2, -1)
     masked, step = pair == engine.canvas.special.mask_id, torch.zeros(2, dtype=torch.int64)
-    return engine.rule.score(logits, masked, step, block, window.first_row, False, judged=pair.to(logits.device))
+    judged = pair.to(logits.device, non_blocking=True)  # or the host would wait here for the forward
+    return engine.rule.score(logits, masked, step, block, window.first_row, False, judged=judged)

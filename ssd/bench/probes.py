@@ -75,7 +75,7 @@ class ForwardTimer:
     """Adds up the time that modules' forwards take, one after the other, on the device's own clock where it has one."""
 
     def __init__(self, device: torch.device, *modules: nn.Module) -> None:
-        self._on_device = device.type == "cuda"
+        self._device, self._on_device = device, device.type == "cuda"
         self._spans: list[tuple[Any, Any]] = []
         self._begun: Any = None
         self._hooks = [module.register_forward_pre_hook(self._begin) for module in modules]
@@ -103,5 +103,5 @@ class ForwardTimer:
         if not self._on_device:
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)
-        event.record()
+        event.record(torch.cuda.current_stream(self._device))  # a thread's current device may be another
         return event

@@ -77,8 +77,7 @@ def load_model(
     from safetensors import SafetensorError
 
     config = read_config(folder)
-    if torch.device(device).type == "cuda":  # events are recorded on the current device, whatever they time
-        torch.cuda.set_device(torch.device(device).index or 0)
+    make_current(torch.device(device))
     with torch.device("meta"):
         transformer = Transformer(config)
     ours = {theirs: name for name, theirs in hub_names(config).items()}
@@ -91,6 +90,12 @@ def load_model(
     except SafetensorError as error:
         raise ValueError(f"{folder}: a weight file is damaged ({error}); was it downloaded in full?") from error
     return MaskedDiffusionModel(transformer)
+
+
+def make_current(device: torch.device) -> None:
+    """Make a CUDA device the current one: events are recorded there, whatever they time."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index or 0)
 
 
 def _stored_in(folder: Path) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ class CudaGraphs:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._pool: Any = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
+        self._living: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
 
     def __call__(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
         """What replays `compute`, which reads static tensors, and neither asks the host nor tells it anything."""
@@ -35,8 +35,11 @@ class CudaGraphs:
                 compute()
         current.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+        # A pool goes with its last graph, and torch refuses to take it again as long as anything still lies in it.
+        pool = next((living.pool() for living in self._living), None)
+        with torch.cuda.graph(graph, pool=pool, stream=self._stream):
             output = compute()
+        self._living.add(graph)
 
         def replay() -> Tensor:
             graph.replay()

@@ -29,6 +29,14 @@ class Recorder(TorchDispatchMode):
         self.operations.append((function, args, kwargs or {}, tensors(result)))
         return result
 
+    def repeat(self) -> None:
+        """Once more, and every result to where it was the first time."""
+        for function, args, kwargs, written in self.operations:
+            again = tensors(function(*args, **kwargs))
+            for old, new in zip(written, again, strict=True):
+                if is_own(old, args, kwargs):
+                    old.copy_(new)
+
 
 class RecordedGraphs:
     """In place of `CudaGraphs`. Between two captures memory of the pool is shared, so that old outputs are lost."""
@@ -47,12 +55,7 @@ class RecordedGraphs:
             self.replays += 1
             for old in self._outputs:
                 old.fill_(torch.nan)
-            for function, args, kwargs, written in recorder.operations:
-                again = tensors(function(*args, **kwargs))
-                given = {tensor.untyped_storage().data_ptr() for tensor in tensors((args, kwargs))}
-                for old, new in zip(written, again, strict=True):
-                    if old.untyped_storage().data_ptr() not in given:  # neither a view nor in place
-                        old.copy_(new)
+            recorder.repeat()
             return output
 
         return replay
@@ -63,6 +66,12 @@ def chooses_rows(function: Any, args: tuple) -> bool:
     return function._schema.name.startswith("aten::index") and any(
         tensor.dtype == torch.bool for tensor in tensors(args[1])
     )
+
+
+def is_own(result: Tensor, args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Whether an operation's result has memory of its own: it is neither a view nor made in place."""
+    given = {tensor.untyped_storage().data_ptr() for tensor in tensors((args, kwargs))}
+    return result.untyped_storage().data_ptr() not in given
 
 
 def tensors(tree: Any) -> list[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ssd.modeling.checkpoint import make_current
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.transformer import Transformer
@@ -54,6 +55,7 @@ def random_weights(
     config: ModelConfig, device: torch.device, dtype: torch.dtype, seed: int = 0
 ) -> MaskedDiffusionModel:
     """A model whose weights are drawn on the device itself: logits of about unit variance, norms 1, biases 0."""
+    make_current(device)
     with torch.device("meta"):
         transformer = Transformer(config).to(dtype)
     transformer.to_empty(device=device)
