@@ -15,7 +15,6 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.graph import CudaGraphs, as_it_is, compiled_steps
-from ssd.modeling.layouts import PACKED_NODES
 from ssd.modeling.locked import LockedModel
 from ssd.modeling.static import StaticModel, capacity_for
 
@@ -56,7 +55,7 @@ def with_engine(
         return model
     capture = CudaGraphs(model.device) if model.device.type == "cuda" else as_it_is
     steps = compiled_steps() if engine == "compile" else None
-    return StaticModel(model, most_nodes, capture, steps, 0 if numerics == "locked" else PACKED_NODES)
+    return StaticModel(model, most_nodes, capture, steps, packed_nodes=0 if numerics == "locked" else None)
 
 
 def as_decoded(

@@ -27,10 +27,11 @@ ATTENTION = {
     "cuda": "sdpa without a context, beside one fused in two parts, explicit softmax where there is no such kernel",
 }
 """Of eager forwards."""
-AT_STATIC_SHAPES = (
-    f"sdpa without a context, beside one at static shapes: up to {PACKED_NODES} nodes packed into one (locked: none), "
-    "above in two parts"
-)
+PACKED = "packed into one with up to {} nodes (locked: never), in two parts above"
+AT_STATIC_SHAPES = {
+    device: f"sdpa without a context, beside one at static shapes: {PACKED.format(most)}"
+    for device, most in PACKED_NODES.items()
+}
 MEASURED = ("run.py", "conf", "ssd", "baselines")
 """What a result is made by: changes elsewhere in the checkout do not matter to it."""
 
@@ -45,7 +46,7 @@ def describe(device: torch.device, checkpoint: Path | None = None, engine: str =
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
-        "attention_backend": ATTENTION[device.type] if engine == "eager" else AT_STATIC_SHAPES,
+        "attention_backend": (ATTENTION if engine == "eager" else AT_STATIC_SHAPES)[device.type],
         **_code(),
         "checkpoint": fingerprint(checkpoint) if checkpoint else None,
     }

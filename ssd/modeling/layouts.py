@@ -13,8 +13,9 @@ from ssd.modeling.attention import Pair, attend_at_once
 from ssd.modeling.context import Beside
 from ssd.modeling.fused import attend_in_parts, has_fused, lowest, lowest_bias
 
-PACKED_NODES = 8
-"""Up to so many nodes `Packed` is taken, `InParts` above. Not measured on a GPU yet: bench_forward times both."""
+PACKED_NODES = {"cpu": 1, "cuda": 8}
+"""Up to so many nodes `Packed` is taken, `InParts` above. bench_forward times both: on a CPU `InParts` is the faster
+from two nodes on; not measured on a GPU yet."""
 
 
 class Layout(Beside):
@@ -97,6 +98,6 @@ class InParts(Layout):
         return attend(query, key, value, keys[0], values[0], frozen_bias=self._bias)
 
 
-def layout_for(nodes: int, packed_nodes: int = PACKED_NODES) -> type[Layout]:
+def layout_for(nodes: int, packed_nodes: int) -> type[Layout]:
     """The layout for so many nodes."""
     return InParts if nodes > packed_nodes else Packed

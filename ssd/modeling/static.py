@@ -95,14 +95,15 @@ class StaticModel(MaskedDiffusionModel):
         most_nodes: int,
         capture: Capture,
         steps: Steps | None = None,
-        packed_nodes: int = PACKED_NODES,
+        packed_nodes: int | None = None,
     ) -> None:
-        """steps: stand in for those of a layer; packed_nodes: up to so many share one attention, see `layout_for`."""
+        """steps: in place of a layer's own; packed_nodes: up to so many share one attention (None: PACKED_NODES)."""
         if most_nodes < 1:
             raise ValueError(f"static shapes of {most_nodes} nodes: expected at least 1")
         self.transformer, self.config, self.most_nodes = model.transformer, model.config, most_nodes
         self.capture_s = 0.0  # seconds spent on captures, compilation included
-        self._capture, self._steps, self._packed_nodes = capture, steps, packed_nodes
+        self._capture, self._steps = capture, steps
+        self._packed_nodes = PACKED_NODES[model.device.type] if packed_nodes is None else packed_nodes
         self._rooms = Rooms(self.config.layers, self.config.key_value_heads, self.config.head_size)
         self._forwards: dict[Shape, StaticForward] = {}
 
