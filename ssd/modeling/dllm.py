@@ -29,6 +29,10 @@ class MaskedDiffusionModel:
     def dtype(self) -> torch.dtype:
         return self.transformer.embedding.weight.dtype
 
+    def evaluated(self, nodes: int) -> int:
+        """How many states a window forward over so many evaluates: more of them where a subclass pads its shapes."""
+        return nodes
+
     @torch.inference_mode()
     def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
         """One forward over a whole canvas [length]; freezes the keys and values outside `window`.

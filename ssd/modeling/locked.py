@@ -34,6 +34,9 @@ class LockedModel(MaskedDiffusionModel):
         self.transformer, self.config, self.nodes = model.transformer, model.config, nodes
         self.inner = model
 
+    def evaluated(self, nodes: int) -> int:
+        return self.nodes
+
     @torch.inference_mode()
     def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
         """See `MaskedDiffusionModel.window`."""

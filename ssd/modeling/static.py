@@ -112,6 +112,14 @@ class StaticModel(MaskedDiffusionModel):
         """What has been captured so far."""
         return list(self._forwards)
 
+    def evaluated(self, nodes: int) -> int:
+        if nodes > self.most_nodes:
+            raise ValueError(
+                f"a forward over {nodes} nodes, but static shapes hold {self.most_nodes}, the decoder's most; mend its "
+                "most_nodes, or pass runtime.engine=eager"
+            )
+        return min(1 << (nodes - 1).bit_length(), self.most_nodes)
+
     def _context(self, window: Window) -> Context:
         if window.is_whole:
             return Context(window)
@@ -135,7 +143,7 @@ class StaticModel(MaskedDiffusionModel):
         return super()._hidden(part)
 
     def _forward(self, part: Part, capacity: int) -> StaticForward:
-        nodes, window = self._padded(len(part.tokens)), part.tokens.shape[1]
+        nodes, window = self.evaluated(len(part.tokens)), part.tokens.shape[1]
         first, last, _ = (part.wanted or slice(None)).indices(window)
         shape = Shape(nodes, window, part.padding, (first, last), capacity)
         if shape not in self._forwards:
@@ -149,14 +157,6 @@ class StaticModel(MaskedDiffusionModel):
         kind = layout_for(shape.nodes, self._packed_nodes)
         layout = kind(self._rooms.buffers, shape.capacity, shape.nodes, keys, shared * shape.window)
         return StaticForward(self.transformer, shape, layout, self._capture, self._steps)
-
-    def _padded(self, nodes: int) -> int:
-        if nodes > self.most_nodes:
-            raise ValueError(
-                f"a forward over {nodes} nodes, but static shapes hold {self.most_nodes}, the decoder's most; mend its "
-                "most_nodes, or pass runtime.engine=eager"
-            )
-        return min(1 << (nodes - 1).bit_length(), self.most_nodes)
 
 
 def capacity_for(context: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +69,10 @@ def measure_costs(
         engine.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
-    return measure(play, counts, model.device)
+    seconds = dict(measure(play, counts, model.device).pairs)
+    # Where nodes are padded, what they cost is no line from one count to the next.
+    every = sorted({*counts, *(count for count in range(1, budget) if model.evaluated(count) != count)})
+    return NodeCosts.of_pairs((count, seconds[counts[bisect_left(counts, count)]]) for count in every)
 
 
 def _chain(engine: Engine, hand: BlockState, nodes: int) -> Draft:

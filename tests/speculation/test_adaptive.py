@@ -113,3 +113,13 @@ def test_costs_are_those_of_the_work_ahead(cache):
     assert {len(part.tokens) for part in windows} == {2, 4, 6}
     start, stop = {"none": (0, 39), "prefix": (7 + 16, 39), "dual": (7 + 16, 7 + 24)}[cache]
     assert {(part.start, part.stop) for part in windows} == {(start, stop)}
+
+
+def test_costs_rise_in_steps_where_nodes_are_padded(monkeypatch):
+    model = restless_model("llada")
+    monkeypatch.setattr(model, "evaluated", lambda nodes: 1 << (nodes - 1).bit_length())
+    decoder = SelfSpeculative(depth="auto", budget=8)
+    decoder.load(model, Path(), GENERATION, Workload())
+    costs = dict(decoder.measured()["costs"])
+    assert list(costs) == list(range(1, 9))
+    assert costs[3] == costs[4] != costs[5] == costs[6] == costs[7] == costs[8]

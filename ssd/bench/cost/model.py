@@ -30,8 +30,9 @@ def block_grid(settings: GenerationSettings) -> list[int]:
 class CostModel:
     """Median seconds of forwards at the points of a grid, and linear along each axis between them.
 
-    Axes, ascending: lengths (positions of a canvas, prompt included), blocks, nodes. first_s: [lengths][blocks], of a
-    block's first forward; window_s: [lengths][blocks][nodes], of all others; rounds: how often every shape was timed.
+    Axes, ascending: lengths (positions of a canvas, prompt included), blocks, nodes (where these are padded, all).
+    first_s: [lengths][blocks], of a block's first forward; window_s: [lengths][blocks][nodes], of all others;
+    rounds: how often every shape was timed.
     """
 
     settings: GenerationSettings
@@ -59,8 +60,10 @@ class CostModel:
         prompt_lengths: in tokens; budget_s, most_rounds: bounds of how often a shape is timed. See `time_forwards`.
         """
         lengths = sorted(settings.gen_length + length for length in {min(prompt_lengths), max(prompt_lengths)})
-        blocks, nodes = block_grid(settings), sorted(set(nodes))
-        measured = time_forwards(model, settings, special, lengths, blocks, nodes, budget_s, most_rounds)
+        blocks, made = block_grid(settings), sorted({model.evaluated(count) for count in nodes})
+        # Where nodes are padded, what they cost is no line from one count that is made to the next.
+        nodes = sorted({*nodes, *(count for count in range(1, max(nodes)) if model.evaluated(count) != count)})
+        measured = time_forwards(model, settings, special, lengths, blocks, made, budget_s, most_rounds)
         median = {shape: statistics.median(seconds) for shape, seconds in measured.items()}
         return cls(
             settings=settings,
@@ -70,7 +73,8 @@ class CostModel:
             nodes=nodes,
             first_s=[[median[Shape(0, block, length)] for block in blocks] for length in lengths],
             window_s=[
-                [[median[Shape(count, block, length)] for count in nodes] for block in blocks] for length in lengths
+                [[median[Shape(model.evaluated(count), block, length)] for count in nodes] for block in blocks]
+                for length in lengths
             ],
             rounds=min(map(len, measured.values())),
         )
