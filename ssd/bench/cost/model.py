@@ -60,9 +60,11 @@ class CostModel:
         prompt_lengths: in tokens; budget_s, most_rounds: bounds of how often a shape is timed. See `time_forwards`.
         """
         lengths = sorted(settings.gen_length + length for length in {min(prompt_lengths), max(prompt_lengths)})
-        blocks, made = block_grid(settings), sorted({model.evaluated(count) for count in nodes})
+        blocks, every = block_grid(settings), range(1, max(nodes))
         # Where nodes are padded, what they cost is no line from one count that is made to the next.
-        nodes = sorted({*nodes, *(count for count in range(1, max(nodes)) if model.evaluated(count) != count)})
+        padded = any(model.evaluated(count) != count for count in every)
+        nodes = sorted({*nodes, *every} if padded else set(nodes))
+        made = sorted({model.evaluated(count) for count in nodes})
         measured = time_forwards(model, settings, special, lengths, blocks, made, budget_s, most_rounds)
         median = {shape: statistics.median(seconds) for shape, seconds in measured.items()}
         return cls(
