@@ -25,8 +25,9 @@ from ssd.bench.audit.stored import StoredRun, find_run, name_of, read_run
 from ssd.bench.store import write_json
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_tokenizer, local_folder
 
-WIDTH, BAR = 140, 40
+WIDTH, BAR = 160, 40
 FAILED, UNUSABLE = 1, 2
+AGREES = {True: "agrees", False: "differs", None: "-"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +103,8 @@ def print_figures(report: dict[str, Any], console: Console) -> None:
             console.print(f"  {decade:>6} {'█' * -(-BAR * count // max(counts.values()))} {count}")
     if report["cases"]:
         console.print("float64's pick:", ", ".join(f"{name} {count}" for name, count in report["float64"].items()))
+    if report["numeric_without_float64"]:
+        console.print(f"numeric by a bound of the dtype alone, without float64: {report['numeric_without_float64']}")
 
 
 def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], console: Console) -> None:
@@ -111,20 +114,23 @@ def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], con
         table.add_column(name, no_wrap=True)
     for name in ("reference's pick", "decoder's pick"):
         table.add_column(name, ratio=1, overflow="fold")
-    for name in ("token", "position", "tolerance", "near tie", "alone", "class", "float64"):
+    for name in ("token", "position", "tolerance", "near tie", "alone", "exact", "nodes", "class", "float64"):
         table.add_column(name, no_wrap=True)
     for case in cases:
         picks = [_pick(case.get(name), text) for name in ("reference_pick", "decoder_pick")]
         margins = [_number(case.get(name)) for name in ("token_margin", "position_margin", "tolerance")]
-        alone = {True: "agrees", False: "differs", None: "-"}[case.get("one_by_one")]
-        opinion = (case.get("float64") or {"picks": "-"})["picks"]
+        opinion = case.get("float64") or {"picks": "-"}
+        again = [AGREES[case.get("one_by_one")], AGREES[opinion.get("same_steps")]]
         where = [case["differs"], str(case.get("step", "-")), str(case.get("forward", "-"))]
         sample = name_of(case["index"], case["repeat"]).removeprefix("sample ")
-        rest = [str(case.get("near_tie") or "-"), alone, case["class"], opinion]
+        nodes = _number(opinion.get("node_difference"))
+        rest = [str(case.get("near_tie") or "-"), *again, nodes, case["class"], opinion["picks"]]
         table.add_row(*map(escape, (sample, *where, *picks, *margins, *rest)))
     console.print(table)
     console.print(
-        "token, position: margins in logits, in confidence; alone: its nodes evaluated one by one", markup=False
+        "token, position: margins in logits, in confidence; alone: nodes evaluated one by one; exact: both sides in "
+        "float64; nodes: how far nodes together differ there from one by one; float64: whose pick",
+        markup=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
+from unittest.mock import patch
 
 import torch
 
@@ -13,6 +14,8 @@ from ssd.decoding.draft import Draft
 from ssd.decoding.engine import Engine
 from ssd.decoding.rule import Ranking
 from ssd.decoding.trace import Trace
+from ssd.modeling import context, transformer
+from ssd.modeling.attention import attend
 from ssd.speculation.decoder import SelfSpeculative
 
 
@@ -147,3 +150,20 @@ class HidesAForward(Stepwise):
     def draft(self, engine: Engine, hand: BlockState) -> Draft:
         engine.model.refresh(engine.canvas.tokens, hand.block.refresh)
         return super().draft(engine, hand)
+
+
+class LeaksBetweenNodes(SelfSpeculative):
+    """Right, but its forwards are not: every node but the first attends to the last rows of the node before it in place
+    of its own, as where a kernel forgets to write them. With nodes evaluated one by one there is nothing to see."""
+
+    def decode(self, model, prompt_ids, settings, special):
+        with patch.object(context, "attend", _leaking), patch.object(transformer, "attend", _leaking):
+            return super().decode(model, prompt_ids, settings, special)
+
+
+def _leaking(query, key, value, *rest, **named):
+    key, value = key.clone(), value.clone()
+    for kept in (key, value):
+        last = slice(kept.shape[2] // 2, None)
+        kept[1:, :, last] = kept[:-1, :, last].clone()
+    return attend(query, key, value, *rest, **named)

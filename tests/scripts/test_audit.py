@@ -89,11 +89,21 @@ def test_every_planted_wrong_decoder_is_caught_on_a_trained_model(name, tmp_path
     assert main([str(folder)]) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_leak_between_nodes_is_caught_although_nodes_one_by_one_show_none(dtype, tmp_path, capsys):
+    words = [*planted("LeaksBetweenNodes"), "generation.gen_length=24", f"runtime.dtype={dtype}"]
+    folder = measured(REPOSITORY / "checkpoints" / "llada_tiny", tmp_path, *words)
+    assert main([str(folder)]) == 1
+    assert "FAILS: it claims to be lossless" in capsys.readouterr().out
+
+
 def test_a_lossy_decoder_that_claims_nothing_does_not_fail(checkpoint, tmp_path, capsys):
     folder = measured(checkpoint, tmp_path, *planted("BelievesAll"), "decoder.lossless=false")
     assert main([str(folder), "--cases", "1"]) == 0
     printed = capsys.readouterr().out
     assert "does not claim to be lossless" in printed
+    lines = [json.loads(line)["first_divergence"] for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert {line["float64"] for line in lines if line} == {None}, "nothing hangs on it"
     assert "token margins of algorithmic cases, by decade" in printed
     assert "█" in printed
 
@@ -111,6 +121,17 @@ def test_what_does_not_come_out_again_is_listed(checkpoint, tmp_path, capsys):
     assert "sample 0: the decoder's response differs from the stored one from position 3 on" in printed
     assert "sample 0: class numeric is stored, algorithmic was found" in printed
     assert "2 differences" in printed
+
+
+def test_numeric_verdicts_without_float64_are_counted_and_earlier_lines_still_read(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path, *planted("BelievesAll"))
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    earlier = {"token_margin": 0.1, "position_margin": 0.0, "picks": "both"}
+    for line, float64 in zip(lines, (None, earlier), strict=True):
+        line["first_divergence"] |= {"class": "numeric", "one_by_one": True, "float64": float64}
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main([str(folder)]) == 0
+    assert "numeric by a bound of the dtype alone, without float64: 2\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "threads", "device_name"])

@@ -14,18 +14,35 @@ Verdict = Literal["numeric", "algorithmic"]
 Tie = Literal["pick", "confidence", "nucleus", "count"]
 Side = Literal["reference", "decoder", "both", "neither"]
 
+NODE_TOLERANCE = 2**20 * torch.finfo(torch.float64).eps
+"""How far float64 logits of nodes evaluated together and one by one may differ, relative to the largest: 2.3e-10.
+
+A sum of 2^14 products in another order is off by 2^7 units in the last place, a hundred such sums on the way to a logit
+by 2^14: 2^20 leaves room. Right models of a few layers show 6e-15 at most, nodes that see each other's rows 1e-2 and
+more.
+"""
+
 
 @dataclass(frozen=True)
 class Opinion:
-    """What float64 says of the divergent state.
+    """What float64 says of the divergent state, and of the whole response where rounding is to be the excuse.
 
     Margins as in `Divergence`, but signed: negative where float64 sides with the decoder; picks: whose of the two picks
-    float64's own step holds.
+    float64's own step holds. same_steps: whether both sides, decoded in float64, pick the same step by step (but for
+    ties of float64 itself); node_difference: the largest between logits of nodes evaluated together and one by one on
+    the way, relative to the largest logit. Both None where no near tie is there to be doubted, and in earlier runs.
     """
 
     token_margin: float
     position_margin: float
     picks: Side
+    same_steps: bool | None = None
+    node_difference: float | None = None
+
+    @property
+    def objects(self) -> bool:
+        """Whether float64 shows that there is more to a divergence than rounding."""
+        return self.same_steps is False or not (self.node_difference or 0) <= NODE_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -36,10 +53,11 @@ class Divergence:
     first differing pick (0 where the traces do not tell); forward: the decoder's forward that led to it;
     reference_pick, decoder_pick: the two picks, None where the traces do not tell. Margins at that point, from a
     one-row replay: token_margin in logits (the reference's token over the decoder's, at the decoder's position),
-    position_margin in confidence (the reference's position over the decoder's). near_tie: what else rounding could have
-    tipped there: the two `pick`s, the `confidence` of one of them, its `nucleus`, or the `count` of picks in a step of
-    this block; None: nothing. one_by_one: whether the decoder gives the reference's picks, step by step, when its nodes
-    are evaluated one by one; float64: its opinion, None where it cannot be had.
+    position_margin in confidence (the reference's position over the decoder's). tolerance: how far rounding may move
+    two logits there against each other. near_tie: what it could have tipped: the two `pick`s, the `confidence` of one
+    of them, its `nucleus`, or the `count` of picks in a step of this block; None: nothing. one_by_one: whether the
+    decoder gives the reference's picks, step by step, when its nodes are evaluated one by one, None where no near tie
+    is there to be doubted; float64: its opinion, None where it cannot be had or the decoder claims nothing.
     """
 
     index: int | None
@@ -51,13 +69,14 @@ class Divergence:
     position_margin: float | None
     tolerance: float
     near_tie: Tie | None
-    one_by_one: bool
+    one_by_one: bool | None
     float64: Opinion | None
 
     @property
     def verdict(self) -> Verdict:
-        """`numeric` takes both: a tie within the dtype's tolerance, and agreement one by one."""
-        return "numeric" if self.near_tie is not None and self.one_by_one else "algorithmic"
+        """`numeric` takes all: a tie within the tolerance, agreement one by one, and no objection from float64."""
+        objects = self.float64 is not None and self.float64.objects
+        return "numeric" if self.near_tie is not None and self.one_by_one and not objects else "algorithmic"
 
     def to_json(self) -> dict[str, Any]:
         line = {name: _finite(value) for name, value in asdict(self).items()}

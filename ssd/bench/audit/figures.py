@@ -41,6 +41,7 @@ def audit(run: StoredRun) -> dict[str, Any]:
             for name in ("numeric", "algorithmic")
         },
         "float64": {name: opinions[name] for name in ("reference", "decoder", "both", "neither", "unknown")},
+        "numeric_without_float64": sum(case["class"] == "numeric" and not _is_exact(case) for case in cases),
         "failures": failures,
         "cases": cases,
     }
@@ -75,6 +76,11 @@ def histogram(margins: Sequence[float | None]) -> dict[str, int]:
     if decades:
         counts |= {f"1e{decade}": decades[decade] for decade in range(min(decades), max(decades) + 1)}
     return {**counts, "none": sum(margin is None for margin in margins)}
+
+
+def _is_exact(case: Case) -> bool:
+    """Whether float64 had its say on the whole response; earlier runs asked it only about one state."""
+    return (case.get("float64") or {}).get("same_steps") is not None
 
 
 def _size(case: Case, name: str) -> float:

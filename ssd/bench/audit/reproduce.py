@@ -12,6 +12,7 @@ from baselines.stepwise import Stepwise
 from ssd.bench import environment
 from ssd.bench.audit.compare import Audit
 from ssd.bench.audit.divergence import first_difference
+from ssd.bench.audit.exact import ExactModel
 from ssd.bench.audit.stored import Line, StoredRun, case_of, name_of, place_of
 from ssd.bench.engines import as_decoded
 from ssd.bench.plan import build_decoder
@@ -33,6 +34,7 @@ class Reproduction:
     reference: BlockDecoder
     settings: GenerationSettings
     special: SpecialTokens
+    exact: ExactModel | None
 
     def differences(self, line: Line) -> list[str]:
         """What of a stored sample does not come out again, one line each."""
@@ -47,7 +49,7 @@ class Reproduction:
             index = first_difference(line[side]["response_ids"], again.response_ids)
             if index is not None:
                 changed.append(f"{name}: the {side}'s response differs from the stored one from position {index} on")
-        audit = Audit(self.model, settings, self.special, self.reference.commit)
+        audit = Audit(self.model, settings, self.special, self.reference.commit, self.exact)
         compared = (prompt, decoded["reference"], decoded["decoder"], self.decoder)
         found = audit.compare(*compared) or audit.compare_order(*compared)
         stored = case_of(line)
@@ -86,7 +88,8 @@ def load(run: StoredRun) -> Reproduction:
         decoder.recall(json.loads((run.folder / "measured.json").read_text()))
     decoder.load(model, folder, settings, Workload())
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
-    return Reproduction(model, decoder, reference, settings, special)
+    exact = ExactModel(model) if run.claims_lossless else None
+    return Reproduction(model, decoder, reference, settings, special, exact)
 
 
 def refuse_if_changed(run: StoredRun, now: dict[str, object]) -> None:

@@ -10,8 +10,9 @@ import torch
 from baselines.fast_dllm import FastDLLM
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
-from ssd.bench.audit.compare import LOGIT_TOLERANCE, Audit
+from ssd.bench.audit.compare import Audit
 from ssd.bench.audit.divergence import first_difference, first_parting
+from ssd.bench.audit.tolerance import LOGIT_TOLERANCE
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Pick, Trace

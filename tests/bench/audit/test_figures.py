@@ -58,12 +58,20 @@ def test_every_figure_by_hand():
         "algorithmic": {"0": 0, "1e0": 1, "none": 1},
     }
     assert report["float64"] == {"reference": 3, "decoder": 1, "both": 1, "neither": 0, "unknown": 0}
+    assert report["numeric_without_float64"] == 3
     assert report["failures"] == [
         "sample 1, repeat 1: another response (algorithmic)",
         "sample 3: the same response, committed in another order (algorithmic)",
     ]
     assert report["fails"] is True
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_numeric_verdicts_that_float64_has_confirmed_stand_with_it():
+    confirmed = divergence("numeric")
+    confirmed["float64"] |= {"same_steps": True, "node_difference": 1e-15}
+    lines = [line(0, response=confirmed), line(1, order=confirmed), line(2, response={**confirmed, "float64": None})]
+    assert audit(stored(lines))["numeric_without_float64"] == 1
 
 
 def test_cases_come_with_the_largest_margin_first_and_keep_their_place():
