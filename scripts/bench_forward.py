@@ -92,7 +92,8 @@ def bench(options: argparse.Namespace) -> None:
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
     console.print(f"seconds of capture and compilation: {compile_s}")
     if options.json:
-        asked = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+        given = {name: value for name, value in vars(options).items() if name != "json"}
+        asked = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
         figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops}
         environment = describe(model.device, checkpoint)
         write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
