@@ -129,7 +129,8 @@ def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], con
     console.print(table)
     console.print(
         "token, position: margins in logits, in confidence; alone: nodes evaluated one by one; exact: both sides in "
-        "float64; nodes: how far nodes together differ there from one by one; float64: whose pick",
+        "float64; nodes: how far nodes together differ there from one by one; float64: whose pick; tolerance: in "
+        "logits, what confidences may move by follows from it",
         markup=False,
     )
 

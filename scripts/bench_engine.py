@@ -23,7 +23,7 @@ from scripts import eager
 from ssd.bench.clock import timed
 from ssd.bench.device_lock import device_lock
 from ssd.bench.probes import ForwardCounter
-from ssd.bench.runtime import DTYPES
+from ssd.bench.runtime import DTYPES, check_here, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
@@ -72,6 +72,7 @@ class Watched(MaskedDiffusionModel):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    check_here(device_named(options.device, "--device "), "--device ")
     with device_lock(torch.device(options.device), True, "bench_engine"):
         bench(options)
 

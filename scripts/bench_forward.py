@@ -29,7 +29,7 @@ from ssd.bench.cost.tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LO
 from ssd.bench.device_lock import device_lock
 from ssd.bench.engines import capture_s, with_engine
 from ssd.bench.environment import describe
-from ssd.bench.runtime import DTYPES
+from ssd.bench.runtime import DTYPES, check_here, device_named
 from ssd.bench.store import write_json
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, local_folder, read_config, resolve
@@ -40,6 +40,7 @@ CACHES = ("none", "prefix", "dual")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    check_here(device_named(options.device, "--device "), "--device ")
     with device_lock(torch.device(options.device), True, "bench_forward"):
         bench(options)
 
@@ -90,7 +91,9 @@ def bench(options: argparse.Namespace) -> None:
     loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
     console.print(table("decode loops, dual cache, one response", LOOP_COLUMNS, loops))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
-    console.print(f"seconds of capture and compilation: {compile_s}")
+    if any(compile_s.values()):
+        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
+        console.print(f"seconds of capture and compilation: {told}")
     if options.json:
         given = {name: value for name, value in vars(options).items() if name != "json"}
         asked = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
@@ -133,7 +136,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not set(options.caches) <= set(CACHES):
         parser.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
-    graph = ["graph"] if torch.device(options.device).type == "cuda" else []
+    graph = ["graph"] if options.device.startswith("cuda") else []
     options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
     return options
 

@@ -48,8 +48,8 @@ def doubts(summary: dict[str, Any]) -> Iterator[str]:
     if found and not 1 / MOST_MISTIMED < found["decoder"] / found["reference"] < MOST_MISTIMED:
         yield (
             f"the predicted speedup is rough: the forwards timed beforehand make {found['reference']:.2f} of the time "
-            f"that the reference spent in the model, and {found['decoder']:.2f} of the decoder's; the machine had "
-            "other work at one of the times, or these forwards cost more or less than others of their shape"
+            f"that the reference spent in the model, and {found['decoder']:.2f} of the decoder's; if the machine had "
+            "other work, measure again (overwrite=true) when it has none, for then the speedup is rough, too"
         )
     if summary["caveat"]:
         yield f"not lossless in this mode: {summary['caveat']}"
@@ -61,5 +61,6 @@ def doubts(summary: dict[str, Any]) -> Iterator[str]:
     elif summary["claims_lossless"] and identity["other_order"]["algorithmic"]:
         yield (
             f"this decoder claims to be lossless, but {identity['other_order']['algorithmic']} equal responses were "
-            "committed in another order than the reference's; measure more prompts before you believe it"
+            "committed in another order than the reference's, which rounding does not explain; scripts/audit.py RUN "
+            "tells where"
         )

@@ -147,7 +147,8 @@ def _build(group: str, base: type[Built], values: dict[str, Any]) -> Built:
     except (ImportError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(
-            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/"
+            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/, or name "
+            "its folder in PYTHONPATH"
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")

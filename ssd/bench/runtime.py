@@ -101,21 +101,31 @@ class Runtime:
         """The device; `auto` takes CUDA where there is one."""
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N") from error
-        if device.type not in ("cpu", "cuda"):
-            raise ValueError(f"runtime.device={self.device}: expected auto, cpu, cuda or cuda:N")
-        return device
+        return device_named(self.device, "runtime.device=", "auto, ")
 
     def device_here(self) -> str:
         """The device that `auto` stands for. Raises ValueError if this machine lacks it, or it lacks the engine."""
         device = self.torch_device()
-        if self.device != "auto" and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise ValueError(
-                f"runtime.device={self.device}: this machine has {torch.cuda.device_count()} CUDA devices; "
-                "pass runtime.device=cpu"
-            )
+        if self.device != "auto":
+            check_here(device, "runtime.device=")
         check_graphs(self.engine, device)
         return str(device).removesuffix(":0")
+
+
+def device_named(name: str, option: str, others: str = "") -> torch.device:
+    """The device of this name. Raises ValueError naming the option (as `--device `) and what it takes."""
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{option}{name}: expected {others}cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"{option}{name}: expected {others}cpu, cuda or cuda:N")
+    return device
+
+
+def check_here(device: torch.device, option: str) -> None:
+    """Raise ValueError naming the option if this machine lacks the device."""
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"{option}{device}: this machine has {torch.cuda.device_count()} CUDA devices; pass {option}cpu"
+        )

@@ -27,6 +27,7 @@ COLUMNS = (
     "acceptance_length.mean", "acceptance_length.rate_by_depth", "oracle_tokens_per_forward",
     *(f"{name}.{rank}" for name in ("latency_s", "reference_latency_s") for rank in ("p50", "p90", "p99")),
     *(f"identity.{name}" for name in ("rate", "identical", "numeric", "algorithmic", "same_commit_order")),
+    "identity.other_order.algorithmic",
     *(f"accuracy_difference.{name}" for name in ("difference", "low", "high", "mcnemar_p")),
     "peak_memory_mib", "hops", "reference_drift",
 )  # fmt: skip

@@ -32,6 +32,14 @@ def test_a_predicted_speedup_from_mistimed_forwards_is_doubted(ratios):
     assert f"{ratios[1]:.2f} of the decoder's" in doubt
 
 
+def test_another_order_that_rounding_does_not_explain_is_said_plainly():
+    found = summary({"reference": 0.0, "decoder": 0.0})
+    found["identity"]["other_order"]["algorithmic"] = 4
+    (doubt,) = doubts(found)
+    assert "4 equal responses were committed in another order" in doubt
+    assert doubt.endswith("which rounding does not explain; scripts/audit.py RUN tells where")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.99])
 def test_some_empty_responses_are_no_reason(share):
     assert list(doubts(summary({"reference": share, "decoder": share}))) == []

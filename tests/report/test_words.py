@@ -36,8 +36,9 @@ def test_exact_counts() -> None:
     least = best_count("nfe.decoder")
     assert list(least(contestants(nfe__decoder=[9.0, 8.0, 8.0]))) == [False, True, True]
     assert not least(contestants(nfe__decoder=[8.0, 8.0])).any()
-    broken = contestants(nfe__decoder=[7.0, 8.0, 9.0], **{"identity.algorithmic": [1.0, 0.0, 0.0]})
-    assert list(least(broken)) == [False, True, False]
+    for cases in ("identity.algorithmic", "identity.other_order.algorithmic"):
+        broken = contestants(nfe__decoder=[7.0, 8.0, 9.0], **{cases: [1.0, 0.0, float("nan")]})
+        assert list(least(broken)) == [False, True, False]
     assert list(best_count("nfe.decoder", least=False)(contestants(nfe__decoder=[9.0, 8.0]))) == [True, False]
 
 

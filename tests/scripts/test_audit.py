@@ -134,6 +134,16 @@ def test_numeric_verdicts_without_float64_are_counted_and_earlier_lines_still_re
     assert "numeric by a bound of the dtype alone, without float64: 2\n" in capsys.readouterr().out
 
 
+def test_a_verdict_that_the_stored_responses_contradict_is_refused(checkpoint, tmp_path, capsys):
+    folder = measured(checkpoint, tmp_path)
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    lines[1]["decoder"]["response_ids"][3] += 1
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main([str(folder)]) == 2
+    reason = "line 2: not a sample (ValueError: identical is True, which its response_ids contradict)"
+    assert reason in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["checkpoint", "threads", "device_name"])
 def test_a_replay_under_other_circumstances_is_refused(name, checkpoint, tmp_path, capsys):
     folder = measured(checkpoint, tmp_path)

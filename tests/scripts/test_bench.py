@@ -95,3 +95,10 @@ def test_the_eager_competitor_knows_llada_alone(tmp_path):
     dream = write_tiny_checkpoint(tmp_path / "dream", "dream")
     with pytest.raises(ValueError, match="the eager competitor knows LLaDA alone"):
         eager.load_llama(dream, load_model(dream).config, torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+@pytest.mark.parametrize(("device", "message"), [("cuda:99", "this machine has"), ("tpu", "expected cpu, cuda or")])
+def test_a_device_that_is_not_there_is_one_clear_line(script, device, message):
+    with pytest.raises(ValueError, match=f"--device {device}: {message}"):
+        script.main(["--device", device])

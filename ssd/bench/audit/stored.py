@@ -85,6 +85,9 @@ def case_of(line: Line) -> Case | None:
     `unexplained` and no figures.
     """
     index, repeat = place_of(line)
+    ids = [line[side]["response_ids"] for side in ("reference", "decoder") if side in line]
+    if len(ids) == 2 and (ids[0] == ids[1]) != line["identical"]:
+        raise ValueError(f"identical is {line['identical']}, which its response_ids contradict")
     if not line["identical"]:
         divergence = {"differs": "response", **line["first_divergence"]}
     elif line.get("order_divergence"):

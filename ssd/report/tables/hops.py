@@ -8,7 +8,7 @@ from ssd.report.comparable import groups, marks_of
 from ssd.report.results import Results
 from ssd.report.runs import flatten
 from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import change, decoder_marks, percent, speedup, words
+from ssd.report.tables.words import ALGORITHMIC, change, decoder_marks, percent, speedup, words
 
 NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 
@@ -47,7 +47,7 @@ def table(results: Results) -> Table | None:
 
 def _hops(runs: pd.DataFrame) -> pd.DataFrame:
     """A row per hop of every run that has any; identity's counts stay the run's, for its mark."""
-    kept = ("run_id", "label", "mark", "claims_lossless", "identity.algorithmic")
+    kept = ("run_id", "label", "mark", "claims_lossless", *ALGORITHMIC)
     rows = [
         {**{name: run[name] for name in kept}, **dict(flatten(hop))}
         for _, run in runs.iterrows()

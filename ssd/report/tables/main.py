@@ -6,6 +6,7 @@ from ssd.report.comparable import REFERENCE, groups, marks_of
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import (
+    ALGORITHMIC,
     BEST,
     acceptance,
     best_count,
@@ -18,7 +19,7 @@ from ssd.report.tables.words import (
     words,
 )  # fmt: skip
 
-GUARDS = ("claims_lossless", "identity.algorithmic", "compared_with", "environment.commit")
+GUARDS = ("claims_lossless", *ALGORITHMIC, "compared_with", "environment.commit")
 """What the printed table says by marks and titles; the CSV, in columns of its own."""
 DECODER = Column("decoder", ("run_id", "label", *GUARDS), words("label"), marks=decoder_marks)
 PROMPTS = Column("n", ("prompts",), figure("prompts", 0))

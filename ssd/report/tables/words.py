@@ -64,9 +64,13 @@ def acceptance(row: Row) -> str:
     return figure("acceptance_length.mean")(row) if row.get("acceptance_length.rate_by_depth") else NOTHING
 
 
+ALGORITHMIC = ("identity.algorithmic", "identity.other_order.algorithmic")
+"""Counts that refute a claim to be lossless: of other responses, and of other orders of commitment."""
+
+
 def decoder_marks(row: Row) -> tuple[str, ...]:
     """Lossy, or broken, and of which commit where several are mixed."""
-    broken = lossless(row) and (row.get("identity.algorithmic") or 0) > 0
+    broken = lossless(row) and any((row.get(cases) or 0) > 0 for cases in ALGORITHMIC)
     kind = BROKEN if broken else "" if lossless(row) else LOSSY
     return tuple(mark for mark in (kind, row.get("mark")) if mark)
 
