@@ -79,7 +79,7 @@ def test_a_run_prints_its_table_and_says_where_its_results_are(start, tmp_path):
     expected = (
         "have no end token",
         "the predicted speedup is rough",
-    )  # 16 random tokens rarely end, nor take they long
+    )  # 16 random tokens rarely end
     assert all(any(reason in line for reason in expected) for line in warnings), warnings
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"], "nothing else is left lying about"
 
