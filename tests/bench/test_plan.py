@@ -176,7 +176,7 @@ def test_a_model_wins_over_a_task():
         ("decoder.width=abc", r"^decoder\.width=abc: expected null or a whole number of at least 1$"),
         (
             "decoder._target_=ssd.nothing.Mine",
-            r"^decoder\._target_=ssd\.nothing\.Mine: no such class .*; mend conf/decoder/, or name its folder in PYTHONPATH$",
+            r"^decoder\._target_=ssd\.nothing\.Mine: no such class .*; mend conf/decoder/, or name its .*PYTHONPATH$",
         ),
         ("results_dir=null", r"^results_dir=None: expected a path"),
         ("model.path=null", r"^model\.path=None: expected a path"),
