@@ -86,7 +86,8 @@ def test_those_who_share_let_one_in_who_wants_it_alone():
         while len(messages) < PATIENCE and not (told and messages[-1]):
             waiter.join(0.01)
             messages.append(refused(False))
-        assert "(the patient)" in (messages[-1] or "nobody")
+        # Whom it names is chance here: a process is known by what it signed last, and both are this one.
+        assert messages[-1] is not None, "newcomers wait behind the patient, though they would share"
         assert not has_begun.is_set()
     waiter.join()
     assert refused(False) is None
