@@ -92,5 +92,5 @@ class Candidate:
 def _message(error: BaseException) -> str:
     try:
         return str(error)[:_MESSAGE_CHARACTERS]
-    except Exception:
+    except Exception:  # the error's class is the program's own, and its str may raise anything
         return "its message cannot be had"
