@@ -26,14 +26,14 @@ begun: set[str] = set()
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> str | None:
     """A single run, or one job of a grid: whatever goes wrong is told in one line, returned, and stops no others."""
-    from ssd.bench.failures import EXPECTED, keep_traceback, line_of
-    from ssd.bench.grid.callback import is_in_turn
-    from ssd.bench.plan import make_plan
-    from ssd.bench.runner import run
-    from ssd.bench.store import RunFolder
-    from ssd.bench.table import print_summary
-    from ssd.bench.tracker import tell
-    from ssd.bench.workers.sweep import SWEEP
+    from ssd.campaign.callback import is_in_turn
+    from ssd.campaign.workers.sweep import SWEEP
+    from ssd.config.plan import make_plan
+    from ssd.config.tracker import tell
+    from ssd.report.console.run_table import print_summary
+    from ssd.results.store import RunFolder
+    from ssd.run.failures import EXPECTED, keep_traceback, line_of
+    from ssd.run.runner import run
 
     in_grid, plan = HydraConfig.get().mode == RunMode.MULTIRUN, None
     try:
@@ -75,7 +75,7 @@ if __name__ == "__main__":
         print("interrupted; the same line resumes where it stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except HydraException as error:
-        from ssd.bench.command_line import explain
+        from ssd.config.command_line import explain
 
         if shown_by_hydra:
             raise

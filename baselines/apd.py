@@ -17,8 +17,8 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.checkpoint import local_folder, resolve
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.context import SlidingContext, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import SlidingContext, Window
 from ssd.modeling.verifier import Verifier, load_verifier
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
-from ssd.decoding.commit import CommitName, commit_rule
+from ssd.decoding.commit_rule import CommitName, commit_rule
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import ModelConfig

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from baselines.fast_dllm import FastDLLM
-from ssd.decoding.commit import Threshold
+from ssd.decoding.commit_rule import Threshold
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.engine import Engine
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.config import ModelConfig
+from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast
-from ssd.speculation.tree import grow
 
 MatchRule = Literal["exact_match", "subset"]
 

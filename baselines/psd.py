@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import get_args
 
 from baselines.fast_dllm import FastDLLM
-from ssd.decoding.commit import CommitName
+from ssd.decoding.commit_rule import CommitName
 from ssd.speculation.decoder import SelfSpeculative
+from ssd.speculation.draft_tree import Builder
 from ssd.speculation.options import Depth
 from ssd.speculation.round_costs import Costs
-from ssd.speculation.tree import Builder
 
 
 class ParallelSelfSpeculative(SelfSpeculative):

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.canvas import Block
-from ssd.decoding.commit import Threshold
+from ssd.decoding.commit_rule import Threshold
 from ssd.decoding.decoder import BlockDecoder
 from ssd.decoding.draft import Draft
-from ssd.decoding.engine import Engine
 from ssd.decoding.scores import Scores
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.context import Context
+from ssd.modeling.kv_cache import Context
 
 
 class WideIn(Threshold):

@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ssd.bench.audit.figures import audit
-from ssd.bench.audit.stored import StoredRun, find_run, name_of, read_run
-from ssd.bench.store import write_json
+from ssd.audit.summary import audit
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_tokenizer, local_folder
+from ssd.results.reader import StoredRun, find_run, name_of, read_run
+from ssd.results.store import write_json
 
 WIDTH, BAR = 160, 40
 FAILED, UNUSABLE = 1, 2
@@ -147,7 +147,7 @@ def token_names(run: StoredRun) -> Callable[[int], str]:
 
 def replayed(run: StoredRun, identical: int, console: Console) -> bool:
     """Decode samples again; whether all came out as they are stored."""
-    from ssd.bench.audit.reproduce import choose, load  # torch and the model code are not needed for all else
+    from ssd.audit.reproduce import choose, load  # torch and the model code are not needed for all else
 
     reproduction, lines = load(run), choose(run.lines, identical)
     changed = [difference for line in lines for difference in reproduction.differences(line)]

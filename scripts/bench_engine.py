@@ -20,13 +20,13 @@ from rich.table import Table
 
 from baselines.stepwise import Stepwise
 from scripts import eager
-from ssd.bench.clock import timed
-from ssd.bench.device_lock import device_lock
-from ssd.bench.probes import ForwardCounter
-from ssd.bench.runtime import DTYPES, check_here, device_named
+from ssd.config.runtime import DTYPES, check_here, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.clock import timed
+from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.run.device_lock import device_lock
 from ssd.tasks.prompts import render
 from ssd.tasks.tiny_math import TinyMath
 

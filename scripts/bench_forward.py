@@ -20,20 +20,20 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from ssd.bench.cost.attention import attention_rows
-from ssd.bench.cost.floor import Rates
-from ssd.bench.cost.loop import decoders, loop_rows
-from ssd.bench.cost.rows import Row, forward_rows, growth_rows, split_by_fit
-from ssd.bench.cost.shapes import random_weights, shape_with
-from ssd.bench.cost.tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
-from ssd.bench.device_lock import device_lock
-from ssd.bench.engines import capture_s, with_engine
-from ssd.bench.environment import describe
-from ssd.bench.runtime import DTYPES, check_here, device_named
-from ssd.bench.store import write_json
+from ssd.config.runtime import DTYPES, check_here, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.cost.attention import attention_rows
+from ssd.measure.cost.floor import Rates
+from ssd.measure.cost.loop import decoders, loop_rows
+from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
+from ssd.measure.cost.shapes import random_weights, shape_with
+from ssd.measure.engines import capture_s, with_engine
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, local_folder, read_config, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
+from ssd.results.environment import describe
+from ssd.results.store import write_json
+from ssd.run.device_lock import device_lock
 
 CACHES = ("none", "prefix", "dual")
 

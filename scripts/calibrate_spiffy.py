@@ -19,14 +19,14 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from ssd.bench.checks import check_model, render_all
-from ssd.bench.environment import describe
-from ssd.bench.plan import Plan, make_plan
-from ssd.bench.progress import progress
-from ssd.bench.runtime import DTYPES
+from ssd.config.plan import Plan, make_plan
+from ssd.config.runtime import DTYPES
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
+from ssd.results.environment import describe
+from ssd.run.checks import check_model, render_all
+from ssd.run.progress import progress
 from ssd.speculation.calibration import accepted, choose, record
-from ssd.speculation.graph import DraftGraph, Steps
+from ssd.speculation.draft_graph import DraftGraph, Steps
 
 CONF = PROJECT_ROOT / "conf"
 

@@ -20,18 +20,18 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from baselines.stepwise import Stepwise
-from ssd.bench.checks import check_model, render_all
-from ssd.bench.clock import spent
-from ssd.bench.device_lock import device_lock
-from ssd.bench.environment import describe
-from ssd.bench.independence import building_blocks, window_forwards
-from ssd.bench.numerics import NUMERICS, with_numerics
-from ssd.bench.plan import Plan, make_plan
-from ssd.bench.runtime import DTYPES
-from ssd.bench.store import write_json
+from ssd.config.plan import Plan, make_plan
+from ssd.config.runtime import DTYPES
 from ssd.decoding.decoder import Decoder
+from ssd.measure.clock import spent
+from ssd.measure.independence import building_blocks, window_forwards
+from ssd.measure.numerics import NUMERICS, with_numerics
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.results.environment import describe
+from ssd.results.store import write_json
+from ssd.run.checks import check_model, render_all
+from ssd.run.device_lock import device_lock
 from ssd.speculation.decoder import SelfSpeculative
 
 Row = dict[str, Any]

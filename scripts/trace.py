@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd.bench.audit.stored import Line, StoredRun, find_run, name_of, place_of, read_run
-from ssd.bench.store import write_atomically
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_tokenizer, local_folder
 from ssd.report.viewer.contents import Decode, contents, has_trace
 from ssd.report.viewer.page import page
+from ssd.results.reader import Line, StoredRun, find_run, name_of, place_of, read_run
+from ssd.results.store import write_atomically
 
 FIRST = 20
 UNUSABLE = 2

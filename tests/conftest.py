@@ -1,15 +1,21 @@
 """Fixtures that several packages' tests share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from ssd.bench.device_lock import FOLDER_VARIABLE
+from ssd.config.plan import make_plan
 from ssd.modeling.config import Family
+from ssd.run.device_lock import FOLDER_VARIABLE
+from ssd.run.runner import MODELS, run
+from tests.checkpoints import write_tiny_checkpoint
 from tests.data import data_folder
 from tests.models import FAMILIES
+from tests.runs import composed, short_words
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)
@@ -34,6 +40,47 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing; set SSD_TEST_DATA to the folder of test data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def data_file() -> Callable[[str], Path]:
+    """Return a function that finds a file of the data folder, and skips the test where it is missing."""
+    folder = data_folder()
+
+    def find(name: str) -> Path:
+        if not (folder / name).exists():
+            pytest.skip(f"{folder / name} is missing; set SSD_TEST_DATA to the folder that holds {name}")
+        return folder / name
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who edits the sources while tests run must not fail those that resume a run."""
+    monkeypatch.setenv("GIT_DIR", os.devnull)
+
+
+@pytest.fixture(autouse=True)
+def _no_model() -> None:
+    """Every test's first run loads its model."""
+    MODELS.forget()
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Path]:
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {family: write_tiny_checkpoint(root / family, family) for family in FAMILIES}
+
+
+@pytest.fixture
+def short_run(checkpoints: dict[Family, Path], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs the first three problems of tiny_math through a random model; returns the summary."""
+
+    def call(family: Family, *overrides: str) -> dict[str, Any]:
+        return run(make_plan(composed(*short_words(checkpoints[family], family, tmp_path), *overrides)))
+
+    return call
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

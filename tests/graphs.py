@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from ssd.speculation.graph import DraftGraph, GraphNode, RankedPick, Steps
+from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick, Steps
 
 
 def random_graph(seed: int) -> DraftGraph:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.settings import GenerationSettings
-from ssd.modeling.context import Window
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import Window
 from ssd.modeling.transformer import Transformer
 
 Picks = list[tuple[int, int]]

@@ -11,10 +11,11 @@ from baselines.stepwise import Stepwise
 from ssd.decoding.canvas import block_at
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.engine import Engine
 from ssd.decoding.rule import Ranking
+from ssd.decoding.session import Engine
 from ssd.decoding.trace import Trace
-from ssd.modeling import context, transformer
+from ssd.modeling import kv_cache as context
+from ssd.modeling import transformer
 from ssd.modeling.attention import attend
 from ssd.speculation.decoder import SelfSpeculative
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from baselines.stepwise import Stepwise
-from ssd.bench.plan import build_decoder
+from ssd.config.plan import build_decoder
 from ssd.decoding.settings import GenerationSettings
 from tests.conformance.candidates import NAMES, SPECIAL, Candidate, model_of
 from tests.conformance.checks import check_lossless, check_response

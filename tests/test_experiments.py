@@ -14,7 +14,7 @@ from tests.data import REPOSITORY
 
 CONF = REPOSITORY / "conf"
 EXPERIMENTS = sorted(file for file in (CONF / "experiment").glob("*.yaml") if "hydra" not in OmegaConf.load(file))
-"""The others are campaigns of many runs: see tests/bench/grid/test_campaigns.py."""
+"""The others are campaigns of many runs: see tests/campaign/test_campaigns.py."""
 PUBLISHED: dict[str, dict[str, Any]] = {
     "ssd_paper": {"decoder.name": "ssd", "decoder.builder": "chain", "generation.block_length": 8},
     "fast_dllm": {"decoder.name": "fast_dllm", "decoder.rule": "threshold", "decoder.threshold": 0.9},

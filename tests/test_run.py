@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ssd.bench.references import FOLDER
+from ssd.results.reference_cache import FOLDER
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
 from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.run.runner import run
 
 pytestmark = pytest.mark.slow
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.bench.checks import check_model, render_all
-from ssd.bench.plan import Plan, make_plan
+from ssd.config.plan import Plan, make_plan
 from ssd.decoding.trace import Trace
 from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config
-from ssd.modeling.cost import NodeCosts
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.run.checks import check_model, render_all
 from ssd.speculation.decoder import SelfSpeculative
-from tests.bench.conftest import composed
+from ssd.speculation.node_costs import NodeCosts
+from tests.runs import composed
 
 pytestmark = pytest.mark.slow
 

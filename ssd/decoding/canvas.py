@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.context import Window
+from ssd.modeling.kv_cache import Window
 
 
 @dataclass(frozen=True)

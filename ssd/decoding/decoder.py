@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ssd.decoding.canvas import Block, Canvas, check_prompt
-from ssd.decoding.commit import CommitRule
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
 from ssd.decoding.drafted import DraftRecord
-from ssd.decoding.engine import Engine
 from ssd.decoding.record import ForwardRecord
 from ssd.decoding.scores import Scores
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Trace
 from ssd.modeling.config import ModelConfig

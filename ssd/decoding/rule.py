@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.canvas import Block
-from ssd.decoding.commit import CommitRule
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.noise import CounterNoise
 from ssd.decoding.schedule import step_counts, transfer_rates
 from ssd.decoding.scores import Scores

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssd.modeling.fused import attend_in_parts, has_fused
+from ssd.modeling.fused_attention import attend_in_parts, has_fused
 
 
 class Rotary:

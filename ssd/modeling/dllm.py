@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd.modeling.context import Context, SlidingContext, Window
-from ssd.modeling.part import Part
+from ssd.modeling.forward_input import Part
+from ssd.modeling.kv_cache import Context, SlidingContext, Window
 from ssd.modeling.transformer import Transformer
 
 

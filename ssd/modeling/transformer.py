@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.part import Part, wanted_rows, wanted_size
+from ssd.modeling.forward_input import Part, wanted_rows, wanted_size
 
 Project = Callable[["Layer", Tensor, tuple[Tensor, Tensor], Tensor | None], tuple[Tensor, Tensor, Tensor]]
 Finish = Callable[["Layer", Tensor, Tensor], Tensor]

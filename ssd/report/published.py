@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ssd.report.comparable import REFERENCE
+from ssd.report.groups import REFERENCE
 from ssd.report.results import Results
 
 PROJECT = Path(__file__).resolve().parents[2]

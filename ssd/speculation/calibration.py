@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.engine import Engine
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation.draft_graph import GraphNode, RankedPick, Steps
 from ssd.speculation.forecast import Forecast
-from ssd.speculation.graph import GraphNode, RankedPick, Steps
 
 State = frozenset[RankedPick]
 

@@ -10,19 +10,19 @@ from torch import Tensor
 
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.engine import Engine
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings, Workload
-from ssd.modeling.cost import NodeCosts
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation.draft_graph import DraftGraph, find_graph
+from ssd.speculation.draft_length import Payoff
+from ssd.speculation.draft_memory import Lesson
+from ssd.speculation.draft_tree import expand, to_draft
 from ssd.speculation.forecast import Forecast, steps_foreseen
-from ssd.speculation.graph import DraftGraph, find_graph
-from ssd.speculation.lesson import Lesson
+from ssd.speculation.graph_draft import lay
+from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.options import Builder, Depth, check_options
-from ssd.speculation.overlay import lay
-from ssd.speculation.payoff import Payoff
 from ssd.speculation.round_costs import Costs, costs_from, find_costs, measure_costs
-from ssd.speculation.tree import expand, to_draft
-from ssd.speculation.walk import walk
+from ssd.speculation.verify import walk
 
 WIDTHS: dict[Builder, int] = {"chain": 1, "kary": 2, "best_first": 4, "spiffy": 1}
 MOST_NODES = 32

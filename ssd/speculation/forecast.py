@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.decoder import BlockState
-from ssd.decoding.engine import Engine
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings
 from ssd.speculation.candidate import Candidate, Choice, Due, Fill
-from ssd.speculation.estimate import HORIZON, Estimate, Values, features_of
+from ssd.speculation.pick_model import HORIZON, Estimate, Values, features_of
 
 MOST_FORESEEN = 8
 """Steps that depth `auto` looks ahead at most where tokens are sampled."""

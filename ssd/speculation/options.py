@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from ssd.speculation import tree
-from ssd.speculation.graph import MAKE_ONE
+from ssd.speculation import draft_tree as tree
+from ssd.speculation.draft_graph import MAKE_ONE
 
 Builder = Literal[tree.Builder, "spiffy"]
 Depth = int | Literal["auto"]

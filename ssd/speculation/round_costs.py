@@ -11,14 +11,14 @@ import torch
 from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.engine import Engine
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import PROJECT_ROOT
-from ssd.modeling.cost import NodeCosts, measure
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.speculation.estimate import Estimate
+from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast, steps_foreseen
-from ssd.speculation.tree import grow
+from ssd.speculation.node_costs import NodeCosts, measure
+from ssd.speculation.pick_model import Estimate
 
 EXAMPLE = "expected null, a JSON file, or pairs as [[1, 0.010], [8, 0.013]]"
 

@@ -7,9 +7,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ssd.tasks.sandbox.program import Limits, Outcome, Program
-from ssd.tasks.sandbox.reference import objection
-from ssd.tasks.sandbox.sandbox import Sandbox
+from ssd.sandbox.program import Limits, Outcome, Program
+from ssd.sandbox.reference import objection
+from ssd.sandbox.sandbox import Sandbox
 from ssd.tasks.task import Document, Task, Verdict, require_count, require_flag
 
 NO_PROGRAM = "no program"

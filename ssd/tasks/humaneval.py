@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from ssd.sandbox.reference import names_under_test
 from ssd.tasks.code_task import CodeDocument, CodeTask
 from ssd.tasks.extraction.code import humaneval_program
 from ssd.tasks.jsonl import require_text
 from ssd.tasks.rows import Split
-from ssd.tasks.sandbox.reference import names_under_test
 from ssd.tasks.task import Document, require_limit
 
 TEST = Split("HumanEval", "openai/openai_humaneval", None, "test")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ssd.sandbox.reference import imports_under_test, names_under_test
 from ssd.tasks.code_task import CodeDocument, CodeTask
 from ssd.tasks.extraction.code import mbpp_program
 from ssd.tasks.jsonl import require_text, require_texts
 from ssd.tasks.rows import Row, Split
-from ssd.tasks.sandbox.reference import imports_under_test, names_under_test
 from ssd.tasks.task import Document, require_count, require_limit
 
 TEST = Split("MBPP's test split", "google-research-datasets/mbpp", "full", "test")

@@ -12,20 +12,20 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from baselines.apd import APD
 from baselines.stepwise import Stepwise
-from ssd.bench.plan import make_plan
-from ssd.bench.probes import ForwardCounter
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.noise import CounterNoise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.config import Family
-from ssd.modeling.context import SlidingContext, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import SlidingContext, Window
 from ssd.modeling.verifier import Verifier
-from tests.bench.conftest import composed
+from ssd.run.runner import run
 from tests.models import tiny_config
 from tests.restless import restless_model
+from tests.runs import composed
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
 PROMPT = [5, 17, 40, 2, 33]

@@ -10,11 +10,11 @@ from transformers import PreTrainedModel
 
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO, look_twice
-from ssd.bench.probes import ForwardCounter
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.engine import Engine
+from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
+from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.checkpoint import load_model
 from tests.modeling.reference import reference_model, widen_norms
 from tests.models import random_model, tiny_config, write_checkpoint

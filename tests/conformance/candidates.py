@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from baselines.stepwise import Stepwise
-from ssd.bench.plan import build_decoder
+from ssd.config.plan import build_decoder
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import PROJECT_ROOT

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import torch
 
-from ssd.bench.probes import ForwardCounter
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Trace
+from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.transformer import Part
 from tests.conformance.candidates import SPECIAL, Candidate

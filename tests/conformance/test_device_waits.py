@@ -8,8 +8,8 @@ from baselines.freedave import FreeDave
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
-from ssd.bench.engines import as_decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.engines import as_decoded
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
 from tests.models import random_model

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from baselines.freedave import FreeDave
 from baselines.psd import ParallelSelfSpeculative
-from ssd.bench.samples import trace_to_json
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import DraftedNode, Event, Pick, Trace
+from ssd.metrics.response import trace_to_json
 from ssd.speculation.decoder import SelfSpeculative
 from tests.generations import generations
 from tests.graphs import random_graph_file

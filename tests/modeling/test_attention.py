@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ssd.modeling import fused
+from ssd.modeling import fused_attention as fused
 from ssd.modeling.attention import Rotary, attend, attend_at_once, attend_in_parts, attend_one_by_one, rotate
 from ssd.modeling.config import Family
-from ssd.modeling.layouts import InParts, Packed
+from ssd.modeling.static_attention import InParts, Packed
 from tests.modeling.windows import random_canvas
 from tests.models import random_model, random_transformer
 

@@ -5,7 +5,7 @@ import gc
 import pytest
 import torch
 
-from ssd.modeling.graph import WARM_UPS, CudaGraphs
+from ssd.modeling.cuda_graphs import WARM_UPS, CudaGraphs
 from tests.pretended.cuda import pretended_cuda
 from tests.pretended.tensors import on_host
 

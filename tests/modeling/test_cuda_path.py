@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from ssd.bench.cost.shapes import random_weights
-from ssd.bench.shared import SharedForwards
-from ssd.modeling import graph
+from ssd.measure.batching import SharedForwards
+from ssd.measure.cost.shapes import random_weights
+from ssd.modeling import cuda_graphs as graph
 from ssd.modeling.attention import attend
-from ssd.modeling.context import SlidingContext, Window
+from ssd.modeling.batch_invariant import LockedModel
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.locked import LockedModel
-from ssd.modeling.static import StaticModel
+from ssd.modeling.kv_cache import SlidingContext, Window
+from ssd.modeling.static_shapes import StaticModel
 from tests.modeling.windows import MODES, block_window, random_canvas, random_states, refresh_window
 from tests.models import FAMILIES, random_model, tiny_config
 from tests.pretended.cuda import pretended_cuda

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ssd.modeling.fused import lowest_bias
+from ssd.modeling.fused_attention import lowest_bias
 from tests.pretended.cuda import Event, pretended_cuda
 from tests.pretended.tensors import on_device
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from ssd.modeling.checkpoint import load_model
-from ssd.modeling.context import Context, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import Context, Window
 from tests.modeling.reference import cache_outside, reference_model, widen_norms
 from tests.modeling.windows import BLOCK, LENGTH, block_window, random_canvas, random_states
 from tests.models import write_checkpoint

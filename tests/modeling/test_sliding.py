@@ -11,8 +11,8 @@ from transformers import DynamicCache, PreTrainedModel
 
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.config import Family, ModelConfig
-from ssd.modeling.context import SlidingContext, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import SlidingContext, Window
 from tests.modeling.reference import aligned, reference_model, run_bidirectional, widen_norms
 from tests.modeling.windows import LENGTH, random_canvas
 from tests.models import FAMILIES, write_checkpoint

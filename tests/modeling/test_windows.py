@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd.modeling.config import Family
-from ssd.modeling.context import Context, Window
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import Context, Window
 from tests.modeling.windows import (
     BLOCK,
     LENGTH,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.context import Window
+from ssd.modeling.kv_cache import Window
 
 LENGTH = 24
 BLOCK = (10, 14)

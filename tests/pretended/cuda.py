@@ -127,7 +127,7 @@ DOUBLES: dict[str, Any] = {
 def pretended_cuda() -> Iterator[Record]:
     """Within it, CUDA devices are there for this thread."""
     from ssd.decoding import scoring
-    from ssd.modeling import fused
+    from ssd.modeling import fused_attention as fused
 
     RECORD.__init__()
     POOLS.clear()

@@ -30,7 +30,7 @@ def sample_line(
     differs: bool,
     gain_s: float,
 ) -> dict[str, Any]:
-    """A line of samples.jsonl: the fields that ssd.bench.measurement writes."""
+    """A line of samples.jsonl: the fields that ssd.run.session writes."""
     ids = [int(token) for token in generator.integers(2, 400, GEN_LENGTH)]
     right, pace = bool(generator.random() < 0.8), float(generator.uniform(0.8, 1.2))
     other = [*ids[:5], ids[5] % 300 + 2, *ids[6:]]

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 import yaml
 
-from ssd.bench.metrics import summarise
+from ssd.metrics.summary import summarise
 from tests.report.lines import BLOCK_LENGTH, GEN_LENGTH, sample_line, sides_of
 
 LOSSY = ("fast_dllm", "apd", "wino")
@@ -102,7 +102,7 @@ def write_run(
             events = {name: sides[name] for name in ("reference", "decoder")}
             _write(folder / "traces" / f"{index:06d}-{repeat}.json", events)
     if status == "done":
-        with patch("ssd.bench.statistics.RESAMPLES", 200), patch("ssd.bench.accuracy.RESAMPLES", 200):
+        with patch("ssd.metrics.bootstrap.RESAMPLES", 200), patch("ssd.metrics.accuracy.RESAMPLES", 200):
             summary = summarise(config, run_id, reference, None, lines)
         _write(folder / "summary.json", summary if timed else without_times(summary))
         _write(folder / "done.json", {"run_id": run_id, "prompts": prompts})

@@ -8,15 +8,15 @@ import torch
 import yaml
 
 from scripts.audit import main
-from ssd.bench.audit import reproduce
-from ssd.bench.engines import as_decoded
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
-from ssd.modeling.locked import LockedModel
-from tests.bench.conftest import composed, short_words
+from ssd.audit import reproduce
+from ssd.config.plan import make_plan
+from ssd.measure.engines import as_decoded
+from ssd.modeling.batch_invariant import LockedModel
+from ssd.run.runner import run
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
 from tests.planted import WRONG
+from tests.runs import composed, short_words
 
 PLANTED = [*(kind.__name__ for kind in WRONG), "RightTokensInAnotherOrder", "DraftsBeyondTheBlock"]
 

@@ -7,10 +7,10 @@ import torch
 
 from baselines.stepwise import Stepwise
 from scripts import bench_engine, bench_forward, eager
-from ssd.bench import engines
-from ssd.bench.device_lock import DeviceHeldError, device_lock
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure import engines
 from ssd.modeling.checkpoint import load_model
+from ssd.run.device_lock import DeviceHeldError, device_lock
 from tests.checkpoints import write_tiny_checkpoint
 
 SHORT = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,3", "--budget", "0"]

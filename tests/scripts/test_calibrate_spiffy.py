@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from scripts.calibrate_spiffy import main
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
 from ssd.modeling.config import Family
-from ssd.speculation.graph import DraftGraph
-from tests.bench.conftest import composed, short_words
+from ssd.run.runner import run
+from ssd.speculation.draft_graph import DraftGraph
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
 from tests.models import FAMILIES
+from tests.runs import composed, short_words
 
 SHIPPED = ["llada_tiny", "dream_tiny"]
 

@@ -8,9 +8,9 @@ import pytest
 
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.modeling.cost import NodeCosts
 from ssd.speculation.decoder import SelfSpeculative
-from ssd.speculation.estimate import PRIOR
+from ssd.speculation.node_costs import NodeCosts
+from ssd.speculation.pick_model import PRIOR
 from tests.restless import restless_model
 from tests.unshakable import Unshakable
 

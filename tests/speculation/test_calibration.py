@@ -11,7 +11,7 @@ from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.calibration import accepted, choose, record
 from ssd.speculation.decoder import SelfSpeculative
-from ssd.speculation.graph import DraftGraph, GraphNode, RankedPick, Steps
+from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick, Steps
 from tests.models import random_model
 from tests.restless import restless_model
 from tests.speculation.test_lossless import SPECIAL

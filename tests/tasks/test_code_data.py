@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from ssd.bench import loading
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
+from ssd.run import loading
+from ssd.run.runner import run
 from ssd.tasks.code_task import CodeTask
 from ssd.tasks.humaneval import HumanEval
 from ssd.tasks.mbpp import MBPP
-from tests.bench.conftest import composed, short_words
 from tests.checkpoints import write_tiny_checkpoint
+from tests.runs import composed, short_words
 
 MBPP_ROW = {"task_id": 11, "text": "Add 1.", "code": "def f(x):\n    return x + 1", "test_list": ["assert f(1) == 2"]}
 HUMANEVAL_ROW = {

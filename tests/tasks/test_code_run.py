@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from ssd.bench import loading, measurement
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
+from ssd.run import loading
+from ssd.run import session as measurement
+from ssd.run.runner import run
+from ssd.sandbox import sandbox
+from ssd.sandbox.errors import SandboxError
 from ssd.tasks.code_task import NO_PROGRAM, CodeTask
-from ssd.tasks.sandbox import sandbox
-from ssd.tasks.sandbox.errors import SandboxError
-from tests.bench.conftest import composed, only_folder, short_words
 from tests.checkpoints import write_tiny_checkpoint
+from tests.runs import composed, only_folder, short_words
 
 
 @pytest.fixture(scope="module")

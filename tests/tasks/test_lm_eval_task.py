@@ -13,15 +13,15 @@ from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase
 
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
 from ssd.modeling.checkpoint import load_tokenizer
 from ssd.modeling.config import Family
+from ssd.run.runner import run
 from ssd.tasks.lm_eval_task import LmEvalTask, cut_at
 from ssd.tasks.prompts import render
-from tests.bench.conftest import composed, short_words
 from tests.checkpoints import PRESETS, write_tiny_checkpoint
 from tests.data import REPOSITORY
+from tests.runs import composed, short_words
 from tests.tasks.own_tasks import write_task
 
 BUILT_IN = Path(lm_eval.__file__).parent / "tasks"

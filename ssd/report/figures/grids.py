@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ssd.report.comparable import NEVER_TOLD
 from ssd.report.figures.selection import Group
+from ssd.report.groups import NEVER_TOLD
 
 DEPTH, WIDTH, BUILDER = (f"config.decoder.{name}" for name in ("depth", "width", "builder"))
 CHAIN = "chain"

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from ssd.bench.order import commitments
+from ssd.metrics.decode_order import commitments
 from ssd.report.figures.layout import colour_bar, panels, small_print
 from ssd.report.figures.selection import Group, Run, fastest, groups, small_print_of
 from ssd.report.figures.style import PALE, WIDTH_INCHES, Columns

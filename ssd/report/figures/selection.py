@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from ssd.report import comparable
+from ssd.report import groups as comparable
 
 FEW = 3
 """Up to so many settings of a decoder are all shown."""

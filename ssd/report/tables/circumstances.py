@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.comparable import CIRCUMSTANCES
+from ssd.report.groups import CIRCUMSTANCES
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import NOTHING, words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.comparable import groups, marks_of
+from ssd.report.groups import groups, marks_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER
 from ssd.report.tables.table import Column, Table, make_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.comparable import REFERENCE, groups, marks_of
+from ssd.report.groups import REFERENCE, groups, marks_of
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ssd.report.comparable import Group, groups, marks_of
+from ssd.report.groups import Group, groups, marks_of
 from ssd.report.results import Results
 from ssd.report.tables.main import ACCEPTANCE, NFE, SPEEDUP
 from ssd.report.tables.table import Column, Row, Table, make_table

@@ -8,8 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ssd.bench.audit.stored import Line, StoredRun, case_of, name_of, place_of
 from ssd.report.viewer.texts import visible
+from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
 
 Data = dict[str, Any]
 Decode = Callable[[Sequence[int]], str]

@@ -22,8 +22,8 @@ import sys
 import threading
 from contextlib import suppress
 
-from ssd.tasks.sandbox import boot, kernel
-from ssd.tasks.sandbox.resources import set_limits
+from ssd.sandbox import boot, kernel
+from ssd.sandbox.resources import set_limits
 
 _START_LIMIT_S = 300.0  # SymPy's first import, from a disk that others use
 _READY = "ready\n"
@@ -83,7 +83,7 @@ def _started(limit_s: float) -> subprocess.Popen[str]:
     # math_verify may be on the path that the user has set; no other variable of the user's is the process's business.
     path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
     process = subprocess.Popen(
-        boot.command("extraction.comparison", str(limit_s), packages=True),
+        boot.command("tasks.extraction.comparison", str(limit_s), packages=True),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from scripts.trace import main
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
 from ssd.report.viewer.page import embedded
 from ssd.report.viewer.texts import visible
-from tests.bench.conftest import composed, short_words
+from ssd.run.runner import run
 from tests.checkpoints import write_tiny_checkpoint
+from tests.runs import composed, short_words
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from scripts.trace import main
-from ssd.bench.audit.stored import read_run
-from ssd.bench.plan import make_plan
-from ssd.bench.runner import run
+from ssd.config.plan import make_plan
 from ssd.report.viewer.contents import contents
 from ssd.report.viewer.page import page as page_of
-from tests.bench.conftest import composed, short_words
+from ssd.results.reader import read_run
+from ssd.run.runner import run
 from tests.checkpoints import write_tiny_checkpoint
+from tests.runs import composed, short_words
 
 pytestmark = pytest.mark.slow
 

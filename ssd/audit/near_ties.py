@@ -1,0 +1,116 @@
+"""Near ties in a replayed state, by which rounding alone could have led a step elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ssd.audit.replay import Replay
+from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.settings import LLADA_RANKINGS, GenerationSettings, SpecialTokens
+
+
+@dataclass(frozen=True)
+class Ties:
+    """The near ties of one state, in which any two logits may move against each other by `slack`.
+
+    dtype: of the logits; what is computed in it besides (`confidence_dtype=logits`) is rounded to it as well.
+    """
+
+    settings: GenerationSettings
+    special: SpecialTokens
+    commit: CommitRule | None
+    at: Replay
+    slack: float
+    dtype: torch.dtype
+
+    @property
+    def confidence_slack(self) -> float:
+        """How far logits may move in the distribution that confidences are taken from: Dream's is of logits / T."""
+        if self.settings.ranking in LLADA_RANKINGS:
+            return self.slack
+        return self.slack / (self.settings.temperature or 1)
+
+    @property
+    def epsilon(self) -> float:
+        """What rounding adds to a difference of two confidences: each is rounded in both evaluations."""
+        of_logits = self.settings.confidence_dtype == "logits"
+        return 4 * torch.finfo(self.dtype if of_logits else torch.float64).eps
+
+    def position_slack(self, rows: Sequence[int]) -> float:
+        """How far the confidences of two rows may move against each other."""
+        ranking, slack = self.settings.ranking, self.confidence_slack
+        if ranking in ("random", "origin"):  # logits have no part in the order
+            return 0.0
+        confidence = self.at.scores.confidence[0, rows]
+        if ranking in ("low_confidence", "maskgit_plus"):
+            # Against the mean of all others a token's logit moves by the slack at most, and so do its log odds.
+            odds = confidence.clamp(0, 1).logit()
+            moved = torch.stack([(odds + slack).sigmoid() - confidence, confidence - (odds - slack).sigmoid()])
+            return float(moved.amax(dim=0).clamp(0, 1).sum()) + self.epsilon
+        if ranking == "entropy":
+            # A single logit moves by slack / 2, an entropy by that times the mean of |log p + H|, which is the standard
+            # deviation of log p at most: 1 + log(vocabulary) / 2 at most. Two rows.
+            spread = 1 + math.log(self.at.logits.shape[1]) / 2
+            return slack * spread + self.epsilon * float(confidence.abs().amax().clamp(1, 100))
+        return slack + self.epsilon  # a difference of two probabilities, d p / d logit is 1/4 at most; two rows
+
+    def of_tokens(self, rows: Sequence[int]) -> bool:
+        """Whether one of the rows might as well commit a token of quite another confidence.
+
+        A sampled token's confidence is its own probability; an end token's is put last under suppress_confidence.
+        """
+        token, perturbed = self.at.scores.token[0, rows][:, None], self.at.perturbed[rows]
+        others = perturbed.scatter(1, token, -torch.inf)
+        if not self._confidence_is_of_the_sample:
+            if self.settings.eos != "suppress_confidence":
+                return False
+            ends = torch.tensor(self.special.end_ids)
+            alike = torch.isin(torch.arange(others.shape[1]), ends) == torch.isin(token, ends)
+            others = others.masked_fill(alike, -torch.inf)
+        return bool((perturbed.gather(1, token)[:, 0] - others.amax(dim=1) <= self.slack).any())
+
+    def of_nuclei(self, rows: Sequence[int]) -> bool:
+        """Whether, in one of the rows, top-p or top-k might as well leave other tokens."""
+        settings = self.settings
+        if not settings.temperature and settings.ranking in LLADA_RANKINGS:
+            return False
+        never = [self.special.mask_id, *(self.special.end_ids[:1] if settings.eos == "suppress_logits" else ())]
+        possible = self.at.logits[rows].index_fill(1, torch.tensor(never), -torch.inf)
+        ranked = possible.sort(dim=1, descending=True).values
+        kept, near = [], False
+        if settings.top_k is not None:
+            kept.append(torch.full((len(rows),), settings.top_k))
+        if settings.top_p < 1:
+            temperature = settings.temperature or 1
+            probabilities = (ranked / temperature).softmax(dim=1)
+            beyond = probabilities.cumsum(dim=1) - probabilities - settings.top_p
+            near = bool((beyond.abs() <= self.slack / temperature / 2 + self.epsilon).any())
+            kept.append((beyond <= 0).sum(dim=1))
+        return near or any(self._swaps(ranked, count) for count in kept)
+
+    def of_counts(self) -> bool:
+        """Whether the step might as well commit more picks or fewer."""
+        if self.commit is None:
+            return False
+        margins = self.commit.margins(torch.where(self.at.masked, self.at.scores.probability, -torch.inf))
+        slack = self.confidence_slack / 2 + self.epsilon  # d softmax / d logit is 1/4 at most
+        rows = self.at.masked[0].nonzero()[:, 0].tolist()
+        near = bool((margins.abs() <= slack).any())
+        return near or self.of_tokens(rows) or self.of_nuclei(rows)
+
+    @property
+    def _confidence_is_of_the_sample(self) -> bool:
+        ranked_by_it = self.settings.ranking in ("low_confidence", "maskgit_plus")
+        return self.settings.temperature > 0 and (ranked_by_it or self.commit is not None)
+
+    def _swaps(self, ranked: Tensor, kept: Tensor) -> bool:
+        """Whether the last token kept and the first one dropped are as good as equally likely, in any row."""
+        inside = kept < ranked.shape[1]
+        last = ranked.gather(1, (kept - 1)[:, None])[inside, 0]
+        first = ranked.gather(1, kept.clamp(max=ranked.shape[1] - 1)[:, None])[inside, 0]
+        return bool((last - first <= self.slack).any())

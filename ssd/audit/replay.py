@@ -1,0 +1,85 @@
+"""Back to one state of a finished response: what the model says there when that state is evaluated alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssd.decoding.canvas import Block, Canvas
+from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.draft import Draft
+from ssd.decoding.scores import Scores
+from ssd.decoding.session import Engine
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.trace import Event, Trace
+from ssd.measure.instrumentation import Recorder
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A state of the reference, before the forward that led to one of its picks, evaluated again in one row.
+
+    logits, perturbed: float64 [block, vocabulary], plain and as tokens are chosen by them, with the noise that sampling
+    adds and -inf for tokens that cannot be; scores: [1, block]; masked: bool [1, block];
+    picks: (position in the response, token) of all that the stepping rule commits there.
+    """
+
+    logits: Tensor
+    perturbed: Tensor
+    scores: Scores
+    masked: Tensor
+    block: Block
+    picks: frozenset[tuple[int, int]]
+
+
+@torch.inference_mode()
+def replay(
+    model: MaskedDiffusionModel,
+    settings: GenerationSettings,
+    special: SpecialTokens,
+    commit: CommitRule | None,
+    prompt_ids: Sequence[int],
+    trace: Trace,
+    pick: int,
+) -> Replay:
+    """The state before the forward of stepwise decoding that committed the pick with this ordinal."""
+    index = forward_of(trace.events, pick)
+    before = [pick for event in trace.events[:index] for pick in event.picks]
+    canvas = Canvas(prompt_ids, settings, special)
+    block = list(canvas.blocks(settings, model.config.logits_shift))[trace.events[index].block]
+    origin = canvas.prompt_length
+    for pick in before:
+        if pick.position + origin < block.start:
+            canvas.tokens[pick.position + origin] = pick.token
+    recorder = Recorder(model)
+    engine = Engine.start(recorder, canvas, prompt_ids, settings, commit)
+    draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
+    _, scores, context = engine.open(draft, block)
+    inside = [pick for pick in before if pick.position + origin >= block.start]
+    if inside:
+        for pick in inside:
+            draft.states[0, pick.position + origin - block.start] = pick.token
+        draft = Draft.of_state(draft.states[0], trace.events[index].step)
+        scores = engine.evaluate(draft, block, context)
+    missing = block.stop - block.start - recorder.logits.shape[1]
+    perturbed = engine.rule.perturbed(recorder.logits, scores.step, block, block.start + missing)
+    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.logits, perturbed))
+    rows = engine.rank(scores, draft, block).rows(0)
+    positions = [row + block.start - origin for row in rows]
+    picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
+    return Replay(logits, perturbed, scores, draft.states == special.mask_id, block, picks)
+
+
+def forward_of(events: Sequence[Event], pick: int) -> int:
+    """Index of the event that committed the pick with this ordinal."""
+    seen = 0
+    for index, event in enumerate(events):
+        seen += len(event.picks)
+        if pick < seen:
+            return index
+    raise IndexError(f"pick {pick} of only {seen}")

@@ -1,0 +1,113 @@
+"""Decode stored samples again, on the model they were measured on, and compare with what is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from baselines.stepwise import Stepwise
+from ssd.audit.compare import Audit
+from ssd.audit.divergence import first_difference
+from ssd.audit.float64 import ExactModel
+from ssd.config.plan import build_decoder
+from ssd.config.runtime import DTYPES
+from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
+from ssd.measure.engines import as_decoded
+from ssd.modeling.checkpoint import load_model, resolve
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.results import environment
+from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
+
+MUST_AGREE = ("device", "device_name", "threads", "checkpoint")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run's model, decoder, reference and settings, loaded again."""
+
+    model: MaskedDiffusionModel
+    decoder: Decoder
+    reference: BlockDecoder
+    settings: GenerationSettings
+    special: SpecialTokens
+    exact: ExactModel | None
+
+    def differences(self, line: Line) -> list[str]:
+        """What of a stored sample does not come out again, one line each."""
+        name, prompt = name_of(*place_of(line)), line["prompt_ids"]
+        settings = replace(self.settings, seed=line.get("seed", self.settings.seed))
+        decoded = {
+            side: decoder.decode(self.model, prompt, settings, self.special)
+            for side, decoder in (("reference", self.reference), ("decoder", self.decoder))
+        }
+        changed = []
+        for side, again in decoded.items():
+            index = first_difference(line[side]["response_ids"], again.response_ids)
+            if index is not None:
+                changed.append(f"{name}: the {side}'s response differs from the stored one from position {index} on")
+        audit = Audit(self.model, settings, self.special, self.reference.commit, self.exact)
+        compared = (prompt, decoded["reference"], decoded["decoder"], self.decoder)
+        found = audit.compare(*compared) or audit.compare_order(*compared)
+        stored = case_of(line)
+        classes = (stored["class"] if stored else "identical", found.verdict if found else "identical")
+        if classes[0] not in (classes[1], "unexplained"):
+            changed.append(f"{name}: class {classes[0]} is stored, {classes[1]} was found")
+        return changed
+
+
+def load(run: StoredRun) -> Reproduction:
+    """Load what the run was measured with. Raises ValueError, FileNotFoundError or ConnectionError in one line."""
+    config = run.config
+    if config["runtime"]["batch_size"] > 1:
+        raise ValueError(
+            f"{run.folder}: decoded in batches of {config['runtime']['batch_size']}, whose forwards round otherwise "
+            "than one prompt's; only runs with runtime.batch_size=1 are replayed"
+        )
+    device = torch.device(config["runtime"]["device"])
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"{run.folder}: measured on {device}, which this machine lacks; replay it where it was run")
+    if config["runtime"]["threads"]:
+        torch.set_num_threads(config["runtime"]["threads"])
+    folder = resolve(config["model"]["path"], config["model"]["revision"])
+    now = environment.describe(device, folder)
+    refuse_if_changed(run, {name: now[name] for name in MUST_AGREE})
+    options = dict(config["decoder"])
+    fingerprints = options.pop("fingerprints", [])
+    decoder = build_decoder(options)
+    if [environment.fingerprint(file) for file in decoder.files()] != fingerprints:
+        raise ValueError(f"{run.folder}: a file that the decoder reads has changed since the run; measure it anew")
+    reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
+    loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])
+    engine = config["runtime"].get("engine", "eager")  # earlier versions had no other
+    model = as_decoded(loaded, engine, config["runtime"]["numerics"], reference, decoder)
+    if (run.folder / "measured.json").is_file():
+        decoder.recall(json.loads((run.folder / "measured.json").read_text()))
+    decoder.load(model, folder, settings, Workload())
+    special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
+    exact = ExactModel(model) if run.claims_lossless else None
+    return Reproduction(model, decoder, reference, settings, special, exact)
+
+
+def refuse_if_changed(run: StoredRun, now: dict[str, object]) -> None:
+    """Raise ValueError if the responses were made by other weights, or on another device, than there are `now`."""
+    changed = [
+        f"{name} {run.environment.get(name)} → {value}"
+        for name, value in now.items()
+        if run.environment.get(name) != value
+    ]
+    if changed:
+        raise ValueError(
+            f"{run.folder}: measured under other circumstances ({'; '.join(changed)}); replay it where it was measured"
+        )
+
+
+def choose(lines: Sequence[Line], identical: int) -> list[Line]:
+    """Every sample that diverged, and so many of the identical ones, spread evenly over the run."""
+    same = [line for line in lines if case_of(line) is None]
+    count = min(identical, len(same))
+    kept = {place_of(same[place * len(same) // count]) for place in range(count)}
+    return [line for line in lines if case_of(line) is not None or place_of(line) in kept]

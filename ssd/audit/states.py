@@ -1,0 +1,91 @@
+"""The states of a reference's response, evaluated again: alone, and in float64 where there is a copy of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ssd.audit.divergence import Opinion, Side, Tie
+from ssd.audit.near_ties import Ties
+from ssd.audit.replay import Replay, forward_of, replay
+from ssd.audit.tolerance import slack_of
+from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.trace import Pick, Trace
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+
+@dataclass(frozen=True)
+class States:
+    """What the model says at each state of one reference; exact: its copy in float64, if there is one."""
+
+    model: MaskedDiffusionModel
+    exact: MaskedDiffusionModel | None
+    settings: GenerationSettings
+    special: SpecialTokens
+    commit: CommitRule | None
+    prompt_ids: Sequence[int]
+    trace: Trace
+
+    def at(self, step: int) -> Replay:
+        """The state before the forward that committed the pick of this ordinal."""
+        return self._replay(self.model, step)
+
+    def exactly_at(self, step: int) -> Replay | None:
+        """The same state in float64."""
+        return self._replay(self.exact, step) if self.exact else None
+
+    def ties(self, at: Replay, exact: Replay | None) -> Ties:
+        """The near ties of a state, by its own noise where float64 tells it."""
+        slack = slack_of(self.settings, self.model.dtype, at, exact)
+        return Ties(self.settings, self.special, self.commit, at, slack, self.model.dtype)
+
+    def near_tie(self, ties: Ties, rows: list[int], margins: tuple[float, float], token: int, step: int) -> Tie | None:
+        """The near tie that explains a parting at these rows (the reference's, the decoder's) of the state at `step`.
+
+        token: the reference's at its row, which in a batch need not be the one that the state alone gives.
+        """
+        shortfall = float(ties.at.perturbed[rows[0]].max() - ties.at.perturbed[rows[0], token])
+        token_is_near = max(abs(margins[0]), shortfall) <= ties.slack
+        if token_is_near and abs(margins[1]) <= ties.position_slack(rows):
+            return "pick"
+        if token_is_near and ties.of_tokens(rows):
+            return "confidence"
+        if ties.of_nuclei(rows):
+            return "nucleus"
+        return "count" if self.commit is not None and self._count_is_near(step) else None
+
+    def opinion(self, exact: Replay, expected: Pick, found: Pick, rows: list[int], preferred: int) -> Opinion:
+        """Float64's, of a state; `preferred` is the token that the model's own dtype puts at `found`'s place."""
+        holders: dict[tuple[bool, bool], Side] = {
+            (True, True): "both",
+            (True, False): "reference",
+            (False, True): "decoder",
+            (False, False): "neither",
+        }
+        side = holders[expected[:2] in exact.picks, found[:2] in exact.picks]
+        return Opinion(*margins_of(exact, rows, preferred, found.token), side)
+
+    def _count_is_near(self, step: int) -> bool:
+        """Whether, in this block up to this step, any step might have committed more picks or fewer.
+
+        A decoder that commits a pick one step later may well be back at the reference's state, yet ahead in the next.
+        """
+        block, start = self.trace.events[forward_of(self.trace.events, step)].block, 0
+        for event in self.trace.events:
+            if start > step:
+                break
+            if event.block == block and self.ties(self.at(start), self.exactly_at(start)).of_counts():
+                return True
+            start += len(event.picks)
+        return False
+
+    def _replay(self, model: MaskedDiffusionModel, step: int) -> Replay:
+        return replay(model, self.settings, self.special, self.commit, self.prompt_ids, self.trace, step)
+
+
+def margins_of(at: Replay, rows: list[int], preferred: int, token: int) -> tuple[float, float]:
+    """Signed token margin (logits) and position margin (confidence) of two rows, the reference's and the decoder's."""
+    logits = at.perturbed[rows[1]]
+    sure, unsure = at.scores.confidence[0, rows].tolist()
+    return float(logits[preferred] - logits[token]), sure - unsure

@@ -1,0 +1,112 @@
+"""What a run would take if every decoder were stepwise decoding: from forwards of the very model, measured here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssd.campaign.workers.cluster import Needs, size
+from ssd.config.plan import Plan
+from ssd.config.runtime import DTYPES
+from ssd.measure.cost.forwards import Shape
+from ssd.measure.cost.model import CostModel
+from ssd.measure.engines import as_decoded, most_nodes_of
+from ssd.modeling.checkpoint import HUB_FILES, load_tokenizer, local_folder, read_config
+from ssd.run.checks import check_model, render_all
+from ssd.run.device_lock import DeviceHeldError, device_lock
+from ssd.run.job import threads
+from ssd.run.loading import Models
+
+BUDGET_S = 0.5
+
+
+class ForwardTimes:
+    """Measures each model and shape once; keeps one model at a time, until `forget`."""
+
+    def __init__(self) -> None:
+        self._models = Models()
+        self._costs: dict[Any, CostModel] = {}
+
+    def seconds(self, plan: Plan) -> float:
+        """Seconds per response of all sides, at the longest prompt, as if the decoder were stepwise decoding too.
+
+        Raises FileNotFoundError if the weights are not on this machine, DeviceHeldError if others time on the device,
+        ValueError if it cannot be told, and what loading a model and a forward raise.
+        """
+        model, runtime = plan.config["model"], plan.runtime
+        if runtime.engine == "compile":
+            raise ValueError("runtime.engine=compile: nothing is compiled for an estimate")
+        is_fixed = runtime.engine != "eager" or runtime.numerics == "locked"  # the shape of forwards
+        key = (
+            model["path"], model["revision"], runtime.dtype, runtime.numerics, runtime.engine, runtime.device,
+            threads(plan), runtime.batch_size, plan.config["task"]["sha256"], plan.settings,
+            most_nodes_of(plan.reference, plan.decoder) if is_fixed else None,
+        )  # fmt: skip
+        if key not in self._costs:
+            self._costs[key] = self._measure(plan)
+        return _response_s(plan, self._costs[key])
+
+    def forget(self) -> None:
+        """Make room for the runs' own model."""
+        self._models.forget()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _measure(self, plan: Plan) -> CostModel:
+        model_path = _folder_here(plan.config["model"]["path"], plan.config["model"]["revision"])
+        prompts = render_all(plan, load_tokenizer(model_path), check_model(plan, read_config(model_path)))
+        longest, runtime = max(map(len, prompts)), plan.runtime
+        threads_before = torch.get_num_threads()
+        torch.set_num_threads(threads(plan))
+        try:
+            with device_lock(runtime.torch_device(), False, "an estimate", tell=None):
+                loaded = self._models.get(model_path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
+                model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
+                nodes = [runtime.batch_size]  # a forward that so many responses share costs about as much
+                return CostModel.measure(model, plan.settings, plan.special, [longest], nodes, BUDGET_S)
+        except DeviceHeldError as error:
+            raise DeviceHeldError(str(error).partition(";")[0]) from error
+        finally:
+            torch.set_num_threads(threads_before)
+
+
+def _response_s(plan: Plan, cost: CostModel) -> float:
+    """All sides' seconds: each block's first forward, and a window forward for every further step.
+
+    Where nothing is timed, the reference's responses are shared.
+    """
+    blocks, steps, batch_size = plan.settings.blocks, plan.settings.steps_per_block, plan.runtime.batch_size
+    first_s = sum(cost.forward_s(Shape(0, block, cost.lengths[0])) for block in range(blocks))
+    windows_s = sum(cost.forward_s(Shape(batch_size, block, cost.lengths[0])) for block in range(blocks))
+    window_s = windows_s * (steps - 1) / batch_size
+    uncached_s = first_s * steps if plan.runtime.reference == "chain" else 0.0
+    sides_s = 2 * (first_s + window_s) + uncached_s if plan.runtime.timing else first_s + window_s
+    return sides_s / _at_a_time(plan)
+
+
+def _at_a_time(plan: Plan) -> int:
+    """How many of a run's responses (or batches of them) are decoded side by side, by workers."""
+    runtime, needs = plan.runtime, Needs.of(plan)
+    if runtime.in_process or (runtime.timing and not needs.on_gpu):
+        return 1
+    if runtime.workers:
+        return runtime.workers
+    if runtime.address is not None:
+        raise ValueError(f"how many workers {runtime.address} has room for is not known yet")
+    return size(needs, {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()})
+
+
+def _folder_here(path: str, revision: str | None) -> Path:
+    """A checkpoint's folder, downloaded before or not at all: an estimate is not worth gigabytes."""
+    folder = local_folder(path)
+    if folder:
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(path, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(f"the weights of {path} are not on this machine yet") from error

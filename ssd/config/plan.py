@@ -1,0 +1,164 @@
+"""From a composed configuration to checked objects, before any weight is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+
+from baselines.stepwise import Stepwise
+from ssd.config.runtime import Runtime
+from ssd.config.tracker import Tracker
+from ssd.config.validate import require_bool, require_text
+from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.modeling.checkpoint import PROJECT_ROOT, local_folder
+from ssd.results.environment import fingerprint
+from ssd.tasks.task import Document, Task
+
+Built = TypeVar("Built")
+
+
+KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
+"""What a composed configuration has at its top, whichever group its values came from."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run needs but the weights."""
+
+    config: dict[str, Any]
+    settings: GenerationSettings
+    special: SpecialTokens
+    decoder: Decoder
+    reference: BlockDecoder
+    runtime: Runtime
+    task: Task
+    tracker: Tracker | None
+    documents: list[Document]
+    examples: list[Document]
+
+    @property
+    def results_dir(self) -> Path:
+        return Path(self.config["results_dir"]).expanduser()
+
+
+def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
+    """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user.
+
+    is_here: whether this machine is to carry it out; another one has devices of its own, and `auto` stays as it is.
+    """
+    config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    unknown = sorted(set(config) - set(KEYS))
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
+    require_bool("overwrite", config["overwrite"])
+    require_bool("decoder.lossless", config["decoder"].get("lossless"))
+    for group in ("decoder", "model", "task"):
+        require_text(f"{group}.name", config[group].get("name"))
+    require_text("results_dir", config["results_dir"])
+    settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
+    runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
+    # A result depends on the device that `auto` stands for, so that is what the run id is made of.
+    config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
+    if settings.steps == settings.gen_length:  # which is what null stands for
+        config["generation"]["steps"] = None
+    if runtime.repeats > 1 and not settings.is_random:
+        raise ValueError(
+            f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
+            "generation.temperature=0.8 or so, or runtime.repeats=1"
+        )
+    if runtime.reference == "chain" and settings.cache == "none":
+        raise ValueError(
+            "runtime.reference=chain: with generation.cache=none there is no hop from no cache to a cache; pass "
+            "generation.cache=dual (or prefix), or runtime.reference=stepwise"
+        )
+    special = _check_model(config["model"])
+    config["model"]["path"] = common_path(config["model"]["path"])
+    decoder = build_decoder(config["decoder"])
+    config["decoder"] |= {key: value for key, value in decoder.resolved().items() if key in config["decoder"]}
+    if decoder.asks_clock and not runtime.timing:  # others may load the cores while costs are measured
+        raise ValueError(
+            "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
+        )
+    tracker = _tracker(config["tracker"])
+    task = _build("task", Task, config["task"])
+    prints = [fingerprint(path) for path in decoder.files()]
+    if prints:  # a result depends on what such a file holds, not on where it lies
+        config["decoder"]["fingerprints"] = prints
+    documents = task.documents(runtime.limit)
+    examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
+    # What is asked is part of the run's identity, not just the name of the file that it stands in.
+    asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
+    config["task"] |= {"version": task.version, "sha256": asked}
+    reference = decoder.reference or Stepwise()
+    return Plan(config, settings, special, decoder, reference, runtime, task, tracker, documents, examples)
+
+
+def common_path(path: str) -> str:
+    """A folder's one spelling, relative to the project where it lies inside; what is no folder here stays as it is."""
+    folder = local_folder(path)
+    if folder is None:
+        return path
+    whole = Path(os.path.abspath(folder))
+    inside = str(whole.relative_to(PROJECT_ROOT)) if whole.is_relative_to(PROJECT_ROOT) else None
+    return inside if inside and os.path.samefile(local_folder(inside) or whole, whole) else str(whole)
+
+
+def build_decoder(values: Mapping[str, Any]) -> Decoder:
+    """The decoder of a resolved `decoder` group."""
+    described = ("name", "lossless")
+    return _build("decoder", Decoder, {key: value for key, value in values.items() if key not in described})
+
+
+def _tracker(values: Mapping[str, Any]) -> Tracker | None:
+    """Who is told of the finished run; nobody for a group that names no class."""
+    if "_target_" not in values:
+        return None
+    return _build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
+
+
+def _check_model(model: dict[str, Any]) -> SpecialTokens:
+    """The model's special tokens, after a look at the rest of its group."""
+    require_text("model.path", model["path"])
+    if type(model["context_length"]) is not int or model["context_length"] < 1:
+        raise ValueError(f"model.context_length={model['context_length']}: expected a whole number of at least 1")
+    ids = [model["mask_id"], *(model["end_ids"] if isinstance(model["end_ids"], list) else [None])]
+    if any(type(token) is not int for token in ids):
+        raise ValueError(
+            f"model.mask_id={model['mask_id']}, model.end_ids={model['end_ids']}: expected an id and a list of ids"
+        )
+    return SpecialTokens(ids[0], tuple(ids[1:]))
+
+
+def _build(group: str, base: type[Built], values: dict[str, Any]) -> Built:
+    """The object whose class `_target_` names; what its constructor refuses is raised as it is."""
+    from hydra.utils import get_class
+
+    require_text(f"{group}._target_", values.get("_target_"))
+    try:
+        kind = get_class(values["_target_"])
+    except (ImportError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(
+            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/, or name "
+            "its folder in PYTHONPATH"
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")
+    options = {key: value for key, value in values.items() if key != "_target_"}
+    return kind(**_known(kind, group, options))
+
+
+def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
+    names = inspect.signature(kind).parameters
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names) or '(none)'}")
+    return values

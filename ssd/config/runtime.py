@@ -1,0 +1,131 @@
+"""The `runtime` group: how much is run, on what, and in which arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ssd.config.validate import require_bool, require_text
+from ssd.measure.engines import EngineName, check_engine, check_graphs
+from ssd.measure.numerics import NUMERICS, Numerics
+
+DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
+REFERENCES = ("stepwise", "chain")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The `runtime` group: how much is run, and on what. Raises ValueError naming the key and what was expected."""
+
+    limit: int | None
+    device: str
+    dtype: str
+    numerics: Numerics
+    engine: EngineName
+    batch_size: int
+    reference: str
+    threads: int | None
+    warmup: int
+    traces: bool
+    predict: bool
+    repeats: int
+    pass_at: list[int]
+    timing: bool
+    workers: int | None
+    address: str | None
+
+    def __post_init__(self) -> None:
+        whole = (
+            ("limit", 1, True),
+            ("threads", 1, True),
+            ("warmup", 0, False),
+            ("repeats", 1, False),
+            ("batch_size", 1, False),
+            ("workers", 0, True),
+        )
+        for name, least, may_be_null in whole:
+            value = getattr(self, name)
+            if (type(value) is not int or value < least) and not (value is None and may_be_null):
+                or_null = " or null" if may_be_null else ""
+                raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
+        require_bool("runtime.traces", self.traces)
+        require_bool("runtime.predict", self.predict)
+        require_bool("runtime.timing", self.timing)
+        if (
+            not isinstance(self.pass_at, list)
+            or not self.pass_at
+            or not all(type(k) is int and 1 <= k <= self.repeats for k in self.pass_at)
+        ):
+            raise ValueError(
+                f"runtime.pass_at={self.pass_at}: expected a list of whole numbers from 1 to runtime.repeats="
+                f"{self.repeats}, as pass_at=[1,5]"
+            )
+        if self.dtype not in DTYPES:
+            raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
+        if self.numerics not in NUMERICS:
+            raise ValueError(f"runtime.numerics={self.numerics}: expected one of {', '.join(NUMERICS)}")
+        if self.numerics == "locked" and self.batch_size > 1:
+            raise ValueError(
+                f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards that several responses "
+                "share have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
+            )
+        check_engine(self.engine, self.batch_size)
+        self.torch_device()
+        if self.reference not in REFERENCES:
+            raise ValueError(f"runtime.reference={self.reference}: expected one of {', '.join(REFERENCES)}")
+        if self.address is not None:
+            require_text("runtime.address", self.address)
+            if self.in_process:
+                raise ValueError(
+                    f"runtime.address={self.address} with runtime.workers=0: nothing is sent to a cluster; pass "
+                    "runtime=ray, or runtime.address=null"
+                )
+        if not self.in_process and self.device.startswith("cuda:"):
+            raise ValueError(
+                f"runtime.device={self.device} with runtime.workers={self.workers}: each worker is given a device of "
+                "its own; pass runtime.device=cuda"
+            )
+
+    @property
+    def in_process(self) -> bool:
+        """Whether prompts are decoded in this process, not by workers."""
+        return self.workers == 0
+
+    @property
+    def predicts(self) -> bool:
+        """Whether what forwards cost is measured, to predict what a response takes."""
+        return self.predict and self.timing and self.batch_size == 1
+
+    def torch_device(self) -> torch.device:
+        """The device; `auto` takes CUDA where there is one."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return device_named(self.device, "runtime.device=", "auto, ")
+
+    def device_here(self) -> str:
+        """The device that `auto` stands for. Raises ValueError if this machine lacks it, or it lacks the engine."""
+        device = self.torch_device()
+        if self.device != "auto":
+            check_here(device, "runtime.device=")
+        check_graphs(self.engine, device)
+        return str(device).removesuffix(":0")
+
+
+def device_named(name: str, option: str, others: str = "") -> torch.device:
+    """The device of this name. Raises ValueError naming the option (as `--device `) and what it takes."""
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{option}{name}: expected {others}cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"{option}{name}: expected {others}cpu, cuda or cuda:N")
+    return device
+
+
+def check_here(device: torch.device, option: str) -> None:
+    """Raise ValueError naming the option if this machine lacks the device."""
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"{option}{device}: this machine has {torch.cuda.device_count()} CUDA devices; pass {option}cpu"
+        )

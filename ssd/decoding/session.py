@@ -1,0 +1,77 @@
+"""Forwards as the decoding loop asks for them: a block is opened, then states of it are evaluated and ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ssd.decoding.canvas import Block, Canvas, commits_block_start
+from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.draft import Draft
+from ssd.decoding.rule import Ranking, SteppingRule
+from ssd.decoding.scores import Scores
+from ssd.decoding.settings import GenerationSettings
+from ssd.decoding.trace import Kind
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.kv_cache import Context
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What stays fixed while one response is decoded: model, canvas, stepping rule.
+
+    memory: what the decoder keeps from forward to forward; it ends with the response.
+    """
+
+    model: MaskedDiffusionModel
+    canvas: Canvas
+    rule: SteppingRule
+    runner_up: bool
+    memory: Any
+
+    @classmethod
+    def start(
+        cls,
+        model: MaskedDiffusionModel,
+        canvas: Canvas,
+        prompt_ids: Sequence[int],
+        settings: GenerationSettings,
+        commit: CommitRule | None = None,
+        runner_up: bool = False,
+        memory: Any = None,
+    ) -> Engine:
+        """The engine of one response: its stepping rule follows from settings, model and commit rule."""
+        first_row_first = commits_block_start(settings, model.config.logits_shift)
+        rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
+        return cls(model, canvas, rule, runner_up, memory)
+
+    def open(self, draft: Draft, block: Block) -> tuple[Kind, Scores, Context | None]:
+        """The block's first forward, over one state: it fills the context, unless the window is the whole canvas."""
+        if block.window.is_whole:
+            logits = self.model.window(self.canvas.tokens[None], block.refresh)
+            return "decode", self._score(logits, draft, block, block.refresh.first_row), None
+        logits, context = self.model.refresh(self.canvas.tokens, block.refresh)
+        return "refresh", self._score(logits, draft, block, block.refresh.first_row), context
+
+    def evaluate(self, draft: Draft, block: Block, context: Context | None) -> Scores:
+        """One forward over the draft's states [nodes, span], each set into the canvas' window."""
+        window = block.window
+        surroundings = self.canvas.tokens[window.start : window.stop].repeat(draft.nodes, 1)
+        surroundings[:, block.start - window.start : block.span_stop - window.start] = draft.states
+        logits = self.model.window(surroundings, window, context)
+        return self._score(logits, draft, block, window.first_row)
+
+    def rank(self, scores: Scores, draft: Draft, block: Block) -> Ranking:
+        """Rank the picks of every node."""
+        return self.rule.rank(scores, self._masked(draft), block)
+
+    def _score(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> Scores:
+        masked = self._masked(draft)
+        scores = self.rule.score(logits, masked, draft.steps, block, first_position, self.runner_up)
+        return scores.lead_with(first_position - block.start)
+
+    def _masked(self, draft: Draft) -> Tensor:
+        return draft.states == self.canvas.special.mask_id

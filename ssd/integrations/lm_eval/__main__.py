@@ -1,0 +1,41 @@
+"""lm-eval's own command line with one model more: ours, decoded by one of our decoders.
+
+python -m ssd.integrations.lm_eval --model ssd --model_args model=llada,decoder=ssd --tasks gsm8k --apply_chat_template
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ssd.tasks.hub import go_offline_if_unreachable
+
+
+def main() -> None:
+    from hydra.errors import HydraException
+    from lm_eval.__main__ import cli_evaluate
+
+    from ssd.integrations.lm_eval.model import DecoderModel
+
+    go_offline_if_unreachable()
+    try:
+        cli_evaluate()
+    except (ValueError, OSError, HydraException) as error:
+        remedy = "; a task over local files needs no Hub: docs/tasks.md" if isinstance(error, ConnectionError) else ""
+        sys.exit(f"error: {' '.join(str(error).split())}{remedy}")
+    for model in DecoderModel.made:
+        print_decoding(model.decoding())
+
+
+def print_decoding(decoding: dict[str, float]) -> None:
+    """Print what decoding has cost, under lm-eval's report."""
+    if not decoding:
+        print("no response was decoded: all of them came from lm-eval's cache")
+        return
+    print(f"decoding of {decoding['responses']} responses")
+    for name, value in decoding.items():
+        if name != "responses":
+            print(f"  {name.replace('_', ' '):<20}{value:10.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""A dLLM and one of our decoders as a model of lm-eval, `--model ssd`: it decodes and times generate_until requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NoReturn
+
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
+from lm_eval.api.registry import register_model
+from tqdm import tqdm
+
+from ssd.config.runtime import DTYPES
+from ssd.decoding.canvas import check_prompt
+from ssd.decoding.decoder import Decoded
+from ssd.decoding.settings import GenerationSettings, Workload
+from ssd.integrations.lm_eval.model_args import Ending, plan_from, request_settings
+from ssd.measure import clock
+from ssd.measure.engines import as_decoded
+from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
+from ssd.results import environment
+from ssd.run.checks import check_model
+from ssd.tasks.lm_eval_task import cut_at
+from ssd.tasks.prompts import response_text
+
+DEFAULT_DEVICE = "cuda:0"
+"""What lm-eval passes where its command line has no --device, also on machines without CUDA."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request: what is decoded, how, and where its text ends."""
+
+    prompt: list[int]
+    settings: GenerationSettings
+    ending: Ending
+
+
+@register_model("ssd")
+class DecoderModel(LM):
+    """What `--model ssd` makes of --model_args, whose words are those of run.py's command line."""
+
+    made: ClassVar[list[DecoderModel]] = []
+
+    def __init__(self, device: str = DEFAULT_DEVICE, batch_size: int | str = 1, **words: Any) -> None:
+        super().__init__()
+        chosen = {} if device == DEFAULT_DEVICE else {"runtime.device": device}
+        self.plan = plan = plan_from({"runtime.batch_size": batch_size, **chosen, **words})
+        self._device = plan.runtime.torch_device()
+        if plan.runtime.threads:
+            torch.set_num_threads(plan.runtime.threads)
+        self.folder = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
+        self.tokenizer = load_tokenizer(self.folder)
+        self.shape = check_model(plan, read_config(self.folder))
+        plan.decoder.check(plan.settings, self.shape)
+        model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype])
+        self.model = as_decoded(model, plan.runtime.engine, plan.runtime.numerics, plan.reference, plan.decoder)
+        plan.decoder.load(self.model, self.folder, plan.settings, Workload())
+        self.decoded: list[Decoded] = []
+        self.latencies_s: list[float] = []
+        self.made.append(self)
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """Decode every request, after all of them have been checked and the longest has warmed the device up."""
+        seen: Counter[tuple[object, ...]] = Counter()
+        jobs = []
+        for request in requests:
+            key = (request.task_name, request.doc_id, request.idx)
+            jobs.append(self._job(request, repeat=seen[key]))
+            seen[key] += 1
+        for _ in range(self.plan.runtime.warmup):
+            self._decode(max(jobs, key=lambda job: len(job.prompt)))
+        texts = []
+        for request, job in zip(requests, tqdm(jobs, desc="responses", disable=disable_tqdm), strict=True):
+            decoded, latency_s = clock.timed(lambda job=job: self._decode(job), self._device)
+            self.decoded.append(decoded)
+            self.latencies_s.append(latency_s)
+            ids = decoded.response_ids[: job.ending.max_tokens]
+            texts.append(cut_at(response_text(self.tokenizer, ids, self.plan.special.end_ids), job.ending.stops))
+            self.cache_hook.add_partial("generate_until", request.args, texts[-1])
+        return texts
+
+    def _job(self, request: Instance, repeat: int) -> Job:
+        context, kwargs = request.args
+        try:
+            settings, ending = request_settings(kwargs, self.plan.settings)
+            # A chat's text begins with the BOS that its template has written; a second one would be none of its words.
+            bos = self.tokenizer.bos_token
+            prompt = self.tokenizer.encode(context, add_special_tokens=not (bos and context.startswith(bos)))
+            check_prompt(prompt, settings, self.plan.special, self.shape)
+        except ValueError as error:
+            raise ValueError(f"{request.task_name}, document {request.doc_id}: {error}") from error
+        # Noise is a function of the seed, so that a request's repeats need other seeds to be other samples.
+        return Job(list(prompt), replace(settings, seed=settings.seed + repeat), ending)
+
+    def _decode(self, job: Job) -> Decoded:
+        return self.plan.decoder.decode(self.model, job.prompt, job.settings, self.plan.special)
+
+    def loglikelihood(self, requests: list[Instance]) -> NoReturn:
+        raise ValueError(
+            f"{requests[0].task_name} compares likelihoods, which a decoder does not give; expected generate_until "
+            "tasks; name others in --tasks"
+        )
+
+    loglikelihood_rolling = loglikelihood
+
+    def apply_chat_template(self, chat_history: Sequence[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """Render a chat as run.py does; without a generation prompt, its last turn is left open."""
+        return self.tokenizer.apply_chat_template(
+            chat_history,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=not add_generation_prompt,
+        )
+
+    def chat_template(self, chat_template: bool | str = False) -> str:
+        """The tokenizer's own template, for lm-eval's records."""
+        if not self.tokenizer.chat_template or chat_template is not True:
+            raise ValueError(
+                f"--apply_chat_template {chat_template}: expected no name, and a model with a chat template; "
+                f"{self.plan.config['model']['name']} has {'one' if self.tokenizer.chat_template else 'none'}"
+            )
+        return self.tokenizer.chat_template
+
+    @property
+    def tokenizer_name(self) -> str:
+        return str(self.folder).replace("/", "__")
+
+    def get_model_info(self) -> dict[str, Any]:
+        """What lm-eval's results say of the model, asked for when everything is decoded."""
+        groups = ("model", "decoder", "generation", "runtime")
+        return {
+            "decoding": self.decoding(),
+            "composed": {group: self.plan.config[group] for group in groups},
+            "environment": environment.describe(self._device, self.folder, self.plan.runtime.engine),
+        }
+
+    def decoding(self) -> dict[str, float]:
+        """What decoding has cost so far: nfe per response, ratios of sums; empty if nothing was decoded."""
+        if not self.decoded:
+            return {}
+        traces = [decoded.trace for decoded in self.decoded]
+        tokens = sum(len(decoded.response_ids) - decoded.trace.filled for decoded in self.decoded)
+        forwards = sum(trace.nfe for trace in traces)
+        lengths = [length for trace in traces for length in trace.acceptance_lengths]
+        return {
+            "responses": len(traces),
+            "nfe": forwards / len(traces),
+            "tokens_per_forward": tokens / forwards,
+            "tokens_per_s": tokens / sum(self.latencies_s),
+            "acceptance_length": sum(lengths) / len(lengths) if lengths else 1.0,
+        }

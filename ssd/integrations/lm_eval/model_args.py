@@ -1,0 +1,91 @@
+"""What lm-eval's words mean to this project: --model_args as a plan, a task's generation_kwargs as settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from ssd.config.plan import Plan, make_plan
+from ssd.decoding.settings import GenerationSettings
+from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.tasks.lm_eval_task import stop_words
+
+GROUPS = ("model", "decoder", "generation", "experiment")
+RUNTIME = ("device", "dtype", "numerics", "batch_size", "threads", "warmup")
+SAMPLING = ("temperature", "top_p", "top_k")
+DEFAULTS = GenerationSettings()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where a response's text ends, an end token apart: after so many tokens, or before the first stop word."""
+
+    max_tokens: int
+    stops: list[str]
+
+
+def plan_from(words: Mapping[str, Any]) -> Plan:
+    """Compose and check what --model_args say, in the words of run.py's command line."""
+    for key in words:
+        group, _, option = key.partition(".")
+        if group not in GROUPS and not (group == "runtime" and option in RUNTIME):
+            raise ValueError(
+                f"--model_args {key}={words[key]}: expected a word of run.py about {', '.join(GROUPS)} or "
+                f"runtime.{{{','.join(RUNTIME)}}}; tasks, limits and outputs have flags of lm-eval's own"
+            )
+    overrides = ["task=lm_eval", *(f"{key}={_written(value)}" for key, value in words.items())]
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        composed = compose("config", overrides=overrides)
+    # Documents are lm-eval's; one of any task lets a plan be made, and so every word be checked.
+    composed.task = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
+    plan = make_plan(composed)
+    if plan.runtime.batch_size != 1:
+        raise ValueError(
+            f"runtime.batch_size={plan.runtime.batch_size}: only 1 is supported under lm-eval, which times each "
+            "response alone; pass --batch_size 1, or measure batches with run.py"
+        )
+    return plan
+
+
+def request_settings(asked: Mapping[str, Any], settings: GenerationSettings) -> tuple[GenerationSettings, Ending]:
+    """Honour a task's generation_kwargs, which --gen_kwargs may have changed, or refuse them."""
+    from lm_eval.models.utils import normalize_gen_kwargs
+
+    kwargs: dict[str, Any] = dict(normalize_gen_kwargs(dict(asked), default_max_gen_toks=settings.gen_length))
+    max_tokens, sampled = kwargs.pop("max_gen_toks"), kwargs.pop("do_sample")
+    stops = stop_words({"until": kwargs.pop("until")})
+    unknown = sorted(set(kwargs) - set(SAMPLING))
+    if unknown:
+        raise ValueError(
+            f"the task's generation_kwargs ask for {unknown[0]}={kwargs[unknown[0]]}; expected until, max_gen_toks, "
+            f"do_sample, {', '.join(SAMPLING)}; run a copy of its YAML without it (--include_path)"
+        )
+    if not 1 <= max_tokens <= settings.gen_length:
+        raise ValueError(
+            f"the task's generation_kwargs ask for max_gen_toks={max_tokens}; expected 1 to generation.gen_length="
+            f"{settings.gen_length}; pass a longer gen_length in --model_args or --gen_kwargs max_gen_toks="
+            f"{settings.gen_length}"
+        )
+    if sampled:
+        # As the transformers library has it: a temperature of 1 unless another is given, and 0 for "no top_k".
+        wanted = {"temperature": 1.0, **kwargs}
+        wanted |= {"top_k": wanted["top_k"] or None} if "top_k" in wanted else {}
+    else:
+        wanted = {"temperature": 0.0} if {"do_sample", "temperature"} & set(asked) else {}
+    for name, value in wanted.items():
+        own = getattr(settings, name)
+        if own not in (value, getattr(DEFAULTS, name)):
+            raise ValueError(
+                f"generation.{name}={own} in --model_args or the model's preset, but the task's generation_kwargs ask "
+                f"for {value}; pass --gen_kwargs do_sample=true,{name}={own}, or generation.{name}={value} in "
+                "--model_args"
+            )
+    return replace(settings, **wanted), Ending(max_tokens, stops)
+
+
+def _written(value: Any) -> str:
+    """Write a value that lm-eval has parsed the way Hydra reads it."""
+    return "null" if value is None else str(value)

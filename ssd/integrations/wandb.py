@@ -1,0 +1,114 @@
+"""Weights & Biases: a run's configuration, summary, samples and figures; offline unless asked, and without an account.
+
+python run.py tracker=wandb tracker.project=decoders
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from ssd.config.tracker import Tracker
+from ssd.config.validate import require_text
+from ssd.results.reader import Line, read_run
+
+SIDES = ("reference", "decoder")
+MODES = ("offline", "online")
+LOGGED = "logged"
+"""The file beside what wandb writes that says that it is whole."""
+OF_A_SIDE = ("text", "answer", "correct", "reason", "latency_s", "token_rows", "tokens_total", "tokens_useful")
+
+
+class WandbTracker(Tracker):
+    """Logs each run once, under its run id, into the run's own folder.
+
+    mode: `offline` writes files that `wandb sync` uploads later; `online` needs an account.
+    Raises ValueError naming the option, or telling how to install the library.
+    """
+
+    def __init__(self, project: str, mode: Literal["offline", "online"] = "offline", entity: str | None = None) -> None:
+        require_text("tracker.project", project)
+        if mode not in MODES:
+            raise ValueError(f"tracker.mode={mode}: expected one of {', '.join(MODES)}")
+        try:
+            import wandb  # noqa: F401
+        except ImportError as error:
+            raise ValueError(
+                f"tracker=wandb: cannot be imported ({error}); pip install wandb, or tracker=none"
+            ) from error
+        self.project, self.mode, self.entity = project, mode, entity
+
+    def log(self, folder: Path) -> str | None:
+        place = folder / "wandb"
+        if (place / LOGGED).is_file():
+            return None
+        import wandb
+
+        run = read_run(folder)
+        shutil.rmtree(place, ignore_errors=True)  # what was logged in part
+        settings = wandb.Settings(
+            mode=self.mode,
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            x_disable_stats=True,
+            x_disable_machine_info=True,
+        )
+        try:
+            with wandb.init(
+                project=self.project,
+                entity=self.entity,
+                id=folder.name,
+                name=folder.name,
+                group=f"{run.config['model']['name']} {run.config['task']['name']}",
+                dir=folder,
+                config={**run.config, "environment": run.environment},
+                settings=settings,
+                reinit="create_new",
+            ) as logged:
+                logged.summary.update(run.summary)
+                samples = wandb.Table(columns=list(columns()), data=[list(row(line)) for line in run.lines])
+                with TemporaryDirectory() as drawn:
+                    figures = {
+                        f"figures/{file.stem[:-2]}": wandb.Image(str(file)) for file in draw(folder, Path(drawn))
+                    }
+                    logged.log({"samples": samples, **figures})
+        except wandb.Error as error:
+            raise OSError(
+                f"tracker=wandb, {folder.name}: {str(error).splitlines()[0]}; the run is stored, and the same line "
+                "logs it again; tracker.mode=offline needs no account"
+            ) from error
+        (place / LOGGED).touch()
+        return str(place)
+
+
+def columns() -> Iterator[str]:
+    """The names of a sample's figures, in the order of `row`."""
+    yield from ("index", "repeat", "prompt_sha256", "target", "identical", "divergence")
+    for side in SIDES:
+        yield from (f"{side}.{name}" for name in (*OF_A_SIDE, "nfe"))
+
+
+def row(line: Line) -> Iterator[Any]:
+    """A sample's figures; what has no single type is told as text."""
+    divergence = line["first_divergence"]
+    yield from (line["index"], line["repeat"], line["prompt_sha256"], str(line["target"]), line["identical"])
+    yield divergence["class"] if divergence else None
+    for side in SIDES:
+        part = line[side]
+        yield from (str(part[name]) if name == "answer" else part[name] for name in OF_A_SIDE)
+        yield sum(count for kind, count in part["nfe"].items() if kind != "verifier")
+
+
+def draw(folder: Path, into: Path) -> list[Path]:
+    """The report's figures that can be drawn from this run alone, two columns wide, as <name>-2.png."""
+    from ssd.report import load
+    from ssd.report.figures import FIGURES
+
+    results = load(folder)
+    files = [file for entry in FIGURES for file in entry.write(results, into)]
+    return [file for file in files if file.name.endswith("-2.png")]

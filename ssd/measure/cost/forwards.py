@@ -1,0 +1,92 @@
+"""Forwards of every shape that a run makes, timed in turn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+from ssd.decoding.canvas import Block, Canvas, block_at
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure import clock
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+
+class Shape(NamedTuple):
+    """One forward in a block of a canvas of `length` positions: over `nodes` states, or (nodes 0) the block's first.
+
+    The block's first forward is the refresh, or where the window is the whole canvas, a plain one over one state.
+    """
+
+    nodes: int
+    block: int
+    length: int
+
+
+def block_of(settings: GenerationSettings, logits_shift: int, index: int, length: int) -> Block:
+    """Block `index` of a canvas of `length` positions, prompt included."""
+    start = length - settings.gen_length + index * settings.block_length
+    return block_at(index, start, length, settings, logits_shift)
+
+
+def time_forwards(
+    model: MaskedDiffusionModel,
+    settings: GenerationSettings,
+    special: SpecialTokens,
+    lengths: Sequence[int],
+    blocks: Sequence[int],
+    nodes: Sequence[int],
+    budget_s: float,
+    most_rounds: int,
+) -> dict[Shape, list[float]]:
+    """Seconds of every shape, of each once per round, so that a slow moment of the machine hits them all alike.
+
+    Shapes are all combinations of `lengths` (of canvases), `blocks` and `nodes`, 0 included. Each is made twice in a
+    row and timed the second time, as forwards mostly follow their like: behind one of 32 states, one of a single state
+    takes a tenth longer on a CPU, whose caches hold none of it. One round is always made, others only as long as they
+    promise to end within `budget_s`.
+    Raises ValueError if a canvas exceeds the model's context.
+    """
+    if max(lengths) > model.config.context_length:
+        raise ValueError(
+            f"a canvas of {max(lengths)} positions exceeds the model's context of {model.config.context_length}; "
+            "shorten the prompt or generation.gen_length"
+        )
+    measured: defaultdict[Shape, list[float]] = defaultdict(list)
+    spent_s, rounds = 0.0, 0
+    while not rounds or (rounds < most_rounds and spent_s * (1 + 1 / rounds) <= budget_s):
+        rounds += 1
+        for length, index in product(lengths, blocks):
+            for shape, make in _forwards_of_block(model, settings, special, index, length, nodes):
+                for seconds in (clock.timed(make, model.device)[1] for _ in range(2)):
+                    spent_s += seconds
+                measured[shape].append(seconds)
+    return dict(measured)
+
+
+def _forwards_of_block(
+    model: MaskedDiffusionModel,
+    settings: GenerationSettings,
+    special: SpecialTokens,
+    index: int,
+    length: int,
+    nodes: Sequence[int],
+) -> Iterator[tuple[Shape, Callable[[], object]]]:
+    """Each shape of one block and what makes it; the window forwards share the last first forward's context."""
+    tokens = Canvas([special.fill_id] * (length - settings.gen_length), settings, special).tokens
+    block = block_of(settings, model.config.logits_shift, index, length)
+    window, context = block.window, None
+
+    def first() -> None:
+        nonlocal context
+        if window.is_whole:
+            model.window(tokens[None], block.refresh)
+        else:
+            _, context = model.refresh(tokens, block.refresh)
+
+    yield Shape(0, index, length), first
+    for count in nodes:
+        states = tokens[window.start : window.stop].repeat(count, 1)
+        yield Shape(count, index, length), partial(model.window, states, window, context)

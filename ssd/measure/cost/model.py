@@ -1,0 +1,131 @@
+"""What a run's forwards cost: measured over a grid of shapes, and summed over a trace to predict a response's time."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.trace import Event, Trace
+from ssd.measure.cost.forwards import Shape, block_of, time_forwards
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+
+def node_grid(most_nodes: int) -> list[int]:
+    """1, 2, 4, 8, ... and `most_nodes` itself."""
+    return sorted({1 << power for power in range(most_nodes.bit_length())} | {most_nodes})
+
+
+def block_grid(settings: GenerationSettings) -> list[int]:
+    """The first, middle and last block; the first alone where the cache mode makes all blocks' forwards alike."""
+    return sorted({0, settings.blocks // 2, settings.blocks - 1}) if settings.cache == "prefix" else [0]
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """Median seconds of forwards at the points of a grid, and linear along each axis between them.
+
+    Axes, ascending: lengths (positions of a canvas, prompt included), blocks, nodes (where these are padded, all).
+    first_s: [lengths][blocks], of a block's first forward; window_s: [lengths][blocks][nodes], of all others;
+    rounds: how often every shape was timed.
+    """
+
+    settings: GenerationSettings
+    logits_shift: int
+    lengths: list[int]
+    blocks: list[int]
+    nodes: list[int]
+    first_s: list[list[float]]
+    window_s: list[list[list[float]]]
+    rounds: int
+
+    @classmethod
+    def measure(
+        cls,
+        model: MaskedDiffusionModel,
+        settings: GenerationSettings,
+        special: SpecialTokens,
+        prompt_lengths: Sequence[int],
+        nodes: Sequence[int],
+        budget_s: float = 4.0,
+        most_rounds: int = 50,
+    ) -> CostModel:
+        """Time first forwards and windows of `nodes` states behind the shortest and longest of the prompts.
+
+        prompt_lengths: in tokens; budget_s, most_rounds: bounds of how often a shape is timed. See `time_forwards`.
+        """
+        lengths = sorted(settings.gen_length + length for length in {min(prompt_lengths), max(prompt_lengths)})
+        blocks, every = block_grid(settings), range(1, max(nodes))
+        # Where nodes are padded, what they cost is no line from one count that is made to the next.
+        padded = any(model.evaluated(count) != count for count in every)
+        nodes = sorted({*nodes, *every} if padded else set(nodes))
+        made = sorted({model.evaluated(count) for count in nodes})
+        measured = time_forwards(model, settings, special, lengths, blocks, made, budget_s, most_rounds)
+        median = {shape: statistics.median(seconds) for shape, seconds in measured.items()}
+        return cls(
+            settings=settings,
+            logits_shift=model.config.logits_shift,
+            lengths=lengths,
+            blocks=blocks,
+            nodes=nodes,
+            first_s=[[median[Shape(0, block, length)] for block in blocks] for length in lengths],
+            window_s=[
+                [[median[Shape(model.evaluated(count), block, length)] for count in nodes] for block in blocks]
+                for length in lengths
+            ],
+            rounds=min(map(len, measured.values())),
+        )
+
+    def forward_s(self, shape: Shape) -> float:
+        """Seconds of one forward. Raises ValueError outside the grid, from beyond which there is nothing to predict."""
+        by_block = self.first_s
+        if shape.nodes:
+            _check("nodes", shape.nodes, self.nodes)
+            by_block = [[np.interp(shape.nodes, self.nodes, seconds) for seconds in row] for row in self.window_s]
+        _check("length", shape.length, self.lengths)
+        if not 0 <= shape.block < self.settings.blocks:
+            raise ValueError(f"block {shape.block}: expected one of the response's {self.settings.blocks}")
+        by_length = [np.interp(shape.block, self.blocks, seconds) for seconds in by_block]
+        return float(np.interp(shape.length, self.lengths, by_length))
+
+    def seconds(self, trace: Trace, length: int) -> float | None:
+        """Predicted seconds of all forwards of a response on a canvas of `length` positions.
+
+        None for a trace with forwards of an autoregressive verifier, or of other shapes than the cache mode's own, as
+        their rows tell: APD's windows slide, WINO's carry shadows, eager drafts reach into later blocks.
+        Raises ValueError outside the grid, as `forward_s`.
+        """
+        if not all(self._is_own(event, length) for event in trace.events):
+            return None
+        shapes = Counter(
+            Shape(0 if event.kind == "refresh" else event.nodes, event.block, length) for event in trace.events
+        )
+        return sum(count * self.forward_s(shape) for shape, count in shapes.items())
+
+    def _is_own(self, event: Event, length: int) -> bool:
+        if event.kind == "verifier":
+            return False
+        if event.kind == "refresh":
+            return event.rows == length
+        return event.rows == block_of(self.settings, self.logits_shift, event.block, length).window.size
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> CostModel:
+        """What `to_json` gave, also after a way through a file."""
+        return cls(**{**stored, "settings": GenerationSettings(**stored["settings"])})
+
+
+def _check(name: str, value: int, axis: Sequence[int]) -> None:
+    if not axis[0] <= value <= axis[-1]:
+        raise ValueError(
+            f"a forward with {name}={value} lies outside the cost model, which was measured from {axis[0]} to "
+            f"{axis[-1]}; measure it for this run"
+        )

@@ -1,0 +1,103 @@
+"""How window forwards are launched, operation by operation or as captured wholes: `runtime.engine`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import torch
+
+from ssd.decoding.canvas import Canvas
+from ssd.decoding.decoder import Decoder
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.cost.forwards import block_of
+from ssd.measure.cost.model import node_grid
+from ssd.measure.numerics import Numerics, with_numerics
+from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is, compiled_steps
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.static_shapes import StaticModel, capacity_for
+
+EngineName = Literal["eager", "graph", "compile"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+
+
+def check_engine(engine: str, batch_size: int) -> None:
+    """Raise ValueError in one line for an engine that there is not, or not for batches."""
+    if engine not in ENGINES:
+        raise ValueError(f"runtime.engine={engine}: expected one of {', '.join(ENGINES)}")
+    if engine != "eager" and batch_size > 1:
+        raise ValueError(
+            f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards that several responses share have "
+            "no fixed shape; pass runtime.batch_size=1 or runtime.engine=eager"
+        )
+
+
+def check_graphs(engine: str, device: torch.device) -> None:
+    """Raise ValueError in one line for an engine that this device has not."""
+    if engine == "graph" and device.type != "cuda":
+        raise ValueError(
+            f"runtime.engine=graph on {device}: graphs are CUDA's; pass runtime.engine=eager (or compile), or "
+            "runtime.device=cuda"
+        )
+
+
+def with_engine(
+    model: MaskedDiffusionModel, engine: EngineName, most_nodes: int, numerics: Numerics = "native"
+) -> MaskedDiffusionModel:
+    """The model as every side of a run is to see it, for forwards over up to `most_nodes` states.
+
+    eager: as it is; graph: window forwards at static shapes, replayed as CUDA graphs; compile: the same with layers
+    compiled (on a CPU without graphs). What `with_numerics` does comes after; under a lock no node may profit from its
+    place among the others.
+    """
+    if engine == "eager":
+        return model
+    capture = CudaGraphs(model.device) if model.device.type == "cuda" else as_it_is
+    steps = compiled_steps() if engine == "compile" else None
+    return StaticModel(model, most_nodes, capture, steps, packed_nodes=0 if numerics == "locked" else None)
+
+
+def as_decoded(
+    model: MaskedDiffusionModel, engine: EngineName, numerics: Numerics, *decoders: Decoder
+) -> MaskedDiffusionModel:
+    """The loaded model as these decoders are to see it: in the run's engine, and in its numerics."""
+    return with_numerics(with_engine(model, engine, most_nodes_of(*decoders), numerics), numerics, *decoders)
+
+
+def most_nodes_of(*decoders: Decoder) -> int:
+    """The most states that any of the decoders evaluates in a window forward."""
+    return max(decoder.most_nodes for decoder in decoders)
+
+
+def capture_s(model: MaskedDiffusionModel) -> float | None:
+    """Seconds that a run's model has spent on captures and compilation; None where nothing is captured."""
+    inner = model.inner if isinstance(model, LockedModel) else model
+    return inner.capture_s if isinstance(inner, StaticModel) else None
+
+
+def capture_all(
+    model: MaskedDiffusionModel,
+    settings: GenerationSettings,
+    special: SpecialTokens,
+    prompt_lengths: Iterable[int],
+    most_nodes: int,
+) -> None:
+    """Make every forward once that decoding behind prompts of these lengths (in tokens) can ask for.
+
+    The longest come first, whose rooms serve the others. Contexts of one capacity, and blocks whose windows and
+    contexts are alike, have their forwards in common.
+    """
+    seen = set()
+    for prompt_length in sorted(set(prompt_lengths), reverse=True):
+        tokens = Canvas([special.fill_id] * prompt_length, settings, special).tokens
+        for index in range(settings.blocks):
+            block = block_of(settings, model.config.logits_shift, index, len(tokens))
+            window = block.window
+            kind = (window.size, window.row_slice.start, window.rows, capacity_for(len(tokens) - window.size))
+            if window.is_whole or kind in seen:
+                continue
+            seen.add(kind)
+            _, context = model.refresh(tokens, block.refresh)
+            for nodes in node_grid(most_nodes):
+                model.window(tokens[window.start : window.stop].repeat(nodes, 1), window, context)

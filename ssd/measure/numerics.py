@@ -1,0 +1,28 @@
+"""In what arithmetic, and in forwards of which shape, reference and decoder are run: `runtime.numerics`."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+from ssd.decoding.decoder import Decoder
+from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.dllm import MaskedDiffusionModel
+
+Numerics = Literal["native", "locked", "float64"]
+NUMERICS: tuple[Numerics, ...] = get_args(Numerics)
+
+
+def with_numerics(model: MaskedDiffusionModel, numerics: Numerics, *decoders: Decoder) -> MaskedDiffusionModel:
+    """The model as these decoders are to see it, all of them the same.
+
+    native: as it is, each forward as large as its states need; locked: every window forward has room for the most nodes
+    that any of the decoders evaluates; float64: the weights as they are, all arithmetic in float64 (the transformer is
+    converted in place).
+    """
+    if numerics == "locked":
+        return LockedModel(model, max(decoder.most_nodes for decoder in decoders))
+    if numerics == "float64":
+        model.transformer.to(torch.float64)
+    return model

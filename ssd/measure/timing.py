@@ -1,0 +1,157 @@
+"""Responses of reference and decoder, and the time they took: interleaved one by one, or in batches that take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from typing import NamedTuple
+
+from ssd.config.plan import Plan
+from ssd.decoding.decoder import Decoded, Decoder
+from ssd.decoding.settings import GenerationSettings
+from ssd.measure import clock
+from ssd.measure.batching import SharedForwards
+from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, check_count
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.tasks.task import Document
+
+
+class Question(NamedTuple):
+    """What one line of samples.jsonl is about: a document, its prompt, and which of its responses."""
+
+    document: Document
+    prompt: list[int]
+    repeat: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A response and what it took; all seconds are None where nothing is timed.
+
+    latency_s: from its start to its end, of which verifier_s went into a verifier's forwards and model_s into the
+    model's own (None in a batch, where nobody's are one's own); time_s: its share of the wall clock, which is all of
+    the latency unless others were decoded beside it; forwards: its share of the model's.
+    """
+
+    decoded: Decoded
+    latency_s: float | None
+    time_s: float | None
+    verifier_s: float | None
+    model_s: float | None
+    forwards: float
+
+    def untimed(self) -> Timed:
+        return Timed(self.decoded, None, None, None, None, self.forwards)
+
+
+Known = Mapping[str, Timed]
+"""Responses to a question that need not be decoded again, by side."""
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Decodes by every side of a plan."""
+
+    plan: Plan
+    model: MaskedDiffusionModel
+    counter: ForwardCounter
+    model_timer: ForwardTimer
+    verifier_timer: ForwardTimer | None
+    turns: Iterator[int] = field(default_factory=count)
+
+    @classmethod
+    def of(cls, plan: Plan, model: MaskedDiffusionModel) -> Stopwatch:
+        """Watches the model, and the decoder's verifier if it has one, by hooks."""
+        transformer, verifier = model.transformer, plan.decoder.verifier
+        timer = ForwardTimer(model.device, transformer, transformer.head)
+        return cls(
+            plan,
+            model,
+            ForwardCounter(transformer),
+            timer,
+            ForwardTimer(model.device, verifier) if verifier else None,
+        )
+
+    def close(self) -> None:
+        """Stop watching, so that the model can be another run's."""
+        for probe in (self.counter, self.model_timer, self.verifier_timer):
+            if probe:
+                probe.remove()
+
+    def warm_up(self, longest: Question) -> None:
+        """Run all sides on the longest prompt, so that no first-time cost falls into a measurement."""
+        for _ in range(self.plan.runtime.warmup):
+            for name, side in self.sides(longest.repeat).items():
+                if self.plan.runtime.batch_size == 1:
+                    self._alone(*side, longest.prompt)
+                else:
+                    self._batch(name, [longest] * self.plan.runtime.batch_size)
+
+    def sides(self, repeat: int) -> dict[str, tuple[Decoder, GenerationSettings]]:
+        """Who decodes a response, with its settings: reference, decoder, and in a chain the uncached reference."""
+        plan = self.plan
+        settings = replace(plan.settings, seed=plan.settings.seed + repeat)
+        sides = {"reference": (plan.reference, settings), "decoder": (plan.decoder, settings)}
+        if plan.runtime.reference == "chain":
+            sides["uncached"] = (plan.reference, replace(settings, cache="none"))
+        return sides
+
+    def decode(self, questions: Sequence[Question], known: Sequence[Known]) -> list[dict[str, Timed]]:
+        """Every question's responses by side, all of them in one turn if there is a batch, but for what is known of it.
+
+        Sides take turns at going first, so that none profits from it.
+        """
+        if self.plan.runtime.batch_size == 1:
+            found = [self._one(*pair) for pair in zip(questions, known, strict=True)]
+        else:
+            found = [dict(responses) for responses in known]
+            for name in self._order(next(self.turns), questions[0].repeat):
+                places = [place for place, responses in enumerate(known) if name not in responses]
+                batch = self._batch(name, [questions[place] for place in places]) if places else []
+                for place, timed in zip(places, batch, strict=True):
+                    found[place][name] = timed
+        if self.plan.runtime.timing:
+            return found
+        return [{name: timed.untimed() for name, timed in responses.items()} for responses in found]
+
+    def _one(self, question: Question, known: Known) -> dict[str, Timed]:
+        sides = self.sides(question.repeat)
+        order = self._order(question.document.index + question.repeat, question.repeat)
+        self._taken()  # what the warm-up and the last prompt's audit took belongs to no prompt
+        return {name: known.get(name) or self._alone(*sides[name], question.prompt) for name in order}
+
+    def _order(self, turn: int, repeat: int) -> list[str]:
+        names = list(self.sides(repeat))
+        first = turn % len(names)
+        return names[first:] + names[:first]
+
+    def _alone(self, decoder: Decoder, settings: GenerationSettings, prompt: Sequence[int]) -> Timed:
+        before = self.counter.forwards
+        decoded, latency_s = clock.timed(
+            lambda: decoder.decode(self.model, prompt, settings, self.plan.special), self.model.device
+        )
+        counted = self.counter.forwards - before
+        check_count(decoder, decoded.trace.nfe, counted)
+        verifier_s, model_s = self._taken()
+        return Timed(decoded, latency_s, latency_s, verifier_s, model_s, float(counted))
+
+    def _taken(self) -> tuple[float, float]:
+        """Seconds in the verifier's and in the model's forwards since the last call."""
+        return self.verifier_timer.take() if self.verifier_timer else 0.0, self.model_timer.take()
+
+    def _batch(self, name: str, questions: Sequence[Question]) -> list[Timed]:
+        """One side's responses to all questions, `runtime.batch_size` of them at a time."""
+        before, jobs = self.counter.forwards, []
+        for question in questions:
+            decoder, settings = self.sides(question.repeat)[name]
+            # Each thread has a decoder of its own, though not of what the decoder has loaded.
+            decode = partial(copy(decoder).decode, prompt_ids=question.prompt, settings=settings)
+            jobs.append(partial(decode, special=self.plan.special))
+        shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
+        self._taken()  # nobody's own
+        shared = round(sum(share.forwards for share in shares))
+        check_count(decoder, shared, self.counter.forwards - before)
+        return [Timed(share.result, share.latency_s, share.time_s, 0.0, None, share.forwards) for share in shares]

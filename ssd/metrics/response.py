@@ -1,0 +1,75 @@
+"""One line of samples.jsonl: what both sides gave for one prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import zip_longest
+from typing import Any
+
+from ssd.decoding.trace import Trace
+from ssd.measure.timing import Timed
+from ssd.metrics.decode_order import order_correlation
+from ssd.tasks.task import Verdict
+
+
+def side(
+    timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], predicted_s: float | None
+) -> dict[str, Any]:
+    """One side's fields. Tokens are counted from ids and never include the prompt.
+
+    predicted_s: what the forwards of its trace should take by the run's cost model; None if that cannot be told.
+    """
+    trace, ids = timed.decoded.trace, timed.decoded.response_ids
+    drafted, accepted = by_depth(trace)
+    return {
+        "response_ids": ids,
+        "text": text,
+        "answer": verdict.answer,
+        "correct": verdict.correct,
+        "correct_strict": verdict.strict,
+        "reason": verdict.reason,
+        "latency_s": timed.latency_s,
+        "time_s": timed.time_s,
+        "verifier_s": timed.verifier_s,
+        "model_s": timed.model_s,
+        "predicted_s": predicted_s,
+        "forwards": timed.forwards,
+        "nfe": trace.nfe_by_kind,
+        "node_evaluations": trace.node_evaluations,
+        "token_rows": trace.token_rows,
+        "tokens_total": len(ids) - trace.filled,
+        "tokens_useful": next((place for place, token in enumerate(ids) if token in end_ids), len(ids)),
+        "acceptance_lengths": trace.acceptance_lengths,
+        "drafted_by_depth": drafted,
+        "accepted_by_depth": accepted,
+        "order_correlation": order_correlation(trace),
+    }
+
+
+def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
+    """Drafted and accepted nodes per depth, summed over a trace's forwards."""
+    return sum_columns(event.drafted for event in trace.events), sum_columns(event.accepted for event in trace.events)
+
+
+def sum_columns(rows: Any) -> list[int]:
+    """Column sums of rows of unequal length."""
+    return [sum(column) for column in zip_longest(*rows, fillvalue=0)]
+
+
+def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
+    """The events of a trace as plain data, one object per forward, each with the nodes that it drafted."""
+    return [
+        {
+            **event._asdict(),
+            "picks": [list(pick) for pick in event.picks],
+            "draft": [
+                {**node._asdict(), "picks": [list(pick) for pick in node.picks]} for node in trace.drafted_by(at)
+            ],
+        }
+        for at, event in enumerate(trace.events)
+    ]
+
+
+def total_nfe(part: dict[str, Any]) -> int:
+    """Forwards of the dLLM in one side's fields; a verifier's are counted apart."""
+    return sum(count for kind, count in part["nfe"].items() if kind != "verifier")

@@ -1,0 +1,123 @@
+"""From the lines of samples.jsonl to a summary: nothing here was measured that is not in the lines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from ssd.decoding.trace import KINDS
+from ssd.metrics.accuracy import accuracy_difference, lengths, pass_at
+from ssd.metrics.decode_order import mean_correlation
+from ssd.metrics.means import SIDES, Sample, per_response, per_sum
+from ssd.metrics.reference_chain import hops
+from ssd.metrics.response import sum_columns, total_nfe
+from ssd.metrics.timing import speed
+
+
+def summarise(
+    config: Mapping[str, Any], run_id: str, reference: str, caveat: str | None, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    """summary.json: means per response unless a name says otherwise; ratios are of sums, reference over decoder.
+
+    A prompt has `runtime.repeats` responses. Intervals are over prompts, since responses to one prompt are alike; the
+    speedup's is over the turns that the sides took, which are of many prompts in a batch.
+
+    Figures of time and memory are None where nothing was timed. reference_drift: responses whose reference came out
+    otherwise than the one stored of it.
+    reference: what the decoder was compared with; caveat: why its claim to be lossless does not hold in this mode.
+    """
+    prompts = together(samples, "index")
+    turns = together(samples, "turn")
+    nfe = per_response(samples, total_nfe)
+    by_kind = {kind: sum(sample["decoder"]["nfe"].get(kind, 0) for sample in samples) / len(samples) for kind in KINDS}
+    return {
+        "run_id": run_id,
+        "status": "done",
+        "prompts": len(prompts),
+        "responses": len(samples),
+        **{group: config[group]["name"] for group in ("decoder", "model", "task")},
+        "compared_with": reference,
+        "numerics": config["runtime"]["numerics"],
+        "claims_lossless": config["decoder"]["lossless"] and caveat is None,
+        "caveat": caveat,
+        **speed(samples, turns),
+        "nfe": {**nfe, "ratio": nfe["reference"] / nfe["decoder"], "by_kind": by_kind},
+        "node_evaluations": per_response(samples, lambda part: part["node_evaluations"]),
+        "token_rows": per_response(samples, lambda part: part["token_rows"]),
+        "tokens_per_forward": per_sum(samples, lambda part: part["tokens_total"], total_nfe),
+        "responses_per_forward": per_sum(samples, total_nfe, lambda part: part["forwards"]),
+        "acceptance_length": _acceptance([sample["decoder"] for sample in samples]),
+        "oracle_tokens_per_forward": _oracle(samples),
+        "tokens_total": per_response(samples, lambda part: part["tokens_total"]),
+        "tokens_useful": per_response(samples, lambda part: part["tokens_useful"]),
+        "identity": _identity(samples),
+        "order_correlation": {
+            side: mean_correlation([sample[side]["order_correlation"] for sample in samples]) for side in SIDES
+        },
+        "accuracy": per_response(samples, lambda part: part["correct"]),
+        "accuracy_strict": _accuracy_strict(samples),
+        "accuracy_difference": accuracy_difference(*(_correct(prompts, side) for side in SIDES)),
+        "pass_at": {
+            str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
+            for k in range(1, config["runtime"]["repeats"] + 1)
+        },
+        "hops": hops(prompts, turns),
+        "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
+        "reference_drift": sum(sample.get("reference_drift", False) for sample in samples),
+    }
+
+
+def together(samples: Sequence[Sample], key: Literal["index", "turn"]) -> list[list[Sample]]:
+    """The lines of every prompt, or of every turn, in the order of their repeats."""
+    groups: defaultdict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample[key]].append(sample)
+    return [sorted(groups[value], key=lambda sample: sample["repeat"]) for value in sorted(groups)]
+
+
+def _correct(prompts: Sequence[Sequence[Sample]], side: str) -> list[list[bool]]:
+    """Which responses of every prompt are right."""
+    return [[bool(sample[side]["correct"]) for sample in prompt] for prompt in prompts]
+
+
+def _accuracy_strict(samples: Sequence[Sample]) -> dict[str, float] | None:
+    """Shares that are right under the task's strict rule as well; None for a task without one."""
+    strict = {side: [sample[side].get("correct_strict") for sample in samples] for side in SIDES}
+    if any(verdict is None for verdicts in strict.values() for verdict in verdicts):
+        return None
+    return {side: sum(verdicts) / len(verdicts) for side, verdicts in strict.items()}
+
+
+def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    lengths = [length for part in parts for length in part["acceptance_lengths"]]
+    drafted = sum_columns(part["drafted_by_depth"] for part in parts)
+    accepted = sum_columns(part["accepted_by_depth"] for part in parts)
+    rates = [yes / tried for yes, tried in zip(accepted, drafted, strict=True)]
+    return {"mean": float(np.mean(lengths)) if lengths else 1.0, "rate_by_depth": rates}
+
+
+def _oracle(samples: Sequence[Sample]) -> float | None:
+    """The reference's tokens over the forwards for them if every draft were right; None for decoders without drafts."""
+    if any(sample["oracle_nfe"] is None for sample in samples):
+        return None
+    return sum(sample["reference"]["tokens_total"] for sample in samples) / sum(
+        sample["oracle_nfe"] for sample in samples
+    )
+
+
+def _identity(samples: Sequence[Sample]) -> dict[str, Any]:
+    divergences = [sample["first_divergence"] for sample in samples if not sample["identical"]]
+    orders = [sample["order_divergence"]["class"] for sample in samples if sample["order_divergence"]]
+    numeric = sum(divergence["class"] == "numeric" for divergence in divergences)
+    identical = len(samples) - len(divergences)
+    return {
+        "rate": identical / len(samples),
+        "identical": identical,
+        "numeric": numeric,
+        "algorithmic": len(divergences) - numeric,
+        "same_commit_order": sum(sample["same_commit_order"] for sample in samples) / len(samples),
+        "other_order": {name: orders.count(name) for name in ("numeric", "algorithmic")},
+    }

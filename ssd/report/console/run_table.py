@@ -1,0 +1,123 @@
+"""The table that a run prints at its end: the figures of summary.json in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ssd.metrics.warnings import doubts
+
+WIDTH = 100
+HOP_NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
+DEPTHS = 8
+"""How many depths the acceptance rates are printed for."""
+
+
+def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -> None:
+    """Print reference and decoder side by side, and a warning where a claim to be lossless does not hold.
+
+    pass_at: the k whose pass@k is printed where prompts have several responses.
+    """
+    if summary["compared_with"] != "stepwise decoding":
+        print(f"reference: {summary['compared_with']}")
+    table = Table(title=title, title_justify="left")
+    for name in ("", "reference", "decoder", ""):
+        table.add_column(name, justify="left" if not name else "right")
+    speedup, nfe, rows = summary["speedup"], summary["nfe"], summary["token_rows"]
+    acceptance, identity = summary["acceptance_length"], summary["identity"]
+    if speedup:
+        spread = "no interval: one pair of times" if speedup["low"] is None else f"95 %: {_range(speedup)}"
+        table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", spread)
+    if summary["predicted_speedup"] is not None:
+        predicted = f"{summary['predicted_speedup']:.2f}"
+        table.add_row("  predicted", "", predicted, "from its forwards and what each of them costs")
+    table.add_row("NFE per response", *_both(nfe, ".1f"), f"{nfe['ratio']:.2f} times fewer")
+    for kind, count in nfe["by_kind"].items():
+        if count:
+            table.add_row(f"  {kind}", "", f"{count:.1f}")
+    if max(summary["responses_per_forward"].values()) > 1:
+        table.add_row("responses per forward", *_both(summary["responses_per_forward"], ".2f"))
+    if speedup:
+        table.add_row("ms per forward", *_both(summary["ms_per_forward"], ".2f"))
+    if summary["outside_model"]:
+        table.add_row("  outside the model", *_both(summary["outside_model"], ".1%"), "of the time")
+    table.add_row("node evaluations per response", *_both(summary["node_evaluations"], ".1f"))
+    table.add_row(
+        "token rows per response", *_both(rows, ".0f"), f"{rows['decoder'] / rows['reference']:.2f} times as many"
+    )
+    oracle = summary["oracle_tokens_per_forward"]
+    table.add_row(
+        "tokens per forward",
+        *_both(summary["tokens_per_forward"], ".2f"),
+        "" if oracle is None else f"{oracle:.2f} if every draft were right",
+    )
+    rates = " ".join(f"{rate:.2f}" for rate in acceptance["rate_by_depth"][:DEPTHS])
+    rates += " ..." if len(acceptance["rate_by_depth"]) > DEPTHS else ""
+    if rates:
+        table.add_row("acceptance length", "", f"{acceptance['mean']:.2f}")
+        table.add_row("  rate by depth", "", "", rates)
+    if speedup:
+        table.add_row("tokens per s", *_both(summary["tokens_per_s"], ".1f"))
+    table.add_row("useful tokens per response", *_both(summary["tokens_useful"], ".1f"))
+    if speedup and nfe["by_kind"]["verifier"]:
+        table.add_row("verifier (s per response)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")
+    for rank, latency_s in (summary["latency_s"] or {}).items():
+        table.add_row(f"latency {rank} (s)", f"{summary['reference_latency_s'][rank]:.3f}", f"{latency_s:.3f}")
+    if summary.get("compile_s"):  # runs of earlier versions have none
+        table.add_row("captures, compilation (s)", "", f"{summary['compile_s']:.1f}", "before the clock starts")
+    differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
+    agreeing = f"{identity['identical']} of {summary['responses']}; {differing}"
+    table.add_row("identity", "", f"{identity['rate']:.1%}", agreeing)
+    order = identity["other_order"]
+    table.add_row(
+        "  same order of picks",
+        "",
+        f"{identity['same_commit_order']:.1%}",
+        f"else: {order['numeric']} numeric, {order['algorithmic']} algorithmic",
+    )
+    correlations = summary.get("order_correlation", {})  # runs of earlier versions have none
+    orders = [correlations.get(side, {}).get("within_blocks") for side in ("reference", "decoder")]
+    if orders != [None, None]:
+        shown = ("" if correlation is None else f"{correlation:+.2f}" for correlation in orders)
+        table.add_row("left to right, in blocks", *shown, "1: always, 0: no more than right to left")
+    change, length = summary["accuracy_difference"], summary["length"]
+    interval = f"{change['difference']:+.1%}; 95 %: {change['low']:+.1%} to {change['high']:+.1%}"
+    table.add_row("accuracy", *_both(summary["accuracy"], ".1%"), interval)
+    if summary["accuracy_strict"]:
+        table.add_row("  under the strict rule", *_both(summary["accuracy_strict"], ".1%"))
+    table.add_row("  right on one side only", *_both_counts(change), f"McNemar's exact p {change['mcnemar_p']:.3g}")
+    if summary["responses"] > summary["prompts"]:
+        for k in pass_at:
+            table.add_row(f"  pass@{k}", *_both(summary["pass_at"][str(k)], ".1%"))
+    for hop in summary["hops"] or []:
+        accuracy, gain = hop["accuracy"], hop["speedup"]
+        table.add_row(
+            f"hop: {HOP_NAMES[hop['from']]} → {HOP_NAMES[hop['to']]}",
+            f"{accuracy['from']:.1%}",
+            f"{accuracy['to']:.1%}",
+            f"identity {hop['identity']:.1%}" + (f", {gain['ratio']:.2f} times as fast" if gain else ""),
+        )
+    for name, share in (("without an end", "cut_off"), ("empty", "empty")):
+        table.add_row(f"responses {name}", *(f"{length[side][share]:.1%}" for side in ("reference", "decoder")))
+    if speedup:
+        table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")
+    Console(width=WIDTH).print(table)
+    if speedup is None:
+        print("nothing was timed (runtime.timing=false): no speedup, no latencies, no memory")
+    for warning in doubts(summary):
+        print(f"WARNING: {warning}")
+
+
+def _range(interval: dict[str, float]) -> str:
+    return f"{interval['low']:.2f} to {interval['high']:.2f}"
+
+
+def _both(pair: dict[str, float], form: str) -> tuple[str, str]:
+    return format(pair["reference"], form), format(pair["decoder"], form)
+
+
+def _both_counts(change: dict[str, Any]) -> tuple[str, str]:
+    return str(change["only_reference"]), str(change["only_decoder"])

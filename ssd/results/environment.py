@@ -1,0 +1,128 @@
+"""The circumstances of a run: versions, device, threads, commit. A number without them means little."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.modeling.static_attention import PACKED_NODES
+
+LIBRARIES = (
+    "torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy", "lm_eval", "math-verify",
+)  # fmt: skip
+MUST_MATCH = (
+    "python", "libraries", "device", "device_name", "threads", "attention_backend", "commit", "changes", "checkpoint",
+)  # fmt: skip
+ATTENTION = {
+    "cpu": "sdpa, node by node beside a context",
+    "cuda": "sdpa without a context, beside one fused in two parts, explicit softmax where there is no such kernel",
+}
+"""Of eager forwards."""
+PACKED = "packed into one with up to {} nodes (locked: never), in two parts above"
+AT_STATIC_SHAPES = {
+    device: f"sdpa without a context, beside one at static shapes: {PACKED.format(most)}"
+    for device, most in PACKED_NODES.items()
+}
+MEASURED = ("run.py", "conf", "ssd", "baselines")
+"""What a result is made by: changes elsewhere in the checkout do not matter to it."""
+
+
+def describe(device: torch.device, checkpoint: Path | None = None, engine: str = "eager") -> dict[str, Any]:
+    """Everything outside the configuration that a result may depend on; engine: which attention is taken."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "cuda": torch.version.cuda,
+        "threads": torch.get_num_threads(),
+        "attention_backend": (ATTENTION if engine == "eager" else AT_STATIC_SHAPES)[device.type],
+        **_code(),
+        "checkpoint": fingerprint(checkpoint) if checkpoint else None,
+    }
+
+
+def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two environments in a way that forbids mixing their samples, as `name: old → new`."""
+    return [f"{name}: {stored.get(name)} → {now[name]}" for name in MUST_MATCH if stored.get(name) != now[name]]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The CPU's model name; platform.processor() is empty on most Linux systems."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def fingerprint(path: Path) -> str:
+    """What tells two files apart; of checkpoints, without reading gigabytes: config.json, weights' sizes and ends."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    checkpoint, digest = path, hashlib.sha256((path / "config.json").read_bytes())
+    for file in sorted(checkpoint.glob("*.safetensors")):
+        size = file.stat().st_size
+        with file.open("rb") as weights:
+            digest.update(f"{file.name}:{size}".encode() + weights.read(2**20))
+            weights.seek(max(0, size - 2**20))
+            digest.update(weights.read())
+    return digest.hexdigest()[:16]
+
+
+def _code() -> dict[str, Any]:
+    """Commit, whether the measuring code differs from it, and a hash of how.
+
+    Outside a git checkout: a hash of the code itself. With GIT_DIR=/dev/null, as tests have it, nothing: somebody may
+    edit the code while they run.
+    """
+    commit, diff, new = (
+        _git("rev-parse", "HEAD"),
+        _git("diff", "HEAD", "--", *MEASURED),
+        _git("ls-files", "--others", "--exclude-standard", "--", *MEASURED),
+    )
+    if commit is None or diff is None or new is None:
+        ignored = os.environ.get("GIT_DIR") == os.devnull
+        return {"commit": None, "dirty": None, "changes": None if ignored else _hash("", _measured())}
+    dirty = bool(diff or new)
+    return {"commit": commit.strip(), "dirty": dirty, "changes": _hash(diff, new.splitlines()) if dirty else None}
+
+
+def _measured() -> list[str]:
+    """The files of MEASURED, but for what Python compiles them to."""
+    roots = [PROJECT_ROOT / name for name in MEASURED]
+    files = [file for root in roots for file in (root, *root.rglob("*")) if file.is_file()]
+    return sorted(str(file.relative_to(PROJECT_ROOT)) for file in files if file.parent.name != "__pycache__")
+
+
+def _hash(text: str, names: Iterable[str]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in names:
+        digest.update(name.encode() + (PROJECT_ROOT / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout

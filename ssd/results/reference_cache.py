@@ -1,0 +1,144 @@
+"""The reference's responses, which runs share: decoded once for a model and its settings."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Any
+
+from ssd.config.plan import Plan
+from ssd.decoding.decoder import Decoded
+from ssd.decoding.trace import Event, Pick, Trace
+from ssd.measure.timing import Timed
+from ssd.results.atomic_io import append_line, make_folder, storing, write_json
+from ssd.results.environment import MUST_MATCH
+from ssd.results.store import plain
+
+FOLDER = "references"
+"""Where references lie, in a results folder."""
+WITHOUT_INFLUENCE = (
+    "limit", "device", "threads", "reference", "warmup", "traces", "predict", "repeats", "pass_at", "timing", "workers",
+    "address",
+)  # fmt: skip
+"""Keys of `runtime` that change no response; device and threads are among the circumstances as what they stand for."""
+
+
+def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, References]:
+    """Where the responses of each side are kept that other runs may have, too: `reference`, in a chain `uncached`."""
+    caches = {"reference": plan.settings.cache}
+    if plan.runtime.reference == "chain":
+        caches["uncached"] = "none"
+    names = (type(plan.reference).__name__.lower(), *(plan.config[group]["name"] for group in ("model", "task")))
+    return {
+        side: References(plan.results_dir / FOLDER, "-".join((*names, cache)), key(plan, cache, circumstances))
+        for side, cache in caches.items()
+    }
+
+
+def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a response of the reference depends on but its prompt and its seed."""
+    decoder, runtime = type(plan.reference), plan.config["runtime"]
+    settings = asdict(replace(plan.settings, cache=cache, steps=plan.config["generation"]["steps"]))
+    locked = plan.runtime.numerics == "locked"
+    return {
+        "reference": f"{decoder.__module__}.{decoder.__qualname__}",
+        "options": {name: str(value) for name, value in vars(plan.reference).items()},
+        "model": {name: plan.config["model"][name] for name in ("path", "revision", "mask_id", "end_ids")},
+        "generation": {name: value for name, value in settings.items() if name != "seed"},
+        "runtime": {name: value for name, value in runtime.items() if name not in WITHOUT_INFLUENCE},
+        "nodes": max(plan.reference.most_nodes, plan.decoder.most_nodes) if locked else None,
+        "circumstances": {name: circumstances[name] for name in MUST_MATCH},
+    }
+
+
+class References:
+    """`references/<readable prefix>-<hash>/`: key.json says of what, lines.jsonl has a line per prompt and seed.
+
+    Several processes may share it: a line is appended whole, under a lock, and what a killed writer left torn is cut
+    off. Raises ValueError for a line that cannot be read.
+    """
+
+    def __init__(self, root: Path, prefix: str, key: Mapping[str, Any]) -> None:
+        digest = hashlib.sha256(json.dumps(plain(key), sort_keys=True).encode()).hexdigest()
+        self.path = root / f"{prefix}-{digest[:10]}"
+        self._key = key
+        self._file = self.path / "lines.jsonl"
+        self._read = 0
+        self._lines: dict[tuple[str, int], bytes] = {}
+
+    def has(self, prompt_sha256: str, seed: int) -> bool:
+        """Whether anybody has decoded it yet."""
+        if (prompt_sha256, seed) not in self._lines and self._file.is_file():
+            with self._file.open("rb") as file:
+                self._catch_up(file)
+        return (prompt_sha256, seed) in self._lines
+
+    def find(self, prompt_sha256: str, seed: int) -> Timed | None:
+        """The response, untimed; None if nobody has decoded it yet."""
+        if not self.has(prompt_sha256, seed):
+            return None
+        return _from_json(json.loads(self._lines[prompt_sha256, seed]))
+
+    def settle(self, prompt_sha256: str, seed: int, timed: Timed) -> bool:
+        """Put a response in, or compare it with the one that is there; returns whether it differs from that."""
+        stored = self.find(prompt_sha256, seed)
+        if stored is None:
+            stored = self._add(prompt_sha256, seed, timed)
+        return stored.decoded.response_ids != timed.decoded.response_ids
+
+    def _add(self, prompt_sha256: str, seed: int, timed: Timed) -> Timed:
+        """Append a response, unless another process has done so meanwhile; returns what is stored then."""
+        make_folder(self.path)
+        with storing(self._file), self._file.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not (self.path / "key.json").is_file():
+                write_json(self.path / "key.json", self._key)
+            self._catch_up(file)
+            if (prompt_sha256, seed) not in self._lines:
+                file.truncate(self._read)  # what a killed writer left torn
+                append_line(self._file, json.dumps({"prompt_sha256": prompt_sha256, "seed": seed, **_to_json(timed)}))
+                self._catch_up(file)
+        return _from_json(json.loads(self._lines[prompt_sha256, seed]))
+
+    def _catch_up(self, file: IO[bytes]) -> None:
+        """Take in the whole lines that were appended since the last time; all of them of a file that is another one."""
+        file.seek(max(0, self._read - 1))
+        if self._read and file.read(1) != b"\n":  # it was deleted meanwhile, and perhaps begun anew
+            self._read = 0
+            self._lines.clear()
+        file.seek(self._read)
+        content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        for text in whole.splitlines():
+            try:
+                line = json.loads(text)
+                place = line["prompt_sha256"], line["seed"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{self._file}: a line is no reference ({text[:40]!r}...); delete this file, what it holds is "
+                    "decoded again"
+                ) from error
+            self._lines.setdefault(place, text)
+        self._read += len(whole)
+
+
+def _to_json(timed: Timed) -> dict[str, Any]:
+    trace = timed.decoded.trace
+    return {
+        "response_ids": timed.decoded.response_ids,
+        "forwards": timed.forwards,
+        "filled": trace.filled,
+        "events": [list(event) for event in trace.events],
+    }
+
+
+def _from_json(line: Mapping[str, Any]) -> Timed:
+    events = []
+    for kind, block, step, nodes, rows, picks, *rest in line["events"]:
+        events.append(Event(kind, block, step, nodes, rows, tuple(Pick(*pick) for pick in picks), *map(tuple, rest)))
+    decoded = Decoded(line["response_ids"], Trace(events, line["filled"]))
+    return Timed(decoded, None, None, None, None, line["forwards"])

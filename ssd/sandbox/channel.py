@@ -1,0 +1,139 @@
+"""The judge's end of a candidate: start it, ask it within the limits, and leave nothing of it behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any
+
+from ssd.sandbox import boot, wire, workspace
+from ssd.sandbox.errors import CandidateLost, SandboxError, raised
+from ssd.sandbox.handle import Handle, number_of
+from ssd.sandbox.pipe import Pipe
+from ssd.sandbox.program import Limits, Reason
+from ssd.sandbox.protection import Protection
+
+STARTUP_S = 60.0
+"""Time to start an interpreter and lock it in, on a machine that is busy with other things."""
+
+_END_S = 5.0
+"""Time for a process that is ending to be gone."""
+
+_MESSAGE_BYTES = 10_000
+
+
+class Channel:
+    """A candidate process, from its start to its end."""
+
+    def __init__(self, protection: Protection, limits: Limits, folder: str) -> None:
+        self.lost: CandidateLost | None = None
+        self._limits = limits
+        self._handles: dict[int, Handle] = {}
+        self._cpu_s = _children_cpu_s()
+        with ExitStack() as resources:
+            # Only a program that runs without isolation can make its directory unremovable.
+            self._folder = resources.enter_context(TemporaryDirectory(dir=folder, ignore_cleanup_errors=True))
+            self._output = resources.enter_context(TemporaryFile(dir=folder))
+            self._process = resources.enter_context(
+                subprocess.Popen(
+                    boot.command("sandbox.launch", protection, self._folder, json.dumps(asdict(limits))),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._output,
+                    bufsize=0,
+                    env=boot.environment(),
+                    cwd=os.sep,
+                    start_new_session=True,
+                )
+            )
+            self._resources = resources.pop_all()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._pipe = Pipe(
+            self._process.stdin.fileno(), self._process.stdout.fileno(), limits.answer_kib, self._check_folder
+        )
+
+    def __enter__(self) -> Channel:
+        self._pipe.allow(STARTUP_S)
+        try:
+            self.ask("ready")
+        except CandidateLost as lost:
+            said = self._printed().strip().rpartition("\n")[2]
+            self.close()
+            raise SandboxError(said or lost.detail) from lost
+        # The program's time begins when its process is ready, however busy the machine.
+        self._pipe.allow(self._limits.wall_s)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def ask(self, operation: str, *arguments: Any, **keywords: Any) -> Any:
+        """Have the candidate do something, and return its answer as plain data and handles."""
+        if self.lost is not None:
+            raise self.lost
+        request = wire.pack([operation, wire.encode(arguments, number_of), wire.encode(keywords, number_of)])
+        try:
+            self._pipe.send(request)
+            answer = wire.unpack(self._pipe.receive())
+            match answer:
+                case ["value", value]:
+                    return wire.decode(value, self._handle)
+                case ["error", str(kind), str(message)]:
+                    raise raised(kind, message)
+            raise wire.WireError("neither a value nor an error")
+        except wire.WireError as error:
+            self.lost = CandidateLost(Reason.CRASHED, f"it answered with no message: {error}")
+        except (BrokenPipeError, EOFError):
+            self.lost = self._end()
+        except CandidateLost as lost:
+            self.lost = lost
+        raise self.lost
+
+    def printed_too_much(self) -> bool:
+        """Say whether what the program printed has reached its limit."""
+        return os.fstat(self._output.fileno()).st_size >= self._limits.file_mib << 20
+
+    def close(self) -> None:
+        """End the candidate with its whole process group, and return when it is gone."""
+        with suppress(ProcessLookupError):  # It may have ended by itself.
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._pipe.drain(_END_S)
+        self._resources.close()
+
+    def _check_folder(self) -> None:
+        if workspace.exceeds(self._folder, self._limits.file_mib << 20):
+            raise CandidateLost(
+                Reason.OUTPUT_LIMIT, f"it keeps more than {self._limits.file_mib} MiB or {workspace.MOST_ENTRIES} files"
+            )
+
+    def _handle(self, number: int) -> Handle:
+        return self._handles.setdefault(number, Handle(self.ask, number))
+
+    def _end(self) -> CandidateLost:
+        """Say how a candidate came to its end that closed its side of the pipe."""
+        try:
+            status = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            return CandidateLost(Reason.CRASHED, "it closed the pipe of its answers")
+        if status >= 0:
+            return CandidateLost(Reason.CRASHED, f"it ended with exit status {status} before it had answered")
+        name = signal.Signals(-status).name
+        if -status == signal.SIGKILL and _children_cpu_s() - self._cpu_s > self._limits.cpu_s - 1:
+            return CandidateLost(Reason.TIME_LIMIT, f"it used {self._limits.cpu_s} s of processor time")
+        return CandidateLost(Reason.CRASHED, f"{name} ended it before it had answered")
+
+    def _printed(self) -> str:
+        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - _MESSAGE_BYTES))
+        return self._output.read().decode(errors="replace")
+
+
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,87 @@
+"""The caller's end of a judge process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import asdict
+
+from ssd.sandbox import boot
+from ssd.sandbox.channel import STARTUP_S
+from ssd.sandbox.errors import SandboxError
+from ssd.sandbox.program import Limits, Outcome, Program, Reason
+from ssd.sandbox.protection import Protection
+
+_GRACE_S = 5.0
+"""Time for a judge to end a candidate whose time is up, before it counts as stuck itself."""
+
+
+class Worker:
+    """A judge that takes one program at a time, and is replaced when it dies or gets stuck."""
+
+    def __init__(self, protection: Protection, limits: Limits, folder: str) -> None:
+        self._command = boot.command("sandbox.judge", protection, folder, json.dumps(asdict(limits)))
+        self._patience_s = STARTUP_S + limits.wall_s + _GRACE_S
+        self._process = self._started()
+        self.deadline_s: float | None = None
+
+    def fileno(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def assign(self, program: Program) -> None:
+        """Hand over a program; the outcome can be had when `fileno` is ready for reading."""
+        if self._process.poll() is not None:
+            self.replace()
+        assert self._process.stdin is not None
+        self.deadline_s = time.monotonic() + self._patience_s
+        with suppress(BrokenPipeError):  # It dies at this very moment; `outcome` will find no answer.
+            self._process.stdin.write(json.dumps(asdict(program)).encode("ascii") + b"\n")
+            self._process.stdin.flush()
+
+    def outcome(self) -> Outcome:
+        """Return what came of the program."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            self.replace()
+            return Outcome(Reason.CRASHED, "its judge died")
+        self.deadline_s = None
+        answer = json.loads(line)
+        if "error" in answer:
+            raise SandboxError(answer["error"])
+        return Outcome(Reason(answer["reason"]), answer["detail"])
+
+    def stuck(self) -> Outcome:
+        """Return the outcome of a program over which the judge has lost too much time."""
+        self.replace()
+        return Outcome(Reason.TIME_LIMIT, "its tests did not come to an end with what it answered")
+
+    def replace(self) -> None:
+        """Have a new judge in place of this one."""
+        self.close()
+        self._process = self._started()
+        self.deadline_s = None
+
+    def close(self) -> None:
+        """End the judge; the kernel ends its candidate with it."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        with suppress(BrokenPipeError):  # Something of a program may still be in the buffer.
+            self._process.stdin.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=boot.environment(),
+            cwd=os.sep,
+            start_new_session=True,
+        )

@@ -1,0 +1,57 @@
+"""conf/experiment, the campaigns: one word each, over options that exist; the rest is left to model and task."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from ssd.config.plan import make_plan
+from ssd.results.store import run_id
+from tests.data import REPOSITORY
+from tests.runs import composed
+
+FILES = sorted(file for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml") if "hydra" in OmegaConf.load(file))
+each_campaign = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def jobs(file: Path, *words: str) -> list[list[str]]:
+    """The words of every job, later words winning over the campaign's own."""
+    params = dict(OmegaConf.load(file).hydra.sweeper.params) | dict(word.split("=", 1) for word in words)
+    columns = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
+    return [list(job) for job in itertools.product(*columns)]
+
+
+def test_there_are_campaigns() -> None:
+    assert {"tree_grid", "cache_grid", "decoders"} <= {file.stem for file in FILES}
+
+
+@each_campaign
+def test_its_command_stands_in_the_second_line(file: Path) -> None:
+    header, command = file.read_text().splitlines()[:2]
+    assert header == "# @package _global_"
+    assert command == f"# python run.py -m experiment={file.stem} model=llada_tiny task=tiny_math"
+
+
+@each_campaign
+def test_all_its_runs_can_be_planned_and_no_two_are_the_same(file: Path) -> None:
+    words = [f"experiment={file.stem}", "model=llada_tiny", "task=tiny_math"]
+    plans = [make_plan(composed(*words, *job)) for job in jobs(file)]
+    assert len({run_id(plan.config) for plan in plans}) == len(plans) > 1
+    swept = {key.partition(".")[0] for key in OmegaConf.load(file).hydra.sweeper.params}
+    untouched = {"generation", "runtime"} - swept
+    default = make_plan(composed("model=llada_tiny", "task=tiny_math")).config
+    assert all(plan.config[group] == default[group] for plan in plans for group in untouched)
+
+
+@each_campaign
+def test_the_words_that_it_proposes_can_be_planned(file: Path) -> None:
+    for added in re.findall(r": \+ (.*)$", file.read_text(), re.MULTILINE):
+        for job in jobs(file, *added.split()):
+            make_plan(composed(f"experiment={file.stem}", "model=llada_tiny", *job))
+
+
+def test_the_decoders_are_all_decoders() -> None:
+    swept = OmegaConf.load(REPOSITORY / "conf" / "experiment" / "decoders.yaml").hydra.sweeper.params.decoder
+    assert sorted(swept.split(",")) == sorted(file.stem for file in (REPOSITORY / "conf" / "decoder").glob("*.yaml"))

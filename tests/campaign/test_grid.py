@@ -1,0 +1,297 @@
+"""Grids as a user types them: what is told before, while and after; what goes wrong, and how it goes on."""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssd.campaign import end
+from ssd.campaign.workers import sweep
+from ssd.report.console import run_table as table
+from ssd.results import atomic_io as disk
+from ssd.results.atomic_io import locked
+from ssd.speculation.decoder import SelfSpeculative
+from tests.campaign.conftest import folders
+from tests.runs import lines_of
+
+RESULTS = Path("results")
+
+
+def break_depth(monkeypatch: pytest.MonkeyPatch, depth: int, error: BaseException) -> None:
+    """Let the run with that depth raise when its model has been loaded."""
+
+    def broken(self, *_):
+        if self.depth == depth:
+            raise error
+
+    monkeypatch.setattr(SelfSpeculative, "load", broken)
+
+
+def test_a_grid_says_what_it_will_do_does_it_and_ends_with_a_table(line):
+    status, output, errors = line("-m", "decoder.depth=1,2", "decoder.width=1,null")
+    assert status == 0, errors
+    first, second, *_ = output.splitlines()
+    assert first == "grid of 2 runs: none done yet", "equal runs count once, however they are spelled"
+    assert second == ("time: less than a minute (from a measured forward, as if each decoder were stepwise decoding)")
+    begun = [text for text in output.splitlines() if text.startswith("run ")]
+    assert begun == [f"run {n} of 2: ssd depth={n} (less than a minute left)" for n in (1, 2)]
+    assert "2 runs of tiny_math" in output
+    assert len(folders(RESULTS)) == 2
+
+    before = {folder: (folder / "samples.jsonl").read_bytes() for folder in folders(RESULTS)}
+    status, output, errors = line("-m", "decoder.depth=1,2,3")
+    assert status == 0, errors
+    assert output.startswith("grid of 3 runs: 2 done already\ntime: less than a minute (from 2 stored runs)\n")
+    assert [output.count(f"depth={depth}: done already") for depth in (1, 2, 3)] == [1, 1, 0]
+    assert "3 runs of tiny_math" in output
+    assert all((folder / "samples.jsonl").read_bytes() == content for folder, content in before.items())
+
+
+def test_what_an_unfinished_run_has_counts(line):
+    line("decoder.depth=2")
+    (folder,) = folders(RESULTS)
+    whole = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "samples.jsonl").write_bytes(b"".join(whole[:2]))
+    (folder / "done.json").unlink()
+    status, output, _ = line("-m", "decoder.depth=2")
+    assert status == 0
+    assert output.startswith("grid of 1 run: none done yet, 1 begun (1 of 3 responses left)\n")
+    assert "(from own responses)" in output
+    assert (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)[:2] == whole[:2]
+
+
+def test_a_run_that_fails_stops_no_other_and_is_listed_with_its_traceback(line, monkeypatch):
+    with monkeypatch.context() as patch:
+        break_depth(patch, 2, RuntimeError("the model broke\nin two lines"))
+        status, output, errors = line("-m", "decoder.depth=1,2,0,3")
+    assert status == 1
+    assert "1 that cannot be planned\n  cannot be planned: decoder.depth=0: decoder.depth=0: expected auto" in output
+    assert "2 runs of tiny_math" in output
+    told, listed = errors.split("2 of 4 runs are not done:\n")
+    failed = next(folder for folder in folders(RESULTS) if not (folder / "done.json").is_file())
+    assert listed.splitlines() == [
+        "  decoder.depth=0: decoder.depth=0: expected auto or a whole number of at least 1",
+        f"  ssd depth=2: RuntimeError: the model broke ({failed / 'error.json'})",
+    ]
+    assert f"error: RuntimeError: the model broke in two lines; traceback: {failed / 'error.json'}\n" in told
+    assert "in broken" in json.loads((failed / "error.json").read_text())["traceback"]
+
+    status, output, errors = line("-m", "decoder.depth=1,2,3")
+    assert status == 0, errors
+    assert output.startswith("grid of 3 runs: 2 done already\n")
+    assert not (failed / "error.json").exists()
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried ..."), MemoryError()])
+def test_out_of_memory_names_the_remedy(line, monkeypatch, error):
+    break_depth(monkeypatch, 2, error)
+    status, output, errors = line("-m", "decoder.depth=2,1")
+    assert status == 1
+    assert "error: out of memory" in errors
+    assert "pass a shorter generation.gen_length, runtime.dtype=bfloat16, fewer nodes" in errors
+    assert "1 run of tiny_math" in output
+
+
+def test_a_single_run_that_fails_unexpectedly_names_its_traceback(line, monkeypatch):
+    break_depth(monkeypatch, 2, RuntimeError("the model broke"))
+    status, _, errors = line("decoder.depth=2")
+    (folder,) = folders(RESULTS)
+    assert (status, errors) == (1, f"error: RuntimeError: the model broke; traceback: {folder / 'error.json'}\n")
+
+
+def test_an_interrupted_grid_stops_and_the_same_line_goes_on(line, monkeypatch):
+    with monkeypatch.context() as patch:
+        break_depth(patch, 2, KeyboardInterrupt())
+        status, output, errors = line("-m", "decoder.depth=1,2,3")
+    assert (status, errors.splitlines()[-1]) == (130, "interrupted; the same line resumes where it stopped")
+    assert sum((path / "done.json").is_file() for path in folders(RESULTS)) == 1, "depth 3 was not begun"
+    status, output, _ = line("-m", "decoder.depth=1,2,3")
+    assert status == 0
+    assert output.startswith("grid of 3 runs: 1 done already")
+
+
+def test_a_run_that_another_process_measures_is_left_to_it(line):
+    line("-m", "decoder.depth=1,2")
+    folder = folders(RESULTS)[0]
+    (folder / "done.json").unlink()
+    before = lines_of(folder)
+    with locked(folder):
+        status, _, errors = line("-m", "decoder.depth=1,2")
+    assert status == 1
+    assert f"{folder}: another process is measuring this run; wait for it" in errors.splitlines()[-1]
+    assert lines_of(folder) == before
+    assert not (folder / "error.json").exists(), "its folder is not ours"
+
+
+def test_a_disk_that_runs_full_is_one_line_and_the_same_line_goes_on(line, monkeypatch):
+    write_all = disk._write_all
+
+    def full_after_two_lines(stream, content):
+        file = Path(stream.name)
+        if file.name == "samples.jsonl" and file.read_bytes().count(b"\n") == 2:
+            stream.write(content[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_all(stream, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "_write_all", full_after_two_lines)
+        status, _, errors = line("decoder.depth=2")
+    (folder,) = folders(RESULTS)
+    kept = (folder / "samples.jsonl").read_bytes()
+    told = [text for text in errors.splitlines() if text.startswith("error: ")]
+    assert (status, len(told), kept.count(b"\n")) == (1, 1, 2)
+    assert told[0].startswith(f"error: {folder / 'samples.jsonl'} cannot be written: the disk is full")
+    assert kept.endswith(b"\n")
+    status, _, errors = line("decoder.depth=2")
+    assert status == 0, errors
+    assert (folder / "samples.jsonl").read_bytes().startswith(kept)
+
+
+def test_a_grid_whose_results_cannot_be_written_does_not_start(line, monkeypatch):
+    def read_only(stream, content):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(disk, "_write_all", read_only)
+    status, output, errors = line("-m", "decoder.depth=1,2")
+    assert (status, output, errors.count("\n")) == (1, "", 0)
+    assert errors.startswith("error: results cannot be written: the disk is read-only")
+
+
+def test_runs_measured_under_other_circumstances_are_marked(line):
+    line("-m", "decoder.depth=1,2")
+    file = folders(RESULTS)[0] / "environment.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"commit": "0123456789abcdef"}))
+    _, output, _ = line("-m", "decoder.depth=1,2,3")
+    assert output.splitlines()[1] == (
+        "  NOTE: of those done, 1 measured under other circumstances: commit: 0123456789abcdef → None; "
+        "overwrite=true measures anew"
+    )
+    assert output.count(" † ") == 1
+    assert "† measured under other circumstances than most: commit: None → 0123456789\n" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["decoder=stepwise,ssd", "decoder.depth=4,8"],
+            "Split it by decoder into two lines, which share their results: -m decoder=stepwise",
+        ),
+        (["decoder.depht=4,8"], "decoder.depht=4 "),
+        (["decoder=ssd,nope"], "spiffy, ssd, stepwise, wino); nothing was started. Mend that word"),
+        (["decoder.depth=interval(1,5)"], "does not support sweep type"),
+    ],
+)
+def test_what_does_not_compose_is_refused_before_anything_starts(line, words, message):
+    status, output, errors = line("-m", *words)
+    assert status == 1
+    assert errors.startswith("error: ")
+    assert message in errors
+    assert (errors.count("\n"), output) == (0, "")
+    assert not RESULTS.exists()
+
+
+def test_a_campaign_without_m_says_so(line):
+    status, output, errors = line("experiment=tree_grid")
+    assert (status, output) == (1, "")
+    assert errors == (
+        "error: this is a campaign over decoder.depth, decoder.width; add -m to the line: python run.py -m ..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("decoder.depht=4", "decoder.depht is not an option; did you mean decoder.depth?"),
+        ("depth=4", "depth is not an option; did you mean decoder.depth?"),
+        ("runtime.sped=4", "runtime.sped is not an option; expected one of limit, device"),
+        ("decodr=ssd", "decodr is not an option; did you mean decoder?"),
+        ("decoder.dept=3", "decoder.dept is not an option; did you mean decoder.depth?\n"),
+        ("decoder=nope", "decoder=nope: expected one of apd, fast_dllm, "),
+        (
+            "decoder.depth=1,2",
+            "decoder.depth=1,2: several values make a grid; add -m: python run.py -m decoder.depth=1,2",
+        ),
+        ("decoder.depth=[1", "no viable alternative at input"),
+    ],
+)
+def test_a_misspelt_word_is_one_line_with_the_nearest_names(line, word, message):
+    status, output, errors = line(word)
+    assert (status, output, errors.count("\n")) == (1, "", 0)
+    assert f"{errors}\n".startswith(f"error: {message}")
+
+
+def test_a_run_that_is_done_stays_so_whatever_fails_after_it(line, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("the table broke")
+
+    monkeypatch.setattr(table, "print_summary", broken)
+    status, _, errors = line("decoder.depth=2")
+    (folder,) = folders(RESULTS)
+    assert (status, errors.splitlines()[-1]) == (1, "error: RuntimeError: the table broke")
+    assert "in broken" in errors, "the traceback is kept nowhere else"
+    assert (folder / "done.json").is_file()
+    assert not (folder / "error.json").exists()
+
+
+def test_slurm_is_asked_for_only_where_it_is(line, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    status, _, errors = line("-m", "hydra/launcher=slurm", "decoder.depth=1,2")
+    assert status == 1
+    assert errors.startswith("error: hydra/launcher=slurm: this machine has no srun; ")
+
+
+def test_the_same_run_in_other_words_is_measured_once(line):
+    status, output, errors = line("-m", "overwrite=true", "decoder.depth=2", "decoder.width=null,1")
+    assert status == 0, errors
+    assert output.startswith("grid of 1 run: ")
+    assert output.count("samples and summary: ") == 1
+
+
+def test_a_grid_whose_table_breaks_says_so_and_fails(line, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("the table broke")
+
+    monkeypatch.setattr(end, "print_comparison", broken)
+    status, _, errors = line("-m", "decoder.depth=1")
+    assert (status, errors.splitlines()[-1]) == (1, "error: RuntimeError: the table broke")
+
+
+class Workers:
+    """A pool in which nothing is done: `submit` and `finish` raise what they are told to."""
+
+    left = False
+
+    def __init__(self, at_submit: BaseException | None, at_finish: BaseException | None) -> None:
+        self.errors = at_submit, at_finish
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.left = True
+
+    def submit(self, _):
+        if self.errors[0] is not None:
+            raise self.errors[0]
+
+    def finish(self):
+        raise self.errors[1]
+
+
+@pytest.mark.parametrize(
+    ("at_submit", "at_finish", "told"),
+    [
+        (KeyboardInterrupt(), None, "interrupted; the same line resumes where it stopped"),
+        (None, RuntimeError("the queue broke"), "  ssd: RuntimeError: the queue broke"),
+    ],
+)
+def test_workers_are_left_and_the_rest_is_told_whatever_happens(line, monkeypatch, at_submit, at_finish, told):
+    pool = Workers(at_submit, at_finish)
+    monkeypatch.setattr(sweep, "Pool", lambda: pool)
+    status, _, errors = line("-m", "runtime=ray", "runtime.workers=1", "runtime.timing=false")
+    assert status
+    assert errors.splitlines()[-1] == told
+    assert pool.left

@@ -1,0 +1,125 @@
+"""Several responses at once are, in float64, the responses one by one; forwards and seconds are divided among them."""
+
+import random
+import threading
+import time
+from functools import partial
+
+import pytest
+import torch
+
+from baselines.stepwise import Stepwise
+from ssd.decoding.settings import GenerationSettings
+from ssd.measure.batching import SharedForwards
+from ssd.measure.instrumentation import ForwardCounter
+from tests.conformance.candidates import LINES, SPECIAL, accepts, candidate, small_model
+from tests.generations import drawn
+from tests.models import FAMILIES
+
+
+def prompts_of(generator: random.Random, count: int) -> list[list[int]]:
+    """Prompts of unequal length."""
+    return [[generator.randrange(5, 12) for _ in range(generator.randint(1, 9))] for _ in range(count)]
+
+
+def jobs_of(decoder, prompts, settings):
+    return [
+        partial(lambda prompt, model: decoder.decode(model, prompt, settings, SPECIAL), prompt) for prompt in prompts
+    ]
+
+
+# APD asks a second model besides, and WINO does not take Dream.
+PAIRS = [(family, line) for family in FAMILIES for line in LINES if "=apd" not in line]
+PAIRS = [(family, line) for family, line in PAIRS if (family, line.split()[0]) != ("dream", "decoder=wino")]
+
+
+@pytest.mark.parametrize(("family", "line"), PAIRS)
+def test_a_batch_gives_what_its_prompts_give_alone(family, line):
+    decoder, generator = candidate(line, family).decoder, random.Random(line)
+    tried = 0
+    while tried < 2:
+        settings = drawn(generator)
+        if not accepts(decoder, settings, family):
+            continue
+        tried += 1
+        model = small_model(family, tried)
+        prompts = prompts_of(generator, 5)
+        shares = SharedForwards(model).run(jobs_of(decoder, prompts, settings), size=3)
+        for share, prompt in zip(shares, prompts, strict=True):
+            alone = decoder.decode(model, prompt, settings, SPECIAL)
+            assert share.result.response_ids == alone.response_ids
+            assert [event._replace(picks=()) for event in share.result.trace.events] == [
+                event._replace(picks=()) for event in alone.trace.events
+            ]
+
+
+def test_forwards_are_shared_and_counted_once():
+    model, settings = small_model("llada", 0), GenerationSettings(gen_length=8, block_length=4)
+    counter = ForwardCounter(model.transformer)
+    shares = SharedForwards(model).run(jobs_of(Stepwise(), prompts_of(random.Random(0), 6), settings), size=3)
+    assert [share.result.trace.nfe for share in shares] == [8] * 6
+    assert counter.forwards == 16, "three at a time, in step with each other"
+    assert sum(share.forwards for share in shares) == pytest.approx(16)
+
+
+def test_a_response_that_comes_late_joins_the_forwards_of_the_others():
+    """Lengths differ, so that places become free one by one; all but the ramp at the end is shared by all."""
+    model = small_model("llada", 0)
+    counter = ForwardCounter(model.transformer)
+    jobs = [
+        partial(
+            lambda length, model: Stepwise().decode(
+                model, [7], GenerationSettings(gen_length=length, block_length=length), SPECIAL
+            ),
+            length,
+        )
+        for length in (2, 6, 4, 2, 2)
+    ]
+    SharedForwards(model).run(jobs, size=2)
+    # Two places: 2 | 4 | 2 in one, 6 | 2 in the other.
+    assert counter.forwards == 8
+
+
+def test_seconds_add_up_to_the_wall_clock():
+    model, settings = small_model("dream", 0), GenerationSettings(gen_length=8, block_length=8)
+    shared = SharedForwards(model)
+    started_s = time.perf_counter()
+    shares = shared.run(jobs_of(Stepwise(), prompts_of(random.Random(0), 7), settings), size=3)
+    wall_s = time.perf_counter() - started_s
+    total_s = sum(share.time_s for share in shares)
+    assert 0 < total_s <= wall_s
+    assert max(share.latency_s for share in shares) <= total_s
+    assert all(share.latency_s > share.time_s for share in shares[:6]), "three share what passes while one is decoded"
+
+
+def fail(model):
+    raise FloatingPointError("no number")
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_one_failure_ends_the_batch_with_its_own_error(place):
+    model, settings = small_model("llada", 0), GenerationSettings(gen_length=8, block_length=8)
+    jobs = jobs_of(Stepwise(), prompts_of(random.Random(0), 5), settings)
+    jobs[place] = fail
+    before = threading.active_count()
+    with pytest.raises(FloatingPointError, match="no number"):
+        SharedForwards(model).run(jobs, size=2)
+    assert threading.active_count() == before
+    assert SharedForwards(model).run(jobs_of(Stepwise(), [[7]], settings), size=2), "the model still works"
+
+
+def test_a_forward_that_fails_ends_the_batch_with_its_own_error(monkeypatch):
+    model, settings = small_model("llada", 0), GenerationSettings(gen_length=8, block_length=8)
+    shared = SharedForwards(model)
+    forwards = iter(range(5))
+
+    def scarce(*_):
+        if next(forwards, None) is None:
+            raise torch.OutOfMemoryError("full")
+
+    handle = model.transformer.register_forward_pre_hook(scarce)
+    try:
+        with pytest.raises(torch.OutOfMemoryError, match="full"):
+            shared.run(jobs_of(Stepwise(), prompts_of(random.Random(0), 5), settings), size=3)
+    finally:
+        handle.remove()

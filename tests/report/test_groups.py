@@ -1,0 +1,104 @@
+"""What never stands side by side, and how it is told apart."""
+
+from pathlib import Path
+
+from ssd.report import load
+from ssd.report.groups import groups
+from ssd.report.tables import circumstances, main
+from ssd.report.tables.catalogue import TABLES
+from tests.report.synthetic import write_run
+from tests.report.test_tables import column
+
+
+def test_other_circumstances_are_another_section(tmp_path: Path) -> None:
+    others = (
+        {"device_name": "NVIDIA A100"}, {"libraries": {"torch": "2.9.0"}}, {"attention_backend": "flash"},
+        {"cuda": "12.8"}, {"checkpoint": "f" * 16},
+    )  # fmt: skip
+    write_run(tmp_path, "ssd", prompts=2)
+    for environment in others:
+        write_run(tmp_path, "freedave", prompts=2, environment=environment)
+    for runtime in ({"dtype": "float32"}, {"batch_size": 8}, {"numerics": "locked"}, {"engine": "graph"}):
+        write_run(tmp_path, "spiffy", prompts=2, runtime=runtime)
+    results = load(tmp_path)
+    for name in ("main", "forwards", "identity"):
+        table = TABLES[name](results)
+        assert table is not None
+        assert [len(section.rows) for section in table.sections] == [1] * 10
+        titles = [section.title for section in table.sections]
+        assert len(set(titles)) == 10
+        told = "NVIDIA A100", "torch 2.9.0", "attention flash", "CUDA 12.8", "checkpoint fffffff", "float32", "batch 8"
+        for words in (*told, "numerics locked", "engine graph"):
+            assert sum(words in title for title in titles) == 1, words
+    table = circumstances.table(results)
+    assert table is not None
+    assert sum(int(cell.text) for cell in column(table, "runs")) == 10
+    assert [cell.text for cell in column(table, "CUDA")].count("12.8") == 1
+    assert "Python" not in table.heads
+    assert table.notes == ("Of all runs: threads 8; Python 3.11.7; uncommitted changes no.",)
+    assert set(table.frame["environment.python"]) == {"3.11.7"}
+
+
+def test_runs_against_another_reference_are_another_section(tmp_path: Path) -> None:
+    write_run(tmp_path, "ssd", prompts=3)
+    write_run(tmp_path, "stepwise", prompts=3)
+    write_run(tmp_path, "psd", prompts=3, reference="stepwise decoding, threshold 0.9")
+    results = load(tmp_path)
+    for name in ("main", "forwards", "identity"):
+        table = TABLES[name](results)
+        assert table is not None
+        titles = {tuple(row[0].text for row in section.rows): section.title for section in table.sections}
+        assert set(titles) == {("stepwise", "ssd"), ("psd",)}
+        assert "against stepwise decoding, threshold 0.9" in titles["psd",]
+        assert "against" not in titles["stepwise", "ssd"]
+    table = main.table(results)
+    assert table is not None
+    assert not any(
+        cell.bold for section in table.sections for row in section.rows for cell in row if len(section.rows) == 1
+    )
+
+
+def test_models_of_two_names_are_told_by_their_names_alone(tmp_path: Path) -> None:
+    write_run(tmp_path, "ssd", prompts=2)
+    write_run(tmp_path, "ssd", "dream_tiny", prompts=2, environment={"checkpoint": "f" * 16})
+    assert all("checkpoint" not in group.title for group in groups(load(tmp_path).runs))
+
+
+def test_runs_from_before_engines_are_eager(tmp_path: Path) -> None:
+    write_run(tmp_path, "ssd", prompts=2)
+    write_run(tmp_path, "freedave", prompts=2, runtime={"engine": "eager"})
+    (group,) = groups(load(tmp_path).runs)
+    assert len(group.rows) == 2
+
+
+def test_other_prompts_are_another_section_with_another_title(tmp_path: Path) -> None:
+    for decoder, asked in (("ssd", "same"), ("freedave", "same"), ("ssd", "other")):
+        folder = write_run(tmp_path, decoder, prompts=2, options={"depth": len(asked)})
+        config = (folder / "config.yaml").read_text()
+        sha256 = next(line for line in config.splitlines() if "sha256" in line)
+        (folder / "config.yaml").write_text(config.replace(sha256, f"  sha256: {asked}{'0' * 8}"))
+    assert sorted(len(group.rows) for group in groups(load(tmp_path).runs)) == [1, 2]
+    assert len({group.title for group in groups(load(tmp_path).runs)}) == 2
+
+
+def test_commits_are_footnotes(tmp_path: Path) -> None:
+    write_run(tmp_path, "ssd", prompts=2)
+    write_run(tmp_path, "freedave", prompts=2, environment={"commit": "b" * 40, "changes": "1234567890"})
+    write_run(tmp_path, "ssd", task="tiny_mbpp", prompts=2)
+    table = main.table(load(tmp_path))
+    assert table is not None
+    assert [len(section.rows) for section in table.sections] == [2, 1]
+    assert table.notes == ("a commit bbbbbbb with uncommitted changes (1234567)", "b commit aaaaaaa")
+    assert [cell.marks for cell in column(table, "decoder")] == [("b",), ("a",), ()]
+
+
+def test_labels_tell_what_differs_in_order(tmp_path: Path) -> None:
+    for depth in (16, 2, "auto"):
+        write_run(tmp_path, "ssd", prompts=2, options={"depth": depth})
+    write_run(tmp_path, "ssd", prompts=2, options={"depth": 2}, timed=False)
+    write_run(tmp_path, "ssd", prompts=2, options={"depth": 2}, chain=True)
+    write_run(tmp_path, "stepwise", prompts=2)
+    (group,) = groups(load(tmp_path).runs)
+    labels = list(group.rows["label"])
+    assert (labels[0], labels[-2:]) == ("stepwise", ["ssd depth=16", "ssd depth=auto"])
+    assert set(labels[1:4]) == {"ssd depth=2", "ssd depth=2 untimed", "ssd depth=2 reference=chain"}

@@ -1,0 +1,144 @@
+"""Who may measure on a device at the same time, within a process and between two."""
+
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssd.run import runner
+from ssd.run.device_lock import FOLDER_VARIABLE, DeviceHeldError, device_lock, lock_file
+
+CPU = torch.device("cpu")
+PATIENCE = 1000
+"""Looks at a lock that another thread is about to take."""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "locks"))
+    return tmp_path / "locks"
+
+
+def refused(exclusive: bool) -> str | None:
+    """Why the device cannot be had without waiting; None if it can."""
+    try:
+        with device_lock(CPU, exclusive, "another run", tell=None):
+            return None
+    except DeviceHeldError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "together"),
+    [(True, True, False), (True, False, False), (False, True, False), (False, False, True)],
+)
+def test_only_runs_that_time_nothing_share_a_device(held, wanted, together):
+    with device_lock(CPU, held, "one run"):
+        message = refused(wanted)
+    assert (message is None) is together
+    if message:
+        assert message == f"cpu is measured on by process {os.getpid()} (one run); another run waits for it"
+    assert refused(wanted) is None, "and nobody holds it afterwards"
+
+
+def test_all_who_share_it_are_named():
+    with device_lock(CPU, False, "one run"), device_lock(CPU, False, "two runs"):
+        assert "(two runs)" in refused(True)
+    with device_lock(CPU, True, "three runs"):
+        assert "two runs" not in refused(False), "those have let go"
+
+
+def test_a_waiting_run_says_for_whom_once_and_goes_on():
+    told: list[str] = []
+    has_begun = threading.Event()
+
+    def wait() -> None:
+        with device_lock(CPU, True, "the patient", told.append):
+            has_begun.set()
+
+    with device_lock(CPU, False, "one run"):
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        while not told:
+            waiter.join(0.01)
+        assert not has_begun.is_set()
+    waiter.join()
+    assert has_begun.is_set()
+    assert told == [f"cpu is measured on by process {os.getpid()} (one run); the patient waits for it"]
+
+
+def test_those_who_share_let_one_in_who_wants_it_alone():
+    """One always holds it, and begins before another ends; yet none of them overtakes the patient."""
+    told: list[str] = []
+    has_begun = threading.Event()
+
+    def wait() -> None:
+        with device_lock(CPU, True, "the patient", told.append):
+            has_begun.set()
+
+    waiter = threading.Thread(target=wait)
+    with device_lock(CPU, False, "one run"):
+        waiter.start()
+        messages = [refused(False)]
+        while len(messages) < PATIENCE and not (told and messages[-1]):
+            waiter.join(0.01)
+            messages.append(refused(False))
+        # Whom it names is chance here: a process is known by what it signed last, and both are this one.
+        assert messages[-1] is not None, "newcomers wait behind the patient, though they would share"
+        assert not has_begun.is_set()
+    waiter.join()
+    assert refused(False) is None
+
+
+def test_a_run_signs_once_however_many_pieces_it_has():
+    for _ in range(100):
+        with device_lock(CPU, False, "one run"):
+            pass
+    assert lock_file(CPU).read_text() == f"{os.getpid()} one run\n"
+
+
+def hold_for_ever(has_begun) -> None:
+    with device_lock(CPU, True, "the killed"):
+        has_begun.set()
+        threading.Event().wait()
+
+
+def test_a_killed_process_holds_nothing():
+    context = multiprocessing.get_context("fork")
+    has_begun = context.Event()
+    process = context.Process(target=hold_for_ever, args=(has_begun,))
+    process.start()
+    has_begun.wait()
+    assert f"process {process.pid} (the killed)" in refused(False)
+    process.kill()
+    process.join()
+    assert refused(True) is None
+
+
+def test_the_lock_of_all_users_can_be_taken_by_all(monkeypatch, tmp_path):
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with device_lock(CPU, True, "one run"):
+        file = lock_file(CPU)
+        assert file.parent.parent == tmp_path
+        assert file.stat().st_mode & 0o777 == 0o666
+        assert file.parent.stat().st_mode & 0o1777 == 0o1777
+
+
+@pytest.mark.parametrize("timing", [True, False])
+def test_a_run_holds_its_device_while_it_measures(timing, short_run, monkeypatch):
+    """Alone if it is timed; the model is loaded under the lock, too."""
+    found: list[tuple[bool, bool]] = []
+    open_bench = runner.open_bench
+
+    def watch(*arguments):
+        found.append((refused(True) is None, refused(False) is None))
+        return open_bench(*arguments)
+
+    monkeypatch.setattr(runner, "open_bench", watch)
+    short_run("llada", f"runtime.timing={timing}")
+    assert found == [(False, not timing)]
+    assert refused(True) is None
