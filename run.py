@@ -27,13 +27,13 @@ begun: set[str] = set()
 def main(config: DictConfig) -> str | None:
     """A single run, or one job of a grid: whatever goes wrong is told in one line, returned, and stops no others."""
     from ssd.campaign.callback import is_in_turn
+    from ssd.campaign.dispatch import run
     from ssd.campaign.workers.sweep import SWEEP
     from ssd.config.plan import make_plan
     from ssd.config.tracker import tell
     from ssd.report.console.run_table import print_summary
     from ssd.results.store import RunFolder
     from ssd.run.failures import EXPECTED, keep_traceback, line_of
-    from ssd.run.runner import run
 
     in_grid, plan = HydraConfig.get().mode == RunMode.MULTIRUN, None
     try:

@@ -24,8 +24,9 @@ from ssd.config.runtime import DTYPES, check_here, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.clock import timed
 from ssd.measure.instrumentation import ForwardCounter
-from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, resolve
+from ssd.modeling.checkpoint import load_model, load_tokenizer, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import CONF
 from ssd.run.device_lock import device_lock
 from ssd.tasks.prompts import render
 from ssd.tasks.tiny_math import TinyMath
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def bench(options: argparse.Namespace) -> None:
     """Measure what was asked for, and print it."""
     torch.set_num_threads(options.threads)
-    preset = OmegaConf.load(PROJECT_ROOT / "conf" / "model" / f"{options.model}.yaml")
+    preset = OmegaConf.load(CONF / "model" / f"{options.model}.yaml")
     special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
     folder = resolve(str(options.path or preset.model.path), preset.model.revision)
     device, dtype = torch.device(options.device), DTYPES[options.dtype]

@@ -28,8 +28,9 @@ from ssd.measure.cost.loop import decoders, loop_rows
 from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
 from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.measure.engines import capture_s, with_engine
-from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, local_folder, read_config, resolve
+from ssd.modeling.checkpoint import load_model, local_folder, read_config, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import CONF
 from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
 from ssd.results.environment import describe
 from ssd.results.store import write_json
@@ -49,7 +50,7 @@ def bench(options: argparse.Namespace) -> None:
     """Measure what was asked for, and print it."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    preset = OmegaConf.load(PROJECT_ROOT / "conf" / "model" / f"{options.model}.yaml")
+    preset = OmegaConf.load(CONF / "model" / f"{options.model}.yaml")
     special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
     model, checkpoint = build(options, preset)
     rates, console = Rates.measure(model), Console(width=110)
@@ -115,7 +116,7 @@ def build(options: argparse.Namespace, preset: DictConfig) -> tuple[MaskedDiffus
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    presets = sorted(file.stem for file in (PROJECT_ROOT / "conf" / "model").glob("*.yaml"))
+    presets = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
     parser.add_argument("--model", default="llada_tiny", choices=presets)
     parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
     parser.add_argument(

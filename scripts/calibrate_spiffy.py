@@ -21,14 +21,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from ssd.config.plan import Plan, make_plan
 from ssd.config.runtime import DTYPES
-from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
+from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
+from ssd.paths import CONF
 from ssd.results.environment import describe
 from ssd.run.checks import check_model, render_all
 from ssd.run.progress import progress
 from ssd.speculation.calibration import accepted, choose, record
 from ssd.speculation.draft_graph import DraftGraph, Steps
-
-CONF = PROJECT_ROOT / "conf"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,13 +21,14 @@ from hydra.errors import HydraException
 
 from baselines.stepwise import Stepwise
 from ssd.config.plan import Plan, make_plan
-from ssd.config.runtime import DTYPES
+from ssd.config.runtime import DTYPES, NUMERICS
 from ssd.decoding.decoder import Decoder
 from ssd.measure.clock import spent
 from ssd.measure.independence import building_blocks, window_forwards
-from ssd.measure.numerics import NUMERICS, with_numerics
-from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config, resolve
+from ssd.measure.numerics import with_numerics
+from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import CONF
 from ssd.results.environment import describe
 from ssd.results.store import write_json
 from ssd.run.checks import check_model, render_all
@@ -121,7 +122,7 @@ def planned(options: argparse.Namespace) -> Plan:
     words = [f"model={options.model}", f"runtime.limit={options.prompts}", *options.words]
     if not any(word.startswith("task=") for word in options.words):
         words += ["task=tiny_math", f"task.documents={options.prompts}"]
-    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         plan = make_plan(compose("config", overrides=words))
     if len(plan.documents) < options.prompts:
         raise ValueError(f"--prompts {options.prompts}: {plan.task.name} has only {len(plan.documents)}")

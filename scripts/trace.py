@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd.modeling.checkpoint import PROJECT_ROOT, load_tokenizer, local_folder
+from ssd.modeling.checkpoint import load_tokenizer, local_folder
+from ssd.paths import ROOT
 from ssd.report.viewer.contents import Decode, contents, has_trace
 from ssd.report.viewer.page import page
 from ssd.results.reader import Line, StoredRun, find_run, name_of, place_of, read_run
@@ -47,7 +48,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--samples", type=indices, help="which prompts to show, by index: 0,3,7")
     which.add_argument("--first", type=int, default=FIRST, help=f"how many samples to show (default {FIRST})")
     parser.add_argument("--out", type=Path, help="the file to write (default: trace.html in the run's folder)")
-    parser.add_argument("--results", type=Path, default=PROJECT_ROOT / "results", help="where run ids are looked up")
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="where run ids are looked up")
     options = parser.parse_args(arguments)
     if options.first < 1:
         parser.error(f"--first {options.first}: expected a whole number of at least 1")

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from ssd.campaign.dispatch import run
 from ssd.config.plan import make_plan
 from ssd.modeling.config import Family
 from ssd.run.device_lock import FOLDER_VARIABLE
-from ssd.run.runner import MODELS, run
+from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import data_folder
 from tests.models import FAMILIES

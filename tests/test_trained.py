@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ssd.config.plan import make_plan
-from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.paths import CONF
 from ssd.run.runner import run
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     @cache
     def summarise(*overrides: str) -> dict[str, Any]:
-        with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", overrides=[*overrides, f"results_dir={folder}"])
         return run(make_plan(composed))
 

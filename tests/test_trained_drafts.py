@@ -8,8 +8,9 @@ import torch
 from baselines.stepwise import Stepwise
 from ssd.config.plan import Plan, make_plan
 from ssd.decoding.trace import Trace
-from ssd.modeling.checkpoint import PROJECT_ROOT, load_model, load_tokenizer, read_config
+from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import ROOT
 from ssd.run.checks import check_model, render_all
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.node_costs import NodeCosts
@@ -17,7 +18,7 @@ from tests.runs import composed
 
 pytestmark = pytest.mark.slow
 
-FOLDER = PROJECT_ROOT / "checkpoints" / "llada_tiny"
+FOLDER = ROOT / "checkpoints" / "llada_tiny"
 PROMPTS = 3
 COSTS = {
     "nodes nearly free": [[1, 1.0], [8, 1.3], [16, 1.7], [32, 2.6]],

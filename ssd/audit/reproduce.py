@@ -19,6 +19,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, resolve
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.fingerprint import fingerprint
 from ssd.results import environment
 from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
 
@@ -78,7 +79,7 @@ def load(run: StoredRun) -> Reproduction:
     options = dict(config["decoder"])
     fingerprints = options.pop("fingerprints", [])
     decoder = build_decoder(options)
-    if [environment.fingerprint(file) for file in decoder.files()] != fingerprints:
+    if [fingerprint(file) for file in decoder.files()] != fingerprints:
         raise ValueError(f"{run.folder}: a file that the decoder reads has changed since the run; measure it anew")
     reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
     loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])

@@ -18,8 +18,9 @@ from ssd.config.tracker import Tracker
 from ssd.config.validate import require_bool, require_text
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.modeling.checkpoint import PROJECT_ROOT, local_folder
-from ssd.results.environment import fingerprint
+from ssd.modeling.checkpoint import local_folder
+from ssd.modeling.fingerprint import fingerprint
+from ssd.paths import ROOT
 from ssd.tasks.task import Document, Task
 
 Built = TypeVar("Built")
@@ -107,7 +108,7 @@ def common_path(path: str) -> str:
     if folder is None:
         return path
     whole = Path(os.path.abspath(folder))
-    inside = str(whole.relative_to(PROJECT_ROOT)) if whole.is_relative_to(PROJECT_ROOT) else None
+    inside = str(whole.relative_to(ROOT)) if whole.is_relative_to(ROOT) else None
     return inside if inside and os.path.samefile(local_folder(inside) or whole, whole) else str(whole)
 
 

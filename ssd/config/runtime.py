@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 
 from ssd.config.validate import require_bool, require_text
-from ssd.measure.engines import EngineName, check_engine, check_graphs
-from ssd.measure.numerics import NUMERICS, Numerics
 
+EngineName = Literal["eager", "graph", "compile"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+Numerics = Literal["native", "locked", "float64"]
+NUMERICS: tuple[Numerics, ...] = get_args(Numerics)
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 REFERENCES = ("stepwise", "chain")
 
@@ -128,4 +131,24 @@ def check_here(device: torch.device, option: str) -> None:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"{option}{device}: this machine has {torch.cuda.device_count()} CUDA devices; pass {option}cpu"
+        )
+
+
+def check_engine(engine: str, batch_size: int) -> None:
+    """Raise ValueError in one line for an engine that there is not, or not for batches."""
+    if engine not in ENGINES:
+        raise ValueError(f"runtime.engine={engine}: expected one of {', '.join(ENGINES)}")
+    if engine != "eager" and batch_size > 1:
+        raise ValueError(
+            f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards that several responses share have "
+            "no fixed shape; pass runtime.batch_size=1 or runtime.engine=eager"
+        )
+
+
+def check_graphs(engine: str, device: torch.device) -> None:
+    """Raise ValueError in one line for an engine that this device has not."""
+    if engine == "graph" and device.type != "cuda":
+        raise ValueError(
+            f"runtime.engine=graph on {device}: graphs are CUDA's; pass runtime.engine=eager (or compile), or "
+            "runtime.device=cuda"
         )

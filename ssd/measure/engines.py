@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
 
-import torch
-
+from ssd.config.runtime import EngineName, Numerics
 from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost.forwards import block_of
 from ssd.measure.cost.model import node_grid
-from ssd.measure.numerics import Numerics, with_numerics
+from ssd.measure.numerics import with_numerics
 from ssd.modeling.batch_invariant import LockedModel
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is, compiled_steps
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.static_shapes import StaticModel, capacity_for
-
-EngineName = Literal["eager", "graph", "compile"]
-ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-
-
-def check_engine(engine: str, batch_size: int) -> None:
-    """Raise ValueError in one line for an engine that there is not, or not for batches."""
-    if engine not in ENGINES:
-        raise ValueError(f"runtime.engine={engine}: expected one of {', '.join(ENGINES)}")
-    if engine != "eager" and batch_size > 1:
-        raise ValueError(
-            f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards that several responses share have "
-            "no fixed shape; pass runtime.batch_size=1 or runtime.engine=eager"
-        )
-
-
-def check_graphs(engine: str, device: torch.device) -> None:
-    """Raise ValueError in one line for an engine that this device has not."""
-    if engine == "graph" and device.type != "cuda":
-        raise ValueError(
-            f"runtime.engine=graph on {device}: graphs are CUDA's; pass runtime.engine=eager (or compile), or "
-            "runtime.device=cuda"
-        )
 
 
 def with_engine(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 
+from ssd.config.runtime import Numerics
 from ssd.decoding.decoder import Decoder
 from ssd.modeling.batch_invariant import LockedModel
 from ssd.modeling.dllm import MaskedDiffusionModel
-
-Numerics = Literal["native", "locked", "float64"]
-NUMERICS: tuple[Numerics, ...] = get_args(Numerics)
 
 
 def with_numerics(model: MaskedDiffusionModel, numerics: Numerics, *decoders: Decoder) -> MaskedDiffusionModel:

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import Any
 
 from ssd.decoding.trace import Trace
-from ssd.measure.timing import Timed
 from ssd.metrics.decode_order import order_correlation
+from ssd.results.records import Timed
 from ssd.tasks.task import Verdict
 
 

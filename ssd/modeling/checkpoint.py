@@ -13,17 +13,17 @@ from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weights import for_products, hub_names
+from ssd.paths import ROOT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 
 
 def local_folder(path: str) -> Path | None:
     """The folder that a path names, also relative to the project; None for a Hub id and for what is not there."""
-    folders = (Path(path).expanduser(), PROJECT_ROOT / path)
+    folders = (Path(path).expanduser(), ROOT / path)
     return next((folder for folder in folders if folder.is_dir()), None)
 
 

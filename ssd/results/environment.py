@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.modeling.fingerprint import fingerprint
 from ssd.modeling.static_attention import PACKED_NODES
+from ssd.paths import ROOT
 
 LIBRARIES = (
     "torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy", "lm_eval", "math-verify",
@@ -74,20 +75,6 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def fingerprint(path: Path) -> str:
-    """What tells two files apart; of checkpoints, without reading gigabytes: config.json, weights' sizes and ends."""
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    checkpoint, digest = path, hashlib.sha256((path / "config.json").read_bytes())
-    for file in sorted(checkpoint.glob("*.safetensors")):
-        size = file.stat().st_size
-        with file.open("rb") as weights:
-            digest.update(f"{file.name}:{size}".encode() + weights.read(2**20))
-            weights.seek(max(0, size - 2**20))
-            digest.update(weights.read())
-    return digest.hexdigest()[:16]
-
-
 def _code() -> dict[str, Any]:
     """Commit, whether the measuring code differs from it, and a hash of how.
 
@@ -108,21 +95,21 @@ def _code() -> dict[str, Any]:
 
 def _measured() -> list[str]:
     """The files of MEASURED, but for what Python compiles them to."""
-    roots = [PROJECT_ROOT / name for name in MEASURED]
+    roots = [ROOT / name for name in MEASURED]
     files = [file for root in roots for file in (root, *root.rglob("*")) if file.is_file()]
-    return sorted(str(file.relative_to(PROJECT_ROOT)) for file in files if file.parent.name != "__pycache__")
+    return sorted(str(file.relative_to(ROOT)) for file in files if file.parent.name != "__pycache__")
 
 
 def _hash(text: str, names: Iterable[str]) -> str:
     digest = hashlib.sha256(text.encode())
     for name in names:
-        digest.update(name.encode() + (PROJECT_ROOT / name).read_bytes())
+        digest.update(name.encode() + (ROOT / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _git(*words: str) -> str | None:
     try:
-        done = subprocess.run(["git", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout

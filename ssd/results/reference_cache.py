@@ -13,9 +13,9 @@ from typing import IO, Any
 from ssd.config.plan import Plan
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import Event, Pick, Trace
-from ssd.measure.timing import Timed
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.environment import MUST_MATCH
+from ssd.results.records import Timed
 from ssd.results.store import plain
 
 FOLDER = "references"

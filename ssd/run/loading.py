@@ -17,7 +17,7 @@ from ssd.measure.engines import as_decoded, capture_all, most_nodes_of
 from ssd.measure.timing import Question, Stopwatch
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.results.environment import fingerprint
+from ssd.modeling.fingerprint import fingerprint
 from ssd.run.session import Bench
 
 if TYPE_CHECKING:

@@ -22,8 +22,6 @@ def run(plan: Plan) -> dict[str, Any]:
 
     A finished run is returned as stored. A failed one leaves error.json beside its samples and raises.
     """
-    if not plan.runtime.in_process:
-        return _by_workers(plan)
     finished = stored_summary(plan)
     if finished is not None:
         return finished
@@ -79,14 +77,3 @@ def _measure(job: Job) -> None:
                         advance()
         finally:
             bench.close()
-
-
-def _by_workers(plan: Plan) -> dict[str, Any]:
-    from ssd.campaign.workers.pool import Pool
-
-    with Pool() as pool:
-        pool.submit(plan)
-        (outcome,) = pool.finish()
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome.summary

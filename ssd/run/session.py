@@ -14,10 +14,11 @@ from ssd.config.plan import Plan
 from ssd.measure import clock
 from ssd.measure.cost.model import CostModel
 from ssd.measure.engines import capture_s
-from ssd.measure.timing import Known, Question, Stopwatch, Timed
+from ssd.measure.timing import Known, Question, Stopwatch
 from ssd.metrics import response as samples
 from ssd.metrics.oracle import oracle_nfe
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.results.records import Timed
 from ssd.tasks.prompts import response_text, sha256_of_ids
 from ssd.tasks.task import Document, Verdict
 

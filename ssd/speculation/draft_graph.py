@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.paths import ROOT
 
 FORMAT = 1
 TOKEN_RANKS = 2
@@ -72,7 +72,7 @@ class DraftGraph:
 
 def find_graph(path: str) -> Path:
     """The file, also relative to the project, as a model's folder may be. Raises FileNotFoundError."""
-    for file in (Path(path).expanduser(), PROJECT_ROOT / path):
+    for file in (Path(path).expanduser(), ROOT / path):
         if file.is_file():
             return file
     raise FileNotFoundError(f"decoder.graph={path}: no such file; {MAKE_ONE} and pass decoder.graph=FILE")

@@ -13,8 +13,8 @@ from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import Engine
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import ROOT
 from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts, measure
@@ -28,7 +28,7 @@ Costs = str | Sequence[Sequence[float]]
 
 def find_costs(path: str) -> Path:
     """The file, also relative to the project. Raises FileNotFoundError."""
-    for file in (Path(path).expanduser(), PROJECT_ROOT / path):
+    for file in (Path(path).expanduser(), ROOT / path):
         if file.is_file():
             return file
     raise FileNotFoundError(f"decoder.costs={path}: no such file; {EXAMPLE}")

@@ -17,11 +17,11 @@ from ssd.decoding.decoder import Decoded
 from ssd.decoding.noise import CounterNoise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.instrumentation import ForwardCounter
-from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.kv_cache import SlidingContext, Window
 from ssd.modeling.verifier import Verifier
+from ssd.paths import ROOT
 from ssd.run.runner import run
 from tests.models import tiny_config
 from tests.restless import restless_model
@@ -332,7 +332,7 @@ def test_results_depend_on_the_verifiers_folder(tmp_path: Path) -> None:
     assert APD().files() == []
     assert APD(verifier="a/b").files() == []
     (folder,) = APD(verifier="checkpoints/verifier_tiny").files()
-    assert folder.samefile(PROJECT_ROOT / "checkpoints" / "verifier_tiny")
+    assert folder.samefile(ROOT / "checkpoints" / "verifier_tiny")
     with pytest.raises(FileNotFoundError, match=f"^decoder.verifier={tmp_path}: no config.json there"):
         APD(verifier=str(tmp_path)).files()
 

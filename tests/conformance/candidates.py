@@ -11,12 +11,12 @@ from baselines.stepwise import Stepwise
 from ssd.config.plan import build_decoder
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import CONF, ROOT
 from tests.restless import restless_model
 
-NAMES = sorted(file.stem for file in (PROJECT_ROOT / "conf" / "decoder").glob("*.yaml"))
+NAMES = sorted(file.stem for file in (CONF / "decoder").glob("*.yaml"))
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "apd": ("decoder.variant=code", "decoder.kv_window=2 decoder.max_lookahead=3 decoder.mixture_weight=0.2"),
@@ -93,11 +93,11 @@ LINES = [f"decoder={name} {words}".rstrip() for name in NAMES for words in ("", 
 @cache
 def candidate(line: str, family: Family) -> Candidate:
     """The decoder that run.py would build for these words, loaded beside a model of the family."""
-    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", overrides=[f"model={TINY[family]}", *line.split()])
     values = OmegaConf.to_container(composed, resolve=True)["decoder"]
     decoder = build_decoder(values)
-    folder, generation = PROJECT_ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32)
+    folder, generation = ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32)
     decoder.load(model_of(family), folder, generation, Workload())
     return Candidate(decoder, values["lossless"])
 

@@ -6,8 +6,8 @@ import pytest
 
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import Event, Pick, Trace
-from ssd.measure.timing import Timed
 from ssd.metrics import response as samples
+from ssd.results.records import Timed
 from ssd.tasks.task import Verdict
 
 

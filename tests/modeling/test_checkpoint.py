@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ssd.modeling import checkpoint
-from ssd.modeling.checkpoint import HUB_FILES, PROJECT_ROOT, load_model, resolve
+from ssd.modeling.checkpoint import HUB_FILES, load_model, resolve
 from ssd.modeling.config import Family
 from ssd.modeling.transformer import Transformer
+from ssd.paths import ROOT
 from tests.modeling.windows import random_canvas
 from tests.models import random_transformer, write_checkpoint
 
@@ -166,7 +167,7 @@ def test_no_weights(transformer: Transformer, tmp_path: Path) -> None:
 def test_a_folder_is_found_absolute_or_relative_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve(str(tmp_path)) == tmp_path
     monkeypatch.chdir(tmp_path)
-    assert resolve("ssd/modeling") == PROJECT_ROOT / "ssd" / "modeling"
+    assert resolve("ssd/modeling") == ROOT / "ssd" / "modeling"
 
 
 @pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at-all", "~/nowhere-at-all", "nowhere", "results/models/x"])

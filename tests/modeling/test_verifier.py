@@ -12,10 +12,10 @@ from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging
 
-from ssd.modeling.checkpoint import PROJECT_ROOT
 from ssd.modeling.verifier import Verifier, check_same_tokens, load_verifier
+from ssd.paths import ROOT
 
-MODEL = PROJECT_ROOT / "checkpoints" / "llada_tiny"
+MODEL = ROOT / "checkpoints" / "llada_tiny"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 TOLERANCE = 1e-9
 LENGTH = 20
@@ -138,7 +138,7 @@ def test_loading(tmp_path: Path, capfd: pytest.CaptureFixture[str], tied: bool) 
 
 @pytest.mark.parametrize("model", ["llada_tiny", "dream_tiny"])
 def test_the_shipped_one_fits_the_shipped_models(model: str) -> None:
-    folder = PROJECT_ROOT / "checkpoints" / model
+    folder = ROOT / "checkpoints" / model
     verifier = load_verifier("checkpoints/verifier_tiny", folder, "cpu", torch.float32)
     logits = verifier.logits(torch.arange(5))
     assert verifier.vocabulary_size == 512

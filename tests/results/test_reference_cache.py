@@ -16,11 +16,11 @@ from scripts.audit import main as audit
 from ssd.config.plan import make_plan
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.trace import KINDS, Event, Pick, Trace
-from ssd.measure.timing import Timed
 from ssd.metrics.timing import FIGURES
 from ssd.report.console.grid_table import Run, print_comparison
 from ssd.report.console.run_table import print_summary
 from ssd.results import environment
+from ssd.results.records import Timed
 from ssd.results.reference_cache import FOLDER, References, references_of
 from tests.runs import composed, lines_of
 

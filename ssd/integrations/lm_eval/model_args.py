@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from ssd.config.plan import Plan, make_plan
 from ssd.decoding.settings import GenerationSettings
-from ssd.modeling.checkpoint import PROJECT_ROOT
+from ssd.paths import CONF
 from ssd.tasks.lm_eval_task import stop_words
 
 GROUPS = ("model", "decoder", "generation", "experiment")
@@ -37,7 +37,7 @@ def plan_from(words: Mapping[str, Any]) -> Plan:
                 f"runtime.{{{','.join(RUNTIME)}}}; tasks, limits and outputs have flags of lm-eval's own"
             )
     overrides = ["task=lm_eval", *(f"{key}={_written(value)}" for key, value in words.items())]
-    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", overrides=overrides)
     # Documents are lm-eval's; one of any task lets a plan be made, and so every word be checked.
     composed.task = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from ssd.campaign.dispatch import run
 from ssd.campaign.workers import pool as workers
 from ssd.campaign.workers.pool import Outcome, Pool
 from ssd.config.plan import Plan, make_plan
 from ssd.results.reference_cache import FOLDER
 from ssd.results.store import RunFolder, run_id
 from ssd.run.device_lock import device_lock
-from ssd.run.runner import run
 from tests.data import REPOSITORY
 from tests.runs import composed, lines_of, short_words
 
