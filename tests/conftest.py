@@ -1,6 +1,7 @@
 """Fixtures that several packages' tests share."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from ssd.run.device_lock import FOLDER_VARIABLE
 from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import data_folder
+from tests.effort import pairwise
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
+
+LONGEST = ("test_trained.py", "test_conformance.py", "test_canonical.py")
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)
@@ -84,6 +88,20 @@ def short_run(checkpoints: dict[Family, Path], tmp_path: Path) -> Callable[..., 
     return call
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest module first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_trained.py")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Thin products of parameters to pairwise covers, unless the run is long; start with the longest modules.
+
+    No worker is left alone with a long module at the end.
+    """
+    products: defaultdict[tuple[Path, str], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if hasattr(item, "callspec"):
+            products[item.path, item.nodeid.partition("[")[0]].append(item)
+    dropped: set[pytest.Item] = set()
+    for cases in products.values():
+        kept = {cases[place] for place in pairwise([tuple(map(id, case.callspec.params.values())) for case in cases])}
+        dropped |= set(cases) - kept
+    if dropped:
+        config.hook.pytest_deselected(items=[item for item in items if item in dropped])
+        items[:] = [item for item in items if item not in dropped]
+    items.sort(key=lambda item: item.path.name not in LONGEST)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from ssd.config.plan import make_plan
-from ssd.paths import CONF
 from ssd.run.runner import run
+from tests.effort import examples
+from tests.runs import composed
 
 pytestmark = pytest.mark.slow
 
@@ -21,13 +21,14 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     @cache
     def summarise(*overrides: str) -> dict[str, Any]:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = compose("config", overrides=[*overrides, f"results_dir={folder}"])
-        return run(make_plan(composed))
+        return run(make_plan(composed(*overrides, *SHARED, f"results_dir={folder}")))
 
     return summarise
 
 
+PROMPTS = examples(100)
+SHARED = ("runtime.timing=false", "runtime.threads=1", f"runtime.limit={PROMPTS}")
+"""Nothing is timed, so that all runs of a model share the responses of one reference."""
 CHAIN = ("decoder=ssd", "decoder.builder=chain", "decoder.depth=8", "model=llada_tiny", "task=tiny_math")
 TREE = ("decoder=ssd", "decoder.builder=best_first", "decoder.budget=9", "model=llada_tiny", "task=tiny_math")
 
@@ -35,7 +36,7 @@ TREE = ("decoder=ssd", "decoder.builder=best_first", "decoder.budget=9", "model=
 def test_ssd_is_identical_on_llada_tiny_in_float32(summary_of):
     for line in (CHAIN, TREE):
         summary = summary_of(*line)
-        assert summary["prompts"] >= 100
+        assert summary["prompts"] == PROMPTS
         assert summary["identity"]["identical"] == summary["prompts"]
         assert summary["accuracy"]["decoder"] == summary["accuracy"]["reference"]
 
@@ -61,6 +62,6 @@ def test_stepwise_decoding_solves_most_of_tiny_math(summary_of, model):
 def test_the_audit_catches_a_decoder_that_rereads_its_drafts(summary_of):
     """On a trained model such a decoder is right so often that accuracy alone would hardly show it."""
     planted = "decoder._target_=tests.planted.IgnoresOrder"
-    summary = summary_of(*CHAIN, planted, "decoder.name=planted", "runtime.limit=20")
+    summary = summary_of(*CHAIN, planted, "decoder.name=planted")
     assert summary["identity"]["algorithmic"] > 0
     assert summary["identity"]["numeric"] == 0

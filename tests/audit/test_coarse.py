@@ -16,6 +16,7 @@ from ssd.decoding.trace import Trace
 from ssd.modeling.checkpoint import load_model, resolve
 from ssd.speculation.decoder import SelfSpeculative
 from tests.coarse import SplitKernels
+from tests.effort import examples
 from tests.generations import drawn
 from tests.planted import WRONG, RightTokensInAnotherOrder
 from tests.restless import restless_model
@@ -30,7 +31,7 @@ PROMPTS = ([5, 17, 31, 8, 44], [9, 2, 2, 50, 33, 21], [40, 13, 7])
 def test_a_right_decoder_in_coarse_arithmetic_is_never_algorithmic(family, model_dtype, kernels):
     """Drawn settings, verify forwards through other kernels than those of stepwise decoding, float64 to judge them."""
     choose, met, special = random.Random(1), [], SpecialTokens(mask_id=63, end_ids=(62, *range(0, 60, 4)))
-    for case in range(24):
+    for case in range(examples(24)):
         generation = replace(drawn(choose), confidence_dtype=choose.choice(("float64", "logits")))
         model = restless_model(family, case, model_dtype, sharpness=choose.choice((0.3, 1.0, 3.0)))
         decoder = right_decoder(choose)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from baselines.fast_dllm import FastDLLM
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from tests.effort import examples
 from tests.generations import generations
 from tests.models import FAMILIES, tiny_config
 from tests.naive import naive_cached, naive_stepwise
@@ -81,7 +82,7 @@ def test_cached_it_is_the_caching_loop_by_hand(family, cache, block_start, decod
             assert [[pick.position for pick in picks] for picks in opened] == [[0], [8], [16]]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(family=st.sampled_from(FAMILIES), seed=st.integers(0, 50), generation=generations())
 def test_a_threshold_that_nothing_reaches_is_stepwise_decoding(family, seed, generation):
     assume(generation.ranking != "origin")  # its own steps commit any number of picks

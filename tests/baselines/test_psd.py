@@ -8,6 +8,7 @@ from baselines.fast_dllm import FastDLLM
 from baselines.psd import ParallelSelfSpeculative
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.speculation.decoder import SelfSpeculative
+from tests.effort import examples
 from tests.generations import generations
 from tests.models import FAMILIES
 from tests.restless import restless_model
@@ -36,7 +37,7 @@ def drafts(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -17,6 +18,11 @@ from ssd.paths import CONF, ROOT
 from tests.restless import restless_model
 
 NAMES = sorted(file.stem for file in (CONF / "decoder").glob("*.yaml"))
+
+LOSSLESS = {
+    f"decoder={name}": yaml.safe_load((CONF / "decoder" / f"{name}.yaml").read_text())["lossless"] for name in NAMES
+}
+"""What each YAML claims."""
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "apd": ("decoder.variant=code", "decoder.kv_window=2 decoder.max_lookahead=3 decoder.mixture_weight=0.2"),

@@ -14,6 +14,7 @@ from ssd.decoding.noise import CounterNoise
 from ssd.decoding.rule import Ranking, SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens
+from tests.effort import examples
 
 SPECIAL = SpecialTokens(mask_id=9, end_ids=(0, 1))
 PROMPT, VOCABULARY = [3, 4], 10
@@ -171,7 +172,7 @@ def test_where_the_refresh_must_commit_the_block_start_it_commits_nothing_else(c
 
 @pytest.mark.parametrize("commit", COMMITS, ids=str)
 @pytest.mark.parametrize("ranking", RANKINGS)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 1000),
     finished=st.integers(0, 2),

@@ -17,6 +17,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import DraftedNode, Event, Pick, Trace
 from ssd.metrics.response import trace_to_json
 from ssd.speculation.decoder import SelfSpeculative
+from tests.effort import examples
 from tests.generations import generations
 from tests.graphs import random_graph_file
 from tests.models import FAMILIES
@@ -97,7 +98,7 @@ def watched(decoder: BlockDecoder, family, seed, prompt, generation) -> tuple[De
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),

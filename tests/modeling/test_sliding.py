@@ -13,6 +13,7 @@ from ssd.modeling.checkpoint import load_model
 from ssd.modeling.config import Family, ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.kv_cache import SlidingContext, Window
+from tests.effort import examples
 from tests.modeling.reference import aligned, reference_model, run_bidirectional, widen_norms
 from tests.modeling.windows import LENGTH, random_canvas
 from tests.models import FAMILIES, write_checkpoint
@@ -99,7 +100,7 @@ def test_a_moving_window(family: Family, pairs: dict[Family, tuple[MaskedDiffusi
     check_steps(*pairs[family], list(STEPS))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(drawn=st.data(), family=st.sampled_from(FAMILIES))
 def test_any_moving_window(
     drawn: st.DataObject, family: Family, pairs: dict[Family, tuple[MaskedDiffusionModel, PreTrainedModel]]

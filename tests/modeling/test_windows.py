@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.kv_cache import Context, Window
+from tests.effort import examples
 from tests.modeling.windows import (
     BLOCK,
     LENGTH,
@@ -119,7 +120,7 @@ def test_nodes_do_not_see_each_other(model: MaskedDiffusionModel, mode: str) -> 
     assert (before[2] - after[2]).abs().max() > 1e-3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(drawn=st.data(), family=st.sampled_from(FAMILIES))
 def test_any_window(drawn: st.DataObject, family: Family) -> None:
     """Whatever window, rows and number of nodes: packed equals single, and unchanged equals refreshed."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ssd.report import load
 from ssd.report.tables import left_out
+from tests.effort import examples
 from tests.report.synthetic import write_run
 from tests.report.test_results import lines_of
 
@@ -67,7 +68,7 @@ def test_a_torn_last_line_is_told(tmp_path: Path) -> None:
     assert results.left_out == [(folder.name, "samples.jsonl: its last line is torn")]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bad=st.lists(st.tuples(st.integers(0, 6), st.sampled_from(BAD_LINES)), max_size=4))
 def test_bad_lines_are_left_out_and_no_others(tmp_path: Path, bad: list[tuple[int, bytes]]) -> None:
     root = tmp_path / "results"

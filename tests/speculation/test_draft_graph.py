@@ -18,6 +18,7 @@ from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick
 from ssd.speculation.forecast import Forecast
 from ssd.speculation.graph_draft import lay
+from tests.effort import examples
 from tests.generations import generations
 from tests.graphs import random_graph, random_graph_file
 from tests.models import FAMILIES
@@ -32,7 +33,7 @@ def graph_of(*nodes: list[list[tuple[int, int]]]) -> DraftGraph:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     family=st.sampled_from(FAMILIES),
     model_seed=st.integers(0, 20),

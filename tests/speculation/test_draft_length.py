@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ssd.speculation.draft_length import Payoff
 from ssd.speculation.draft_tree import Node, Taken
 from ssd.speculation.node_costs import NodeCosts
+from tests.effort import examples
 
 
 def tree_of(reached):
@@ -18,7 +19,7 @@ def costs_of(values):
     return NodeCosts(tuple(range(1, len(values) + 1)), tuple(values))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
 @given(
     reached=st.lists(st.floats(0, 1), max_size=40).map(lambda values: sorted(values, reverse=True)),
     extra=st.lists(st.floats(0, 0.7), min_size=1, max_size=31),

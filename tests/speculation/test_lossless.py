@@ -8,6 +8,7 @@ from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Trace
 from ssd.speculation.decoder import SelfSpeculative
+from tests.effort import examples
 from tests.generations import generations
 from tests.graphs import random_graph_file
 from tests.models import FAMILIES, random_model
@@ -33,7 +34,7 @@ def decoders(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),

@@ -5,11 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd.speculation.pick_model import HORIZON, PRIOR, Estimate, features_of
+from tests.effort import examples
 
 numbers = st.floats(-700, 40)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 @given(certainty=st.lists(numbers, min_size=1, max_size=HORIZON), age=st.integers(1, 40), data=st.data())
 def test_odds_are_probabilities_however_much_was_learnt(certainty, age, data):
     rows = sorted(range(len(certainty)), key=lambda row: (-certainty[row], row))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ssd.tasks.extraction.code import humaneval_program, mbpp_program
 from ssd.tasks.extraction.mathematics import extract_answer
+from tests.effort import examples
 
 # Extraction is silent about the style of what it reads; the tests' own ast.parse and compile are not.
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")
@@ -68,7 +69,7 @@ texts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(ma
 
 
 @given(text=texts, chat=st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_programs_define_the_function(text: str, chat: bool) -> None:
     for program in (humaneval_program(text, PROMPT, "foo", chat), mbpp_program(text, ["assert foo([1]) == 1"], chat)):
         if program is not None:
@@ -76,7 +77,7 @@ def test_programs_define_the_function(text: str, chat: bool) -> None:
 
 
 @given(text=texts)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_answers_are_not_empty(text: str) -> None:
     answer = extract_answer(text)
     assert answer is None or answer.strip()
