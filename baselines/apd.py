@@ -18,7 +18,7 @@ from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.checkpoint import local_folder, resolve
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import SlidingContext, Window
+from ssd.modeling.kv_cache import SlidingKVCache, Window
 from ssd.modeling.verifier import Verifier, load_verifier
 
 
@@ -35,7 +35,7 @@ class APD(Decoder):
     Raises ValueError naming the option, its value and what was expected.
     """
 
-    asks_verifier = True
+    needs_verifier = True
     _reader: Verifier
 
     def __init__(
@@ -100,7 +100,7 @@ class APD(Decoder):
     ) -> Decoded:
         check_prompt(prompt_ids, settings, special, model.config)
         canvas, trace = Canvas(prompt_ids, settings, special), Trace()
-        context = SlidingContext(canvas.length)
+        context = SlidingKVCache(canvas.length)
         chooser = Chooser(settings, special, prompt_ids, self.variant, model.device)
         self._reader.reset()
         left, current, step, ended = 0, canvas.prompt_length, 0, False

@@ -105,7 +105,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="llada_tiny", help="a file of conf/model")
     parser.add_argument("--dtypes", default="float32,bfloat16", help="with commas")
     parser.add_argument("--prompts", type=int, default=200, help="of tiny_math, or of task=NAME")
-    parser.add_argument("--nodes", type=int, default=9, help="per forward, the state in hand included")
+    parser.add_argument("--nodes", type=int, default=9, help="per forward, the current state included")
     parser.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = parser.parse_intermixed_args(arguments)
     options.dtypes = options.dtypes.split(",")
@@ -113,7 +113,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         if dtype not in DTYPES:
             raise ValueError(f"--dtypes {dtype}: expected some of {', '.join(DTYPES)}")
     if options.nodes < 2:
-        raise ValueError(f"--nodes {options.nodes}: expected at least 2, the state in hand and a draft")
+        raise ValueError(f"--nodes {options.nodes}: expected at least 2, the current state and a draft")
     return options
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd.measure.instrumentation import OneByOne
+from ssd.measure.instrumentation import NodeByNode
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 
 
-class TogetherAndAlone(MaskedDiffusionModel):
+class NodeIsolationProbe(MaskedDiffusionModel):
     """The same model, which evaluates the nodes of every window forward one by one as well.
 
     difference: the largest so far between the two, relative to the largest logit of its forward; infinite where one of
@@ -19,13 +19,13 @@ class TogetherAndAlone(MaskedDiffusionModel):
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
         self.transformer, self.config = model.transformer, model.config
-        self._model, self._alone = model, OneByOne(model)
+        self._model, self._alone = model, NodeByNode(model)
         self.difference = 0.0
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
         return self._model.refresh(canvas, window)
 
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, context: KVCache | None = None) -> Tensor:
         together = self._model.window(states, window, context)
         if len(states) > 1:
             alone = self._alone.window(states, window, context)

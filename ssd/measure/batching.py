@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ssd.measure.clock import synchronize
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.transformer import Part
+from ssd.modeling.forward_input import ForwardInput
 
 Result = TypeVar("Result")
 Job = Callable[[MaskedDiffusionModel], Result]
@@ -46,12 +46,12 @@ class _Account:
 class _Request:
     """What one thread waits for: the hidden states of a part, or the logits of hidden states."""
 
-    asked: Part | Tensor
+    asked: ForwardInput | Tensor
     account: _Account
     answer: Tensor | None = None
 
 
-class SharedForwards(MaskedDiffusionModel):
+class ContinuousBatcher(MaskedDiffusionModel):
     """The same model, for threads that decode side by side: a forward starts once all of them wait for one."""
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
@@ -100,13 +100,13 @@ class SharedForwards(MaskedDiffusionModel):
         except BaseException as error:
             self._fail(error)
 
-    def _hidden(self, part: Part) -> Tensor:
+    def _hidden(self, part: ForwardInput) -> Tensor:
         return self._ask(part)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         return self._ask(hidden)
 
-    def _ask(self, asked: Part | Tensor) -> Tensor:
+    def _ask(self, asked: ForwardInput | Tensor) -> Tensor:
         request = _Request(asked, self._mine.account)
         with self._turn:
             self._requests.append(request)

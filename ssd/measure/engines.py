@@ -11,7 +11,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost.forwards import block_of
 from ssd.measure.cost.model import node_grid
 from ssd.measure.numerics import with_numerics
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is, compiled_steps
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.static_shapes import StaticModel, capacity_for
@@ -47,7 +47,7 @@ def most_nodes_of(*decoders: Decoder) -> int:
 
 def capture_s(model: MaskedDiffusionModel) -> float | None:
     """Seconds that a run's model has spent on captures and compilation; None where nothing is captured."""
-    inner = model.inner if isinstance(model, LockedModel) else model
+    inner = model.inner if isinstance(model, BatchInvariantModel) else model
     return inner.capture_s if isinstance(inner, StaticModel) else None
 
 

@@ -81,5 +81,5 @@ def window_forwards(model: MaskedDiffusionModel, prompt: Sequence[int], plan: Pl
         context = None if window.is_whole else model.refresh(canvas.tokens, block.refresh)[1]
         generator = torch.Generator().manual_seed(SEED)
         drawn = torch.randint(2, model.config.vocabulary_size, (2, nodes, window.size), generator=generator)
-        evaluate = partial(model.window, window=window, context=context)
+        evaluate = partial(model.window, window=window, kv_cache=context)
         yield f"forward, {cache} cache", independence(evaluate, *drawn)

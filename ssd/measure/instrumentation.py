@@ -10,25 +10,25 @@ from torch import Tensor, nn
 
 from ssd.decoding.decoder import Decoder
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 
 
-class OneByOne(MaskedDiffusionModel):
+class NodeByNode(MaskedDiffusionModel):
     """The same model, but every node of a forward is evaluated alone: verification without shared rows."""
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
         self.transformer, self.config = model.transformer, model.config
         self._model = model
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
         return self._model.refresh(canvas, window)
 
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, context: KVCache | None = None) -> Tensor:
         alone = [self._model.window(state[None], window, context) for state in states]
         return torch.cat(alone)
 
 
-class Recorder(MaskedDiffusionModel):
+class LogitsRecorder(MaskedDiffusionModel):
     """The same model, keeping its last logits as they were before the stepping rule worked on them."""
 
     def __init__(self, model: MaskedDiffusionModel) -> None:
@@ -36,12 +36,12 @@ class Recorder(MaskedDiffusionModel):
         self._model = model
         self.logits = torch.empty(0)
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
         logits, context = self._model.refresh(canvas, window)
         self.logits = logits.to(torch.float64, copy=True)
         return logits, context
 
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, context: KVCache | None = None) -> Tensor:
         logits = self._model.window(states, window, context)
         self.logits = logits.to(torch.float64, copy=True)
         return logits

@@ -6,7 +6,7 @@ import torch
 
 from ssd.config.runtime import Numerics
 from ssd.decoding.decoder import Decoder
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.modeling.dllm import MaskedDiffusionModel
 
 
@@ -18,7 +18,7 @@ def with_numerics(model: MaskedDiffusionModel, numerics: Numerics, *decoders: De
     converted in place).
     """
     if numerics == "locked":
-        return LockedModel(model, max(decoder.most_nodes for decoder in decoders))
+        return BatchInvariantModel(model, max(decoder.most_nodes for decoder in decoders))
     if numerics == "float64":
         model.transformer.to(torch.float64)
     return model

@@ -13,7 +13,7 @@ from ssd.config.plan import Plan
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.measure import clock
-from ssd.measure.batching import SharedForwards
+from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, check_count
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.results.records import Timed
@@ -131,7 +131,7 @@ class Stopwatch:
             # Each thread has a decoder of its own, though not of what the decoder has loaded.
             decode = partial(copy(decoder).decode, prompt_ids=question.prompt, settings=settings)
             jobs.append(partial(decode, special=self.plan.special))
-        shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
+        shares = ContinuousBatcher(self.model).run(jobs, self.plan.runtime.batch_size)
         self._taken()  # nobody's own
         shared = round(sum(share.forwards for share in shares))
         check_count(decoder, shared, self.counter.forwards - before)

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.forward_input import Part
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.kv_cache import KVCache, Window
 
 MULTIPLE = 32
 """Rows per node are padded to a multiple of this, so that every node fills whole tiles of a matrix product.
@@ -20,7 +20,7 @@ a state's logits would then depend on its place among the nodes.
 """
 
 
-class LockedModel(MaskedDiffusionModel):
+class BatchInvariantModel(MaskedDiffusionModel):
     """The same weights; every window forward evaluates `nodes` states of a padded window, however many are asked for.
 
     Nobody sees the padding. Logits come in pieces of one shape, so that they do not depend on the number of rows asked
@@ -34,11 +34,11 @@ class LockedModel(MaskedDiffusionModel):
         self.transformer, self.config, self.nodes = model.transformer, model.config, nodes
         self.inner = model
 
-    def evaluated(self, nodes: int) -> int:
+    def computed_nodes(self, nodes: int) -> int:
         return self.nodes
 
     @torch.inference_mode()
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, context: KVCache | None = None) -> Tensor:
         """See `MaskedDiffusionModel.window`."""
         asked = states.shape[0]
         if asked > self.nodes:
@@ -49,10 +49,10 @@ class LockedModel(MaskedDiffusionModel):
         filled = F.pad(states, (0, 0, 0, self.nodes - asked), value=self.config.mask_id)
         return super().window(filled, window, context)[:asked]
 
-    def _context(self, window: Window) -> Context:
+    def _context(self, window: Window) -> KVCache:
         return self.inner._context(window)
 
-    def _hidden(self, part: Part) -> Tensor:
+    def _hidden(self, part: ForwardInput) -> Tensor:
         wanted = slice(None) if part.wanted is None else part.wanted
         part = replace(part, wanted=None)  # how many rows are asked for must not matter either
         if part.keep is None and part.visible is None:

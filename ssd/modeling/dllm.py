@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd.modeling.forward_input import Part
-from ssd.modeling.kv_cache import Context, SlidingContext, Window
+from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
 from ssd.modeling.transformer import Transformer
 
 
@@ -29,12 +29,12 @@ class MaskedDiffusionModel:
     def dtype(self) -> torch.dtype:
         return self.transformer.embedding.weight.dtype
 
-    def evaluated(self, nodes: int) -> int:
+    def computed_nodes(self, nodes: int) -> int:
         """How many states a window forward over so many evaluates: more of them where a subclass pads its shapes."""
         return nodes
 
     @torch.inference_mode()
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
         """One forward over a whole canvas [length]; freezes the keys and values outside `window`.
 
         Returns the logits [1, rows, vocabulary] of the window's rows, and the context.
@@ -42,22 +42,22 @@ class MaskedDiffusionModel:
         if canvas.shape[0] != window.length:
             raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
         context = self._context(window)
-        part = Part(self._moved(canvas[None]), keep=context, wanted=self._wanted(0, window))
+        part = ForwardInput(self._moved(canvas[None]), keep=context, wanted=self._wanted(0, window))
         return self._logits(self._hidden(part)), context
 
     @torch.inference_mode()
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, context: KVCache | None = None) -> Tensor:
         """One forward over states [nodes, window] that share one context: logits [nodes, rows, vocabulary].
 
         Without a context the window must be the whole canvas (cache mode `none`).
         """
         _check_states(states, window)
         _check_context(context, window)
-        part = Part(self._moved(states), window.start, context, wanted=self._wanted(window.start, window))
+        part = ForwardInput(self._moved(states), window.start, context, wanted=self._wanted(window.start, window))
         return self._logits(self._hidden(part))
 
     @torch.inference_mode()
-    def window_with_shadow(self, state: Tensor, window: Window, context: Context | None = None) -> Tensor:
+    def window_with_shadow(self, state: Tensor, window: Window, context: KVCache | None = None) -> Tensor:
         """One forward over a state [window] and as many masks as it has rows, which stand at the rows' positions again.
 
         Returns logits [2, rows, vocabulary]: the state's own, as `window` gives them, and those of the masks. A mask
@@ -71,7 +71,7 @@ class MaskedDiffusionModel:
         _check_states(state[None], window)
         _check_context(context, window)
         tokens = torch.cat((state, state.new_full((window.rows,), self.config.mask_id)))
-        part = Part(
+        part = ForwardInput(
             self._moved(tokens[None]),
             window.start,
             context,
@@ -83,7 +83,7 @@ class MaskedDiffusionModel:
         return self._logits(pair)
 
     @torch.inference_mode()
-    def slide(self, tokens: Tensor, window: Window, context: SlidingContext) -> Tensor:
+    def slide(self, tokens: Tensor, window: Window, context: SlidingKVCache) -> Tensor:
         """One forward over tokens [window] and the frozen positions left of them: logits [1, rows, vocabulary].
 
         The canvas ends where the window does. `context` freezes what lies between the last window's start and this
@@ -93,7 +93,7 @@ class MaskedDiffusionModel:
             raise ValueError(f"{window}: expected a canvas cut off at the window's stop, length == stop")
         _check_states(tokens[None], window)
         context.move(window)
-        part = Part(
+        part = ForwardInput(
             self._moved(tokens[None]),
             window.start,
             context if window.start else None,
@@ -102,11 +102,11 @@ class MaskedDiffusionModel:
         )
         return self._logits(self._hidden(part))
 
-    def _context(self, window: Window) -> Context:
+    def _context(self, window: Window) -> KVCache:
         """An empty context around `window`, for a refresh to fill."""
-        return Context(window)
+        return KVCache(window)
 
-    def _hidden(self, part: Part) -> Tensor:
+    def _hidden(self, part: ForwardInput) -> Tensor:
         """Hidden states [nodes, wanted, hidden_size] of one window: a forward of its own."""
         return self.transformer([part])[0]
 
@@ -133,7 +133,7 @@ def _check_states(states: Tensor, window: Window) -> None:
         raise ValueError(f"states span {states.shape[1]} positions, expected the window's {window.size}")
 
 
-def _check_context(context: Context | None, window: Window) -> None:
+def _check_context(context: KVCache | None, window: Window) -> None:
     if context is None and not window.is_whole:
         raise ValueError("a window smaller than its canvas needs the context of a refresh forward")
     if context is not None and (context.window.start, context.window.stop) != (window.start, window.stop):

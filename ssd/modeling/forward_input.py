@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd.modeling.kv_cache import Beside, Context, SlidingContext
+from ssd.modeling.kv_cache import ContextAttention, KVCache, SlidingKVCache
 
 
 @dataclass(frozen=True)
-class Part:
+class ForwardInput:
     """One window of a forward: tokens [nodes, window] at the positions from `start` on.
 
     context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
@@ -24,8 +24,8 @@ class Part:
 
     tokens: Tensor
     start: int = 0
-    context: Beside | None = None
-    keep: Context | SlidingContext | None = None
+    context: ContextAttention | None = None
+    keep: KVCache | SlidingKVCache | None = None
     positions: Tensor | None = None
     visible: Tensor | None = None
     padding: int = 0
@@ -45,9 +45,9 @@ class Part:
         return positions.expand(self.tokens.shape).flatten()
 
 
-def wanted_rows(parts: Sequence[Part]) -> Tensor | None:
+def logit_row_indices(parts: Sequence[ForwardInput]) -> Tensor | None:
     """int64: which of the rows of all parts, laid one after the other, are wanted; None if all are."""
-    if all(wanted_size(part) == part.tokens.numel() for part in parts):
+    if all(logit_row_count(part) == part.tokens.numel() for part in parts):
         return None
     rows = torch.arange(sum(part.tokens.numel() for part in parts), device=parts[0].tokens.device)
     each = rows.split([part.tokens.numel() for part in parts])
@@ -59,7 +59,7 @@ def wanted_rows(parts: Sequence[Part]) -> Tensor | None:
     )
 
 
-def wanted_size(part: Part) -> int:
+def logit_row_count(part: ForwardInput) -> int:
     """How many rows of a part are wanted."""
     nodes, window = part.tokens.shape
     return nodes * (window if part.wanted is None else len(range(window)[part.wanted]))

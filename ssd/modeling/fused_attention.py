@@ -70,7 +70,7 @@ def merge(mixed: Tensor, log_sums: Tensor, others: Tensor, other_log_sums: Tenso
     return mixed.to(share.dtype).lerp(others.to(share.dtype), share).to(mixed.dtype)
 
 
-def attend_in_parts(
+def attend_split(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -83,7 +83,7 @@ def attend_in_parts(
 
     All nodes' queries are one long sequence over the context, and a batch over their own rows; query heads that share a
     key head are rows of it. frozen_bias: [1, context], added to the scores of the context.
-    On a CPU 1.2 to 20 times as fast as `attend_at_once`: most so in 16 bits, and where scores outgrow the cache.
+    On a CPU 1.2 to 20 times as fast as `attend_joint`: most so in 16 bits, and where scores outgrow the cache.
     """
     nodes, heads, window, head_size = query.shape
     groups = key.shape[1]

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.attention import Pair
-from ssd.modeling.kv_cache import Context
+from ssd.modeling.kv_cache import KVCache
 
 
-class Rooms:
+class KVBuffers:
     """Buffers of all layers, each pair [key_value_heads, positions, head_size], of one context at a time."""
 
     def __init__(self, layers: int, heads: int, head_size: int) -> None:
         self._layers, self._heads, self._head_size = layers, heads, head_size
         self._all = torch.empty(0)
         self.buffers: list[Pair] = []
-        self.owner: StaticContext | None = None
+        self.owner: StaticKVCache | None = None
 
     def hold(self, positions: int) -> bool:
         """Whether there is room for so many positions."""
@@ -40,10 +40,10 @@ class Rooms:
 
 
 @dataclass(eq=False)
-class StaticContext(Context):
+class StaticKVCache(KVCache):
     """A context in `rooms`, which are its own until the next refresh."""
 
-    store: Rooms = field(kw_only=True)
+    store: KVBuffers = field(kw_only=True)
 
     def __post_init__(self) -> None:
         self.store.owner = self

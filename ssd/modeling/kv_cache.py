@@ -61,7 +61,7 @@ class Window:
         return visible
 
 
-class Beside(ABC):
+class ContextAttention(ABC):
     """What a window's forward attends to beside its own rows."""
 
     @abstractmethod
@@ -69,7 +69,7 @@ class Beside(ABC):
         """Attention [nodes, heads, queries, head_size] in layer `index`, see `attend` in ssd/modeling/attention.py."""
 
 
-class Frozen(Beside):
+class LayerPairs(ContextAttention):
     """Keys and values by layer: pairs [key_value_heads, context, head_size], and the same with room for a window."""
 
     layers: list[Pair]
@@ -80,7 +80,7 @@ class Frozen(Beside):
 
 
 @dataclass
-class Context(Frozen):
+class KVCache(LayerPairs):
     """Keys and values of the positions outside one window, frozen at that window's refresh forward.
 
     layers: each layer's pair [key_value_heads, context, head_size], written once per refresh and only read after;
@@ -92,7 +92,7 @@ class Context(Frozen):
     layers: list[Pair] = field(default_factory=list)
     rooms: list[Pair] = field(default_factory=list)
 
-    def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
+    def write(self, index: int, key: Tensor, value: Tensor) -> None:
         """Keep the pair of layer `index` out of a whole canvas' [1, key_value_heads, length, head_size]."""
         start, stop, context = self.window.start, self.window.stop, self.size
         room = self._room(index, key, value)
@@ -112,7 +112,7 @@ class Context(Frozen):
         return _empty_like(key, self.window.length), _empty_like(value, self.window.length)
 
 
-class SlidingContext(Frozen):
+class SlidingKVCache(LayerPairs):
     """Keys and values left of a window that only moves right, each as the last forward that recomputed it left it.
 
     layers: each layer's frozen pair [key_value_heads, window.start, head_size]; rooms: the pair and the window's own
@@ -131,14 +131,14 @@ class SlidingContext(Frozen):
         if not self._start <= window.start <= self._stop or window.stop > self.capacity:
             raise ValueError(
                 f"{window}: expected a start from {self._start} to {self._stop}, inside the last window, and a stop of "
-                f"at most {self.capacity}, the capacity; begin another canvas with a new SlidingContext"
+                f"at most {self.capacity}, the capacity; begin another canvas with a new SlidingKVCache"
             )
         self._start, self._stop = window.start, window.stop
         if window.start:
             self.layers = [(key[:, : window.start], value[:, : window.start]) for key, value in self._buffers]
             self.rooms = [(key[:, : window.stop], value[:, : window.stop]) for key, value in self._buffers]
 
-    def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
+    def write(self, index: int, key: Tensor, value: Tensor) -> None:
         """Keep the window's pair of layer `index`, [1, key_value_heads, window, head_size], until it is recomputed."""
         if index == len(self._buffers):
             self._buffers.append((_empty_like(key, self.capacity), _empty_like(value, self.capacity)))

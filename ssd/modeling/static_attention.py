@@ -9,16 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssd.modeling.attention import Pair, attend_at_once
-from ssd.modeling.fused_attention import attend_in_parts, has_fused, lowest, lowest_bias
-from ssd.modeling.kv_cache import Beside
+from ssd.modeling.attention import Pair, attend_joint
+from ssd.modeling.fused_attention import attend_split, has_fused, lowest, lowest_bias
+from ssd.modeling.kv_cache import ContextAttention
 
 PACKED_NODES = {"cpu": 1, "cuda": 8}
-"""Up to so many nodes `Packed` is taken, `InParts` above. bench_forward times both: on a CPU `InParts` is the faster
-from two nodes on; not measured on a GPU yet."""
+"""Largest number of nodes for which `PackedAttention` is used; above it, `SplitAttention`.
+
+scripts/bench_forward.py times both. On a CPU `SplitAttention` is faster from two nodes on. No GPU has measured it yet.
+"""
 
 
-class Layout(Beside):
+class StaticAttention(ContextAttention):
     """What a static window forward attends to: rooms [key_value_heads, at least `room_for`, head_size], layer by layer.
 
     capacity: positions the context may fill; nodes; keys: of each node's own.
@@ -40,7 +42,7 @@ class Layout(Beside):
         """Let the context fill its first `context` positions; no work but on the device."""
 
 
-class Packed(Layout):
+class PackedAttention(StaticAttention):
     """One attention: all nodes' queries over [context | the keys of all nodes], of which a bias hides the others'.
 
     It wastes the products of nodes with one another, spares the merging, and takes every dtype. A node's bits depend on
@@ -74,7 +76,7 @@ class Packed(Layout):
         return apart.reshape(nodes, heads, window, head_size)
 
 
-class InParts(Layout):
+class SplitAttention(StaticAttention):
     """Two attentions merged by their log-sum-exps: all nodes' queries over the context, each node's over its own.
 
     Where the device has no kernel that tells these, there is one softmax over the scores of both.
@@ -94,10 +96,10 @@ class InParts(Layout):
 
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
         keys, values = self._rooms[index]
-        attend = attend_in_parts if has_fused(query, query.shape[-1]) else attend_at_once
+        attend = attend_split if has_fused(query, query.shape[-1]) else attend_joint
         return attend(query, key, value, keys[0], values[0], frozen_bias=self._bias)
 
 
-def layout_for(nodes: int, packed_nodes: int) -> type[Layout]:
+def static_attention_for(nodes: int, packed_nodes: int) -> type[StaticAttention]:
     """The layout for so many nodes."""
-    return InParts if nodes > packed_nodes else Packed
+    return SplitAttention if nodes > packed_nodes else PackedAttention

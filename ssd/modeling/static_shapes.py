@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.forward_input import Part, wanted_rows
-from ssd.modeling.kv_buffers import Rooms, StaticContext
-from ssd.modeling.kv_cache import Context, Window
-from ssd.modeling.static_attention import PACKED_NODES, Layout, layout_for
+from ssd.modeling.forward_input import ForwardInput, logit_row_indices
+from ssd.modeling.kv_buffers import KVBuffers, StaticKVCache
+from ssd.modeling.kv_cache import KVCache, Window
+from ssd.modeling.static_attention import PACKED_NODES, StaticAttention, static_attention_for
 from ssd.modeling.transformer import Finish, Project, Transformer
 
 STEP = 128
@@ -43,7 +43,7 @@ class StaticForward:
     """
 
     def __init__(
-        self, transformer: Transformer, shape: Shape, layout: Layout, capture: Capture, steps: Steps | None
+        self, transformer: Transformer, shape: Shape, layout: StaticAttention, capture: Capture, steps: Steps | None
     ) -> None:
         self._shape, self._layout, self._transformer = shape, layout, transformer
         device = transformer.embedding.weight.device
@@ -51,8 +51,8 @@ class StaticForward:
         self._turns = self._turns_from(0)
         self._start, self._context = 0, shape.capacity
         layout.resize(shape.capacity)
-        part = Part(self._tokens, context=layout, padding=shape.padding, wanted=slice(*shape.wanted))
-        wanted = wanted_rows([part])
+        part = ForwardInput(self._tokens, context=layout, padding=shape.padding, wanted=slice(*shape.wanted))
+        wanted = logit_row_indices([part])
         self._replay = capture(
             lambda: transformer.through([part], self._turns, wanted, steps).unflatten(0, (shape.nodes, -1))
         )
@@ -104,7 +104,7 @@ class StaticModel(MaskedDiffusionModel):
         self.capture_s = 0.0  # seconds spent on captures, compilation included
         self._capture, self._steps = capture, steps
         self._packed_nodes = PACKED_NODES[model.device.type] if packed_nodes is None else packed_nodes
-        self._rooms = Rooms(self.config.layers, self.config.key_value_heads, self.config.head_size)
+        self._rooms = KVBuffers(self.config.layers, self.config.key_value_heads, self.config.head_size)
         self._forwards: dict[Shape, StaticForward] = {}
 
     @property
@@ -112,7 +112,7 @@ class StaticModel(MaskedDiffusionModel):
         """What has been captured so far."""
         return list(self._forwards)
 
-    def evaluated(self, nodes: int) -> int:
+    def computed_nodes(self, nodes: int) -> int:
         if nodes > self.most_nodes:
             raise ValueError(
                 f"a forward over {nodes} nodes, but static shapes hold {self.most_nodes}, the decoder's most; mend its "
@@ -120,9 +120,9 @@ class StaticModel(MaskedDiffusionModel):
             )
         return min(1 << (nodes - 1).bit_length(), self.most_nodes)
 
-    def _context(self, window: Window) -> Context:
+    def _context(self, window: Window) -> KVCache:
         if window.is_whole:
-            return Context(window)
+            return KVCache(window)
         like = self.transformer.embedding.weight
         # Any window of this canvas is to fit that is no larger, so that later blocks move nothing.
         needed = capacity_for(window.length) + min(self.most_nodes, self._packed_nodes) * window.size
@@ -131,19 +131,19 @@ class StaticModel(MaskedDiffusionModel):
             self._rooms.grow(needed, like)
         context = window.length - window.size
         self._rooms.blank(context, capacity_for(context))
-        return StaticContext(window, store=self._rooms)
+        return StaticKVCache(window, store=self._rooms)
 
-    def _hidden(self, part: Part) -> Tensor:
+    def _hidden(self, part: ForwardInput) -> Tensor:
         context = part.context
-        if isinstance(context, StaticContext):
+        if isinstance(context, StaticKVCache):
             context.check()
             if part.visible is None:
                 forward = self._forward(part, capacity_for(context.size))
                 part = replace(part, replay=partial(forward, part.tokens, part.start, context.size))
         return super()._hidden(part)
 
-    def _forward(self, part: Part, capacity: int) -> StaticForward:
-        nodes, window = self.evaluated(len(part.tokens)), part.tokens.shape[1]
+    def _forward(self, part: ForwardInput, capacity: int) -> StaticForward:
+        nodes, window = self.computed_nodes(len(part.tokens)), part.tokens.shape[1]
         first, last, _ = (part.wanted or slice(None)).indices(window)
         shape = Shape(nodes, window, part.padding, (first, last), capacity)
         if shape not in self._forwards:
@@ -154,7 +154,7 @@ class StaticModel(MaskedDiffusionModel):
 
     def _captured(self, shape: Shape) -> StaticForward:
         keys, shared = shape.window - shape.padding, self.config.heads // self.config.key_value_heads
-        kind = layout_for(shape.nodes, self._packed_nodes)
+        kind = static_attention_for(shape.nodes, self._packed_nodes)
         layout = kind(self._rooms.buffers, shape.capacity, shape.nodes, keys, shared * shape.window)
         return StaticForward(self.transformer, shape, layout, self._capture, self._steps)
 

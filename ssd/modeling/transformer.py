@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.forward_input import Part, wanted_rows, wanted_size
+from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices
 
 Project = Callable[["Layer", Tensor, tuple[Tensor, Tensor], Tensor | None], tuple[Tensor, Tensor, Tensor]]
 Finish = Callable[["Layer", Tensor, Tensor], Tensor]
@@ -51,7 +51,7 @@ class Layer(nn.Module):
         self,
         hidden: Tensor,
         turns: tuple[Tensor, Tensor],
-        parts: Sequence[Part],
+        parts: Sequence[ForwardInput],
         index: int,
         wanted: Tensor | None = None,
         steps: tuple[Project, Finish] | None = None,
@@ -66,7 +66,7 @@ class Layer(nn.Module):
         query, key, value = project(self, hidden, turns, wanted)
         nodes = [part.tokens.shape[0] for part in parts]
         sizes = [part.tokens.numel() for part in parts]
-        asked = sizes if wanted is None else [wanted_size(part) for part in parts]
+        asked = sizes if wanted is None else [logit_row_count(part) for part in parts]
         each = zip(parts, nodes, query.split(asked), key.split(sizes), value.split(sizes), strict=True)
         mixed = [
             _mix(part, index, *(rows.unflatten(0, (count, -1)).transpose(1, 2) for rows in of_part))
@@ -94,10 +94,10 @@ class Layer(nn.Module):
         return hidden + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
 
-def _mix(part: Part, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _mix(part: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention of one part [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
     if part.keep is not None:
-        part.keep.freeze(index, key, value)
+        part.keep.write(index, key, value)
     if part.padding:
         key, value = key[:, :, : -part.padding], value[:, :, : -part.padding]
     if part.context is None:
@@ -119,27 +119,27 @@ class Transformer(nn.Module):
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size, bias=False)
         self.rotary = Rotary(config.head_size, config.rope_theta, config.rope_full_precision)
 
-    def forward(self, parts: Sequence[Part]) -> list[Tensor]:
+    def forward(self, parts: Sequence[ForwardInput]) -> list[Tensor]:
         """Hidden states [nodes, wanted, hidden_size] of every part, whose windows and contexts are its own."""
         if parts[0].replay is not None:
             return [part.replay() for part in parts]
         stop = max(part.stop for part in parts)
         positions = torch.cat([part.each_position() for part in parts])
         turns = self.rotary.turns(positions, stop, self.embedding.weight.dtype)
-        hidden = self.through(parts, turns, wanted_rows(parts))
-        each = hidden.split([wanted_size(part) for part in parts])
+        hidden = self.through(parts, turns, logit_row_indices(parts))
+        each = hidden.split([logit_row_count(part) for part in parts])
         return [rows.unflatten(0, (len(part.tokens), -1)) for part, rows in zip(parts, each, strict=True)]
 
     def through(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[ForwardInput],
         turns: tuple[Tensor, Tensor],
         wanted: Tensor | None = None,
         steps: tuple[Project, Finish] | None = None,
     ) -> Tensor:
         """Hidden states [rows, hidden_size] of all parts' wanted rows, which only the last layer tells apart.
 
-        turns: the rows' `Rotary.turns`; wanted: `wanted_rows` of the parts; steps: as `Layer.forward` takes them.
+        turns: the rows' `Rotary.turns`; wanted: `logit_row_indices` of the parts; steps: as `Layer.forward` takes them.
         """
         hidden = self.embedding(torch.cat([part.tokens.flatten() for part in parts]))
         last = len(self.layers) - 1
@@ -153,7 +153,7 @@ class Transformer(nn.Module):
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Logits [batch, length, vocabulary] of whole canvases, aligned to the position they predict."""
-        outputs = self.predict(self([Part(tokens)])[0])
+        outputs = self.predict(self([ForwardInput(tokens)])[0])
         if not self.config.logits_shift:
             return outputs
         return torch.cat((outputs[:, :1], outputs[:, :-1]), dim=1)

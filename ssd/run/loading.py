@@ -61,7 +61,7 @@ def open_bench(models: Models, plan: Plan, start: Start, tokenizer: PreTrainedTo
     runtime, path = plan.runtime, start.model_path
     loaded = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
     model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
-    plan.decoder.recall(start.measured)
+    plan.decoder.restore(start.measured)
     plan.decoder.load(model, path, plan.settings, Workload(median_high(start.lengths), runtime.batch_size))
     stopwatch = Stopwatch.of(plan, model)
     try:

@@ -6,7 +6,7 @@ import torch
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import instrumentation as probes
-from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, OneByOne, Recorder
+from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, LogitsRecorder, NodeByNode
 from ssd.speculation.decoder import SelfSpeculative
 from tests.modeling.windows import MODES, block_window, random_canvas, random_states, refresh_window
 from tests.restless import restless_model
@@ -25,7 +25,7 @@ def test_nodes_one_by_one_have_the_same_logits(family, mode):
     model = restless_model(family)
     states, window, context = nodes_of_one_forward(model, mode)
     together, counter = model.window(states, window, context), ForwardCounter(model.transformer)
-    alone = OneByOne(model).window(states, window, context)
+    alone = NodeByNode(model).window(states, window, context)
     assert counter.forwards == 5
     torch.testing.assert_close(alone, together, rtol=1e-9, atol=1e-9)
 
@@ -34,7 +34,7 @@ def test_the_recorder_keeps_logits_as_they_were(family):
     model = restless_model(family)
     states, window, context = nodes_of_one_forward(model, "dual")
     expected = model.window(states, window, context)
-    recorder = Recorder(model)
+    recorder = LogitsRecorder(model)
     with torch.inference_mode():
         recorder.window(states, window, context).fill_(0)  # as the stepping rule overwrites what it is given
     torch.testing.assert_close(recorder.logits, expected.double())

@@ -9,7 +9,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 from tests.modeling.reference import cache_outside, reference_model, widen_norms
 from tests.modeling.windows import BLOCK, LENGTH, block_window, random_canvas, random_states
 from tests.models import write_checkpoint
@@ -28,7 +28,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[MaskedDiffusio
     return ours, theirs
 
 
-def situation(model: MaskedDiffusionModel, mode: str) -> tuple[Tensor, Tensor, Window, Context | None]:
+def situation(model: MaskedDiffusionModel, mode: str) -> tuple[Tensor, Tensor, Window, KVCache | None]:
     """A canvas [length], a changed state [window] of it, and the context that its refresh froze."""
     window = block_window(model.config, mode)
     canvas = random_canvas(model.config)

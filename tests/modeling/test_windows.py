@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 from tests.modeling.windows import (
     BLOCK,
     LENGTH,
@@ -30,7 +30,7 @@ def model(family: Family) -> MaskedDiffusionModel:
     return MODELS[family]
 
 
-def context_for(model: MaskedDiffusionModel, canvas: torch.Tensor, window: Window) -> Context | None:
+def context_for(model: MaskedDiffusionModel, canvas: torch.Tensor, window: Window) -> KVCache | None:
     return None if window.is_whole else model.refresh(canvas, refresh_window(window))[1]
 
 
