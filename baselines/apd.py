@@ -17,7 +17,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.checkpoint import local_folder, resolve
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.kv_cache import SlidingKVCache, Window
 from ssd.modeling.verifier import Verifier, load_verifier
 
@@ -83,7 +83,7 @@ class APD(Decoder):
             raise FileNotFoundError(f"decoder.verifier={self.path}: no config.json there; expected a model's folder")
         return [folder] if folder else []
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
+    def load(self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         self.use(load_verifier(self.path, folder, model.device, model.dtype))
 
     def use(self, verifier: Verifier) -> None:
@@ -93,7 +93,7 @@ class APD(Decoder):
     @torch.inference_mode()
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,

@@ -18,14 +18,14 @@ from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.instrumentation import NodeByNode
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
 class Audit:
     """Compares responses under one model and one set of settings."""
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     settings: GenerationSettings
     special: SpecialTokens
     commit: CommitRule | None = None
@@ -88,9 +88,7 @@ class Audit:
         again = decoder.decode(NodeByNode(self.model), prompt_ids, self.settings, self.special)
         return again.response_ids == reference.response_ids and same_steps(reference.trace, again.trace)
 
-    def _in_float64(
-        self, copy: MaskedDiffusionModel, prompt_ids: Sequence[int], decoder: Decoder
-    ) -> tuple[bool, float]:
+    def _in_float64(self, copy: DiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> tuple[bool, float]:
         """Whether both sides take the same steps there, and the largest relative difference between nodes evaluated
         together and one by one: a fault of forwards over several nodes, which the replay one by one hides."""
         probe = NodeIsolationProbe(copy)
@@ -101,6 +99,6 @@ class Audit:
         parting = judge.compare(*compared) or judge.compare_order(*compared)
         return parting is None or parting.verdict == "numeric", probe.difference
 
-    def _reference(self, model: MaskedDiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> Decoded:
+    def _reference(self, model: DiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> Decoded:
         by = decoder.reference or Stepwise()
         return by.decode(model, prompt_ids, self.settings, self.special)

@@ -17,7 +17,7 @@ from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.instrumentation import LogitsRecorder
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Replay:
 
 @torch.inference_mode()
 def replay(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     commit: CommitRule | None,
@@ -66,9 +66,9 @@ def replay(
             draft.states[0, pick.position + origin - block.start] = pick.token
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
         scores = session.evaluate(draft, block, context)
-    missing = block.stop - block.start - recorder.logits.shape[1]
-    perturbed = session.rule.perturbed(recorder.logits, scores.step, block, block.start + missing)
-    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.logits, perturbed))
+    missing = block.stop - block.start - recorder.last_logits.shape[1]
+    perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, block.start + missing)
+    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.last_logits, perturbed))
     rows = session.rank(scores, draft, block).rows(0)
     positions = [row + block.start - origin for row in rows]
     picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))

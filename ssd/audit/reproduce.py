@@ -18,8 +18,8 @@ from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, resolve
-from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.fingerprint import fingerprint
+from ssd.modeling.forwards import DiffusionModel
 from ssd.results import environment
 from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
 
@@ -30,7 +30,7 @@ MUST_AGREE = ("device", "device_name", "threads", "checkpoint")
 class Reproduction:
     """A run's model, decoder, reference and settings, loaded again."""
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     decoder: Decoder
     reference: BlockDecoder
     settings: GenerationSettings

@@ -21,7 +21,7 @@ from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Trace
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Decoder(ABC):
     @abstractmethod
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,
@@ -80,7 +80,7 @@ class Decoder(ABC):
         return []
 
     def load(  # noqa: B027
-        self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload
+        self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload
     ) -> None:
         """Load what the decoder needs beside the model, which came from `folder`; called once, before decoding."""
 
@@ -146,7 +146,7 @@ class BlockDecoder(Decoder):
     @torch.inference_mode()
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,

@@ -15,7 +15,7 @@ from ssd.decoding.rule import Ranking, SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Kind
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.kv_cache import KVCache
 
 
@@ -26,7 +26,7 @@ class DecodeSession:
     draft_state: what the decoder keeps from forward to forward; it ends with the response.
     """
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     canvas: Canvas
     rule: SteppingRule
     runner_up: bool
@@ -35,7 +35,7 @@ class DecodeSession:
     @classmethod
     def start(
         cls,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         canvas: Canvas,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,

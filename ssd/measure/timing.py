@@ -15,7 +15,7 @@ from ssd.decoding.settings import GenerationSettings
 from ssd.measure import clock
 from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, check_count
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.results.records import Timed
 from ssd.tasks.task import Document
 
@@ -37,14 +37,14 @@ class Stopwatch:
     """Decodes by every side of a plan."""
 
     plan: Plan
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     counter: ForwardCounter
     model_timer: ForwardTimer
     verifier_timer: ForwardTimer | None
     turns: Iterator[int] = field(default_factory=count)
 
     @classmethod
-    def of(cls, plan: Plan, model: MaskedDiffusionModel) -> Stopwatch:
+    def of(cls, plan: Plan, model: DiffusionModel) -> Stopwatch:
         """Watches the model, and the decoder's verifier if it has one, by hooks."""
         transformer, verifier = model.transformer, plan.decoder.verifier
         timer = ForwardTimer(model.device, transformer, transformer.head)

@@ -12,7 +12,7 @@ from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation.draft_graph import GraphNode, RankedPick, Steps
 from ssd.speculation.forecast import Forecast
 
@@ -44,7 +44,7 @@ class StateRecorder(BlockDecoder):
 
 
 def record(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     prompt_ids: Sequence[int],
     settings: GenerationSettings,
     special: SpecialTokens,

@@ -12,7 +12,7 @@ from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, Workload
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation.draft_graph import DraftGraph, draft_from_graph, find_graph
 from ssd.speculation.draft_length import DraftLengthPolicy
 from ssd.speculation.draft_memory import DraftMemory
@@ -92,7 +92,7 @@ class SelfSpeculative(BlockDecoder):
     def most_steps(self) -> int:
         return min(self.depth + 1, self.budget)
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
+    def load(self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         if self.needs_timing:
             self._measured = self._measured or measure_costs(self, model, settings, work, self.budget)
             self._length_policy = DraftLengthPolicy(self._measured, self.budget)

@@ -13,7 +13,7 @@ from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.paths import ROOT
 from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast, steps_foreseen
@@ -43,7 +43,7 @@ def costs_from(costs: Costs) -> NodeCosts:
 
 
 def measure_costs(
-    decoder: BlockDecoder, model: MaskedDiffusionModel, settings: GenerationSettings, work: Workload, budget: int
+    decoder: BlockDecoder, model: DiffusionModel, settings: GenerationSettings, work: Workload, budget: int
 ) -> NodeCosts:
     """Seconds of a round over 1, 2, 4, ... `budget` states of a middle block, from its draft to where its picks lead.
 

@@ -39,7 +39,7 @@ def test_frequencies_are_rounded_as_in_the_published_code(theta: float) -> None:
 def test_rotation_dtype(full_precision: bool, model_dtype: torch.dtype, table_dtype: torch.dtype) -> None:
     rotary = Rotary(8, 1e4, full_precision)
     assert rotary.tables(5, CPU, model_dtype)[0].dtype == table_dtype
-    turns = rotary.turns(torch.arange(5), 5, model_dtype)
+    turns = rotary.rotations(torch.arange(5), 5, model_dtype)
     assert rotate(torch.ones(5, 1, 8, dtype=model_dtype), turns).dtype == model_dtype
 
 
@@ -52,7 +52,7 @@ def test_rotation_rounds_as_the_published_code_does(full_precision: bool, wide_d
     wide = vectors.to(wide_dtype)
     turned = torch.cat((-wide[..., 8:], wide[..., :8]), dim=-1)
     expected = wide * angles.cos().to(wide_dtype) + turned * angles.sin().to(wide_dtype)
-    assert torch.equal(rotate(vectors, rotary.turns(positions, 41, torch.bfloat16)), expected.bfloat16())
+    assert torch.equal(rotate(vectors, rotary.rotations(positions, 41, torch.bfloat16)), expected.bfloat16())
 
 
 def test_tables_grow_and_keep_what_they_held() -> None:
@@ -69,7 +69,7 @@ def test_scores_depend_on_distance_only() -> None:
     query, key = torch.randn(2, 1, 1, 16, dtype=torch.float64)
 
     def score(query_at: int, key_at: int) -> torch.Tensor:
-        turns = rotary.turns(torch.tensor([query_at, key_at]), 46, torch.float64)
+        turns = rotary.rotations(torch.tensor([query_at, key_at]), 46, torch.float64)
         rotated = rotate(torch.cat((query, key)), turns)[:, 0]
         return rotated[0] @ rotated[1]
 

@@ -86,10 +86,10 @@ def test_a_locked_forward_is_one_forward_of_one_shape():
 def test_more_nodes_than_the_lock_holds_are_refused_by_number():
     model = BatchInvariantModel(random_model("llada"), 2)
     states, window, context = stage(model, "dual", nodes=3)
-    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but runtime\.numerics=locked holds 2"):
+    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but runtime\.numerics=locked allows 2"):
         model.window(states, window, context)
 
 
 def test_a_lock_holds_at_least_one_node():
-    with pytest.raises(ValueError, match="a lock of 0 nodes: expected at least 1"):
+    with pytest.raises(ValueError, match="a batch-invariant model of 0 nodes: expected at least 1"):
         BatchInvariantModel(random_model("llada"), 0)

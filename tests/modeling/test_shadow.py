@@ -126,7 +126,7 @@ def test_window_with_shadow_refuses_what_does_not_fit() -> None:
     canvas, state, window, context = situation(model, "dual")
     with pytest.raises(ValueError, match=f"span {window.size - 1} positions, expected the window's {window.size}"):
         model.window_with_shadow(state[1:], window, context)
-    with pytest.raises(ValueError, match="needs the context of a refresh forward"):
+    with pytest.raises(ValueError, match="needs the cache of a refresh forward"):
         model.window_with_shadow(state, window)
-    with pytest.raises(ValueError, match="the context was frozen around"):
+    with pytest.raises(ValueError, match="the cache was written around"):
         model.window_with_shadow(canvas, Window(0, LENGTH, *BLOCK, LENGTH), context)

@@ -170,5 +170,5 @@ def test_slide_refuses_what_does_not_fit(model: MaskedDiffusionModel) -> None:
         model.slide(tokens[2:], window_of(model.config, 2, 8), SlidingKVCache(LENGTH))
     with pytest.raises(ValueError, match="span 7 positions, expected the window's 8"):
         model.slide(tokens[1:], window, SlidingKVCache(LENGTH))
-    with pytest.raises(ValueError, match="expected a canvas cut off at the window's stop, length == stop"):
+    with pytest.raises(ValueError, match="expected a canvas that ends with the window, length == stop"):
         model.slide(tokens, Window(0, 8, 1, 8, LENGTH), SlidingKVCache(LENGTH))

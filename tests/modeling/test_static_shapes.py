@@ -79,7 +79,7 @@ def test_what_lies_in_the_padding_changes_no_bit(family, dtype, packed):
     before = model.window(states, window, context)
     others = random_states(model.config, canvas, window, nodes=8, seed=7)
     with torch.inference_mode():
-        for pair in model._rooms.buffers:
+        for pair in model._kv_buffers.buffers:
             for buffer in pair:
                 buffer[:, context.size :] = torch.randn(buffer[:, context.size :].shape) * 100
         model.window(others, window, context)  # which the last three nodes then still hold
@@ -160,7 +160,7 @@ def test_an_overflow_harms_no_later_prompt(packed):
     _, context = model.refresh(canvas, window)
     before = model.window(states, window, context)
     with torch.inference_mode():
-        for keys, values in model._rooms.buffers:  # as a prompt leaves them whose values are beyond the dtype
+        for keys, values in model._kv_buffers.buffers:  # as a prompt leaves them whose values are beyond the dtype
             keys.fill_(torch.nan)
             values.fill_(torch.inf)
     _, context = model.refresh(canvas, window)
@@ -201,7 +201,7 @@ def test_nodes_have_bounds():
     model, _ = static(random_model("llada"), most_nodes=2)
     window, canvas = block_window(model.config, "dual"), random_canvas(model.config, length=LENGTH)
     _, context = model.refresh(canvas, window)
-    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but static shapes hold 2, .*mend its most_nodes"):
+    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but static shapes allow 2, .*correct its"):
         model.window(random_states(model.config, canvas, window, nodes=3), window, context)
     with pytest.raises(ValueError, match="static shapes of 0 nodes: expected at least 1"):
         static(random_model("llada"), most_nodes=0)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ssd.measure import clock
 from ssd.modeling.attention import attend, attend_joint
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.fused_attention import attend_split, has_fused
 from ssd.modeling.static_attention import PackedAttention, SplitAttention
 from ssd.modeling.static_shapes import capacity_for
@@ -22,7 +22,7 @@ REPEATS = 15
 
 @torch.inference_mode()
 def attention_rows(
-    model: MaskedDiffusionModel, window: int, context: int, nodes: Sequence[int], repeats: int = REPEATS
+    model: DiffusionModel, window: int, context: int, nodes: Sequence[int], repeats: int = REPEATS
 ) -> list[dict[str, Any]]:
     """Milliseconds for every number of nodes: of eager attention, and of the static layouts.
 

@@ -13,7 +13,7 @@ import numpy as np
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.cost.forwards import Shape, block_of, time_forwards
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 def node_grid(most_nodes: int) -> list[int]:
@@ -47,7 +47,7 @@ class CostModel:
     @classmethod
     def measure(
         cls,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         settings: GenerationSettings,
         special: SpecialTokens,
         prompt_lengths: Sequence[int],
