@@ -11,6 +11,7 @@ import torch
 
 from ssd.measure import clock
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Transformer
 
 BYTES_PER_WEIGHT = 8
@@ -22,7 +23,7 @@ GROUPS = Path("/sys/fs/cgroup")
 class ExactModel:
     """Makes the copy when it is first asked for, once, on the model's own device."""
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
+    def __init__(self, model: DiffusionModel) -> None:
         self._model = model
         self._peak_before_mib = math.inf
         self._copy_mib = 0.0
@@ -36,7 +37,7 @@ class ExactModel:
         return peak_mib - self._copy_mib if self._model.device.type == "cuda" else min(peak_mib, self._peak_before_mib)
 
     @cached_property
-    def model(self) -> MaskedDiffusionModel | None:
+    def model(self) -> DiffusionModel | None:
         """The weights as they are, all arithmetic in float64; None if memory does not suffice."""
         if self._model.dtype == torch.float64:
             return self._model
@@ -51,7 +52,7 @@ class ExactModel:
         return MaskedDiffusionModel(transformer)
 
 
-def bytes_needed(model: MaskedDiffusionModel) -> int:
+def bytes_needed(model: DiffusionModel) -> int:
     """Bytes that a float64 copy of the weights takes."""
     return BYTES_PER_WEIGHT * sum(weight.numel() for weight in model.transformer.parameters())
 

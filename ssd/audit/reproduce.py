@@ -18,8 +18,8 @@ from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, resolve
-from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.fingerprint import fingerprint
+from ssd.modeling.forwards import DiffusionModel
 from ssd.results import environment
 from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
 
@@ -30,7 +30,7 @@ MUST_AGREE = ("device", "device_name", "threads", "checkpoint")
 class Reproduction:
     """A run's model, decoder, reference and settings, loaded again."""
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     decoder: Decoder
     reference: BlockDecoder
     settings: GenerationSettings
@@ -86,7 +86,7 @@ def load(run: StoredRun) -> Reproduction:
     engine = config["runtime"].get("engine", "eager")  # earlier versions had no other
     model = as_decoded(loaded, engine, config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():
-        decoder.recall(json.loads((run.folder / "measured.json").read_text()))
+        decoder.restore(json.loads((run.folder / "measured.json").read_text()))
     decoder.load(model, folder, settings, Workload())
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
     exact = ExactModel(model) if run.claims_lossless else None

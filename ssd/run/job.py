@@ -57,7 +57,7 @@ class Job:
         self.tokenizer = load_tokenizer(model_path)
         model_config = check_model(plan, read_config(model_path))
         plan.decoder.check(plan.settings, model_config)
-        if plan.decoder.asks_verifier and runtime.batch_size > 1:
+        if plan.decoder.needs_verifier and runtime.batch_size > 1:
             raise ValueError(
                 f"runtime.batch_size={runtime.batch_size}: a verifier's forwards are not shared; pass "
                 f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"

@@ -16,8 +16,8 @@ from ssd.measure.cost.model import CostModel, node_grid
 from ssd.measure.engines import as_decoded, capture_all, most_nodes_of
 from ssd.measure.timing import Question, Stopwatch
 from ssd.modeling.checkpoint import load_model
-from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.fingerprint import fingerprint
+from ssd.modeling.forwards import DiffusionModel
 from ssd.run.session import Bench
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Models:
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] | None = None
-        self._model: MaskedDiffusionModel | None = None
+        self._model: DiffusionModel | None = None
 
-    def get(self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str) -> MaskedDiffusionModel:
+    def get(self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str) -> DiffusionModel:
         """The model as it was loaded; numerics is asked for because float64 converts its weights in place."""
         key = (fingerprint(path), path, device, dtype, numerics == "float64")
         if self._model is None or self._key != key:
@@ -61,7 +61,7 @@ def open_bench(models: Models, plan: Plan, start: Start, tokenizer: PreTrainedTo
     runtime, path = plan.runtime, start.model_path
     loaded = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
     model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
-    plan.decoder.recall(start.measured)
+    plan.decoder.restore(start.measured)
     plan.decoder.load(model, path, plan.settings, Workload(median_high(start.lengths), runtime.batch_size))
     stopwatch = Stopwatch.of(plan, model)
     try:
@@ -76,9 +76,7 @@ def open_bench(models: Models, plan: Plan, start: Start, tokenizer: PreTrainedTo
         raise
 
 
-def cost_model(
-    plan: Plan, model: MaskedDiffusionModel, lengths: Sequence[int], measured: dict[str, Any]
-) -> CostModel | None:
+def cost_model(plan: Plan, model: DiffusionModel, lengths: Sequence[int], measured: dict[str, Any]) -> CostModel | None:
     """What the run's forwards cost, as measured when it began, or now; None if nothing is to be predicted."""
     if not plan.runtime.predicts:
         return None

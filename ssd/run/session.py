@@ -17,7 +17,7 @@ from ssd.measure.engines import capture_s
 from ssd.measure.timing import Known, Question, Stopwatch
 from ssd.metrics import response as samples
 from ssd.metrics.oracle import oracle_nfe
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.results.records import Timed
 from ssd.tasks.prompts import response_text, sha256_of_ids
 from ssd.tasks.task import Document, Verdict
@@ -40,7 +40,7 @@ class Bench:
     """The loaded side of a run."""
 
     plan: Plan
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     tokenizer: PreTrainedTokenizerBase
     stopwatch: Stopwatch
     cost: CostModel | None

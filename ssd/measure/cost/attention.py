@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ssd.measure import clock
-from ssd.modeling.attention import attend, attend_at_once
+from ssd.modeling.attention import attend, attend_joint
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.fused_attention import attend_in_parts, has_fused
-from ssd.modeling.static_attention import InParts, Packed
+from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.fused_attention import attend_split, has_fused
+from ssd.modeling.static_attention import PackedAttention, SplitAttention
 from ssd.modeling.static_shapes import capacity_for
 
 REPEATS = 15
@@ -22,7 +22,7 @@ REPEATS = 15
 
 @torch.inference_mode()
 def attention_rows(
-    model: MaskedDiffusionModel, window: int, context: int, nodes: Sequence[int], repeats: int = REPEATS
+    model: DiffusionModel, window: int, context: int, nodes: Sequence[int], repeats: int = REPEATS
 ) -> list[dict[str, Any]]:
     """Milliseconds for every number of nodes: of eager attention, and of the static layouts.
 
@@ -43,12 +43,12 @@ def attention_rows(
         given = (query, key, value)
         ways: dict[str, Callable[[int], Tensor]] = {
             "eager": lambda layer, given=given: attend(*given, contexts[layer], tails[layer]),
-            "at_once": lambda layer, given=given: attend_at_once(*given, *contexts[layer]),
+            "at_once": lambda layer, given=given: attend_joint(*given, *contexts[layer]),
         }
         if has_fused(weight, size):
-            ways["in_parts"] = lambda layer, given=given: attend_in_parts(*given, *contexts[layer])
-        for name, kind in (("static_packed", Packed), ("static_in_parts", InParts)):
-            if kind is Packed or has_fused(weight, size):
+            ways["in_parts"] = lambda layer, given=given: attend_split(*given, *contexts[layer])
+        for name, kind in (("static_packed", PackedAttention), ("static_in_parts", SplitAttention)):
+            if kind is PackedAttention or has_fused(weight, size):
                 layout = kind(rooms, capacity_for(context), count, window, shared * window)
                 layout.resize(context)
                 ways[name] = lambda layer, given=given, layout=layout: layout.attend(layer, *given, None)
