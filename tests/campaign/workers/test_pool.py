@@ -179,13 +179,13 @@ def test_a_device_that_others_time_on_is_waited_for_and_told_once(pool, planned,
 
 def test_work_that_a_worker_cannot_read_kills_none(pool, planned):
     finished(pool, planned(UNTIMED, *WORKERS))
-    before = [worker.actor for worker in pool._crew.workers]
+    before = [actor.handle for actor in pool._actors.actors]
     target = "decoder._target_=tests.campaign.workers.planted.Unreadable"
     (outcome,) = finished(pool, planned(UNTIMED, *PLANTED, *WORKERS, target))
     assert str(outcome.error).startswith(
         "a worker cannot read its work: System error: No module named 'no_such_module'"
     )
-    assert [worker.actor for worker in pool._crew.workers] == before
+    assert [actor.handle for actor in pool._actors.actors] == before
 
 
 def test_a_damaged_reference_ends_the_runs_that_need_it_and_no_others(pool, planned, tmp_path):
