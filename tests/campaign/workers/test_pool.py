@@ -114,6 +114,19 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(pool, planned, tmp_pa
     assert 12 < started <= 12 + 2, "only what it had not answered was done again"
 
 
+def test_a_worker_that_is_killed_while_it_audits_loses_and_doubles_nothing(pool, planned, tmp_path):
+    log = tmp_path / "log"
+    target = "decoder._target_=tests.campaign.workers.planted.DiesInAnAudit"
+    plan = planned(UNTIMED, *PLANTED, *WORKERS, target, f"+decoder.log={log}", "runtime.limit=6")
+    (outcome,) = finished(pool, plan)
+    assert outcome.error is None
+    assert sorted(line["index"] for line in lines_of(folder_of(plan))) == list(range(6))
+    assert not (folder_of(plan) / "responses.jsonl").exists()
+    audits = log.read_text().splitlines()
+    assert len(set(audits)) >= 2
+    assert 6 < len(audits) <= 6 + 2, "only what was not answered was audited again"
+
+
 def test_what_fails_is_one_run_and_others_go_on(pool, planned, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "MOST_DEATHS", 2)  # each takes seconds to come back
     lengths = [len(line["prompt_ids"]) for line in lines_of_reference(planned, tmp_path)]
