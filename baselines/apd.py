@@ -17,8 +17,8 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.checkpoint import local_folder, resolve
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import SlidingContext, Window
+from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.kv_cache import SlidingKVCache, Window
 from ssd.modeling.verifier import Verifier, load_verifier
 
 
@@ -35,7 +35,7 @@ class APD(Decoder):
     Raises ValueError naming the option, its value and what was expected.
     """
 
-    asks_verifier = True
+    needs_verifier = True
     _reader: Verifier
 
     def __init__(
@@ -83,7 +83,7 @@ class APD(Decoder):
             raise FileNotFoundError(f"decoder.verifier={self.path}: no config.json there; expected a model's folder")
         return [folder] if folder else []
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
+    def load(self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         self.use(load_verifier(self.path, folder, model.device, model.dtype))
 
     def use(self, verifier: Verifier) -> None:
@@ -93,14 +93,14 @@ class APD(Decoder):
     @torch.inference_mode()
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,
     ) -> Decoded:
         check_prompt(prompt_ids, settings, special, model.config)
         canvas, trace = Canvas(prompt_ids, settings, special), Trace()
-        context = SlidingContext(canvas.length)
+        context = SlidingKVCache(canvas.length)
         chooser = Chooser(settings, special, prompt_ids, self.variant, model.device)
         self._reader.reset()
         left, current, step, ended = 0, canvas.prompt_length, 0, False

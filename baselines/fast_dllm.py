@@ -10,7 +10,7 @@ from ssd.decoding.commit_rule import CommitName, commit_rule
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 Scope = Literal["block", "global"]
 
@@ -45,7 +45,7 @@ class FastDLLM(BlockDecoder):
 
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,

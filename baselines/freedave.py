@@ -11,7 +11,7 @@ from baselines.fast_dllm import FastDLLM
 from ssd.decoding.commit_rule import Threshold
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.config import ModelConfig
 from ssd.speculation.draft_tree import grow
@@ -23,7 +23,7 @@ MatchRule = Literal["exact_match", "subset"]
 class FreeDave(BlockDecoder):
     """Lossless with one token per step, drafts kept inside the block, and no threshold.
 
-    draft_steps: nodes per forward, the state in hand included; rule: a draft agrees with a target if they are equal, or
+    draft_steps: nodes per forward, the current state included; rule: a draft agrees with a target if they are equal, or
     (`subset`) if all that it fills in is in the target; eager: drafts go on into the blocks that follow;
     threshold: FreeDave++, whose steps commit all tokens at least that probable, as Fast-dLLM's do.
     Raises ValueError naming the option, its value and what was expected.
@@ -80,18 +80,18 @@ class FreeDave(BlockDecoder):
         steps = settings.block_length if self.commit else settings.steps_per_block
         return -(-self.draft_steps // steps) if self.eager else 0
 
-    def draft(self, engine: Engine, hand: BlockState) -> Draft:
+    def draft(self, session: DecodeSession, current: BlockState) -> Draft:
         depth = self.draft_steps - 1
         if not depth:
-            return Draft.of_state(hand.state, hand.step)
-        return grow(Forecast(engine, hand, depth), hand, "chain", depth, 1, self.draft_steps, False)
+            return Draft.of_state(current.state, current.step)
+        return grow(Forecast(session, current, depth), current, "chain", depth, 1, self.draft_steps, False)
 
-    def accept(self, engine: Engine, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
+    def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
         """From the last accepted draft on, the furthest that agrees with its target, until none does."""
         targets, drafts = next_states[:, None], draft.states[None]
         same = drafts == targets
         if self.rule == "subset":
-            same = same | (drafts == engine.canvas.special.mask_id)
+            same = same | (drafts == session.canvas.special.mask_id)
         agrees = same.all(dim=-1).triu(diagonal=1)
         if self.commit is None:
             agrees &= draft.steps == next_steps[:, None]

@@ -10,11 +10,11 @@ from ssd.decoding.commit_rule import Threshold
 from ssd.decoding.decoder import BlockDecoder
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.kv_cache import Context
+from ssd.modeling.kv_cache import KVCache
 
 
 class WideIn(Threshold):
@@ -55,18 +55,18 @@ class WINO(BlockDecoder):
                 "be drawn with the same noise again; pass generation.temperature=0"
             )
 
-    def _decode_block(self, engine: Engine, block: Block, trace: Trace, step: int) -> int:
+    def _decode_block(self, session: DecodeSession, block: Block, trace: Trace, step: int) -> int:
         """Fill the block. Its first forward finds nothing committed, so that there is nothing for shadows to judge."""
-        canvas, mask_id = engine.canvas, engine.canvas.special.mask_id
+        canvas, mask_id = session.canvas, session.canvas.special.mask_id
         state = canvas.tokens[block.start : block.stop]  # a view: what it gains, the canvas gains
         first = block.start - canvas.prompt_length
-        kind, scores, context = engine.open(Draft.of_state(state, step), block)
+        kind, scores, context = session.open(Draft.of_state(state, step), block)
         rows, spare = canvas.length, 0
         # Each forward commits at least one token and takes back fewer than the one before it committed, so that n
         # forwards leave at least n tokens: a block needs no more forwards than it has positions.
         for _ in range(len(state)):
             masked = state == mask_id
-            ranking = engine.rule.rank(scores.node(0), masked[None], block)
+            ranking = session.rule.rank(scores.node(0), masked[None], block)
             picked = ranking.rows(0)[: most_accepted(int(masked.sum()))]
             revoked = self._doubted(scores, ~masked)[:spare] if len(picked) > 1 else []
             picks = [Pick(first + row, int(scores.token[0, row]), float(scores.confidence[0, row])) for row in picked]
@@ -77,7 +77,7 @@ class WINO(BlockDecoder):
             if not (state == mask_id).any():
                 break
             kind, rows, spare = "decode", block.window.size + len(state), len(picked) - 1
-            scores = look_twice(engine, block, state, context)
+            scores = look_twice(session, block, state, context)
         return step + len(state)
 
     def _doubted(self, scores: Scores, committed: Tensor) -> list[int]:
@@ -91,15 +91,15 @@ def most_accepted(masks: int) -> int:
     return min(max(masks * 7 // 10, 5), 20)
 
 
-def look_twice(engine: Engine, block: Block, state: Tensor, context: Context | None) -> Scores:
+def look_twice(session: DecodeSession, block: Block, state: Tensor, context: KVCache | None) -> Scores:
     """One forward over the canvas and the shadows of a block: scores [2, rows] of the block's rows and of its shadows.
 
     Beside its own token, each shadow gives the probability of the one that stands in state [rows].
     """
     window = block.window
-    tokens = engine.canvas.tokens[window.start : window.stop]
-    logits = engine.model.window_with_shadow(tokens, window, context)
+    tokens = session.canvas.tokens[window.start : window.stop]
+    logits = session.model.window_with_shadow(tokens, window, context)
     pair = state.expand(2, -1)
-    masked, step = pair == engine.canvas.special.mask_id, torch.zeros(2, dtype=torch.int64)
+    masked, step = pair == session.canvas.special.mask_id, torch.zeros(2, dtype=torch.int64)
     judged = pair.to(logits.device, non_blocking=True)  # or the host would wait here for the forward
-    return engine.rule.score(logits, masked, step, block, window.first_row, False, judged=judged)
+    return session.rule.score(logits, masked, step, block, window.first_row, False, judged=judged)

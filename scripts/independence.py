@@ -15,7 +15,7 @@ from ssd.config.plan import Plan
 from ssd.decoding.canvas import Canvas
 from ssd.decoding.settings import Cache, GenerationSettings
 from ssd.modeling.attention import attend
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Layer
 
 SEED = 0
@@ -44,9 +44,7 @@ def independence(function: Callable[[Tensor], Tensor], nodes: Tensor, others: Te
 
 
 @torch.inference_mode()
-def building_blocks(
-    model: MaskedDiffusionModel, prompt: Sequence[int], settings: GenerationSettings, nodes: int
-) -> Found:
+def building_blocks(model: DiffusionModel, prompt: Sequence[int], settings: GenerationSettings, nodes: int) -> Found:
     """Matrix products and both kinds of attention, in the model's shapes, over rows of a block and of a canvas."""
     config, layer = model.config, model.transformer.layers[0]
     assert isinstance(layer, Layer)
@@ -74,7 +72,7 @@ def building_blocks(
         yield f"with context, {rows} rows", independence(lambda x: attention(x, True), *packed)
 
 
-def window_forwards(model: MaskedDiffusionModel, prompt: Sequence[int], plan: Plan, nodes: int) -> Found:
+def window_forwards(model: DiffusionModel, prompt: Sequence[int], plan: Plan, nodes: int) -> Found:
     """Whole window forwards over the first block, for every cache mode."""
     canvas = Canvas(prompt, plan.settings, plan.special)
     for cache in get_args(Cache):
@@ -83,5 +81,5 @@ def window_forwards(model: MaskedDiffusionModel, prompt: Sequence[int], plan: Pl
         context = None if window.is_whole else model.refresh(canvas.tokens, block.refresh)[1]
         generator = torch.Generator().manual_seed(SEED)
         drawn = torch.randint(2, model.config.vocabulary_size, (2, nodes, window.size), generator=generator)
-        evaluate = partial(model.window, window=window, context=context)
+        evaluate = partial(model.window, window=window, kv_cache=context)
         yield f"forward, {cache} cache", independence(evaluate, *drawn)

@@ -28,7 +28,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.measure.clock import spent
 from ssd.measure.numerics import with_numerics
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.paths import CONF
 from ssd.results.environment import describe
 from ssd.results.store import write_json
@@ -82,9 +82,7 @@ def report(options: argparse.Namespace, plan: Plan) -> None:
         write_json(options.json, {**circumstances, **tables})
 
 
-def show_independence(
-    model: MaskedDiffusionModel, dtype: str, prompt: Sequence[int], plan: Plan, nodes: int
-) -> list[Row]:
+def show_independence(model: DiffusionModel, dtype: str, prompt: Sequence[int], plan: Plan, nodes: int) -> list[Row]:
     """What a state's result does not depend on, part by part, and in whole forwards with and without a lock."""
     print("\nIs a state's result independent of: the others' contents, its place among them, their number")
     locked = with_numerics(model, "locked", *decoders(nodes).values())
@@ -106,7 +104,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="llada_tiny", help="a file of conf/model")
     parser.add_argument("--dtypes", default="float32,bfloat16", help="with commas")
     parser.add_argument("--prompts", type=int, default=200, help="of tiny_math, or of task=NAME")
-    parser.add_argument("--nodes", type=int, default=9, help="per forward, the state in hand included")
+    parser.add_argument("--nodes", type=int, default=9, help="per forward, the current state included")
     parser.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = parser.parse_intermixed_args(arguments)
     options.dtypes = options.dtypes.split(",")
@@ -114,7 +112,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         if dtype not in DTYPES:
             raise ValueError(f"--dtypes {dtype}: expected some of {', '.join(DTYPES)}")
     if options.nodes < 2:
-        raise ValueError(f"--nodes {options.nodes}: expected at least 2, the state in hand and a draft")
+        raise ValueError(f"--nodes {options.nodes}: expected at least 2, the current state and a draft")
     return options
 
 
@@ -140,7 +138,7 @@ def decoders(nodes: int) -> dict[str, Decoder]:
 
 
 def measure(
-    model: MaskedDiffusionModel, sides: dict[str, Decoder], prompts: Sequence[Sequence[int]], plan: Plan
+    model: DiffusionModel, sides: dict[str, Decoder], prompts: Sequence[Sequence[int]], plan: Plan
 ) -> list[Row]:
     """Per decoder: its name, how many responses are the reference's, seconds per prompt. One prompt warms up."""
     same, spent_s = dict.fromkeys(sides, 0), dict.fromkeys(sides, 0.0)

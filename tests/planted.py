@@ -12,7 +12,7 @@ from ssd.decoding.canvas import block_at
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.rule import Ranking
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.trace import Trace
 from ssd.modeling import kv_cache as context
 from ssd.modeling import transformer
@@ -23,23 +23,23 @@ from ssd.speculation.decoder import SelfSpeculative
 class BelievesAll(SelfSpeculative):
     """Fills its whole chain in and goes on from there, whatever the forward says."""
 
-    def accept(self, engine, draft, next_states, next_steps):
+    def accept(self, session, draft, next_states, next_steps):
         return list(range(draft.nodes))
 
 
 class BelievesOneMore(SelfSpeculative):
     """Walks as it should, then takes one unverified node with it."""
 
-    def accept(self, engine, draft, next_states, next_steps):
-        path = super().accept(engine, draft, next_states, next_steps)
+    def accept(self, session, draft, next_states, next_steps):
+        path = super().accept(session, draft, next_states, next_steps)
         return [*path, path[-1] + 1] if path[-1] + 1 < draft.nodes else path
 
 
 class ChecksFirstOnly(SelfSpeculative):
     """Verifies the first drafted pick and, where it holds, takes the rest of the chain on trust."""
 
-    def accept(self, engine, draft, next_states, next_steps):
-        path = super().accept(engine, draft, next_states, next_steps)
+    def accept(self, session, draft, next_states, next_steps):
+        path = super().accept(session, draft, next_states, next_steps)
         return list(range(draft.nodes)) if len(path) > 1 else path
 
 
@@ -47,19 +47,19 @@ class IgnoresOrder(SelfSpeculative):
     """Fills its drafts in and re-reads them: a draft is believed if its token is the one the node before it predicts
     there, although stepwise decoding might have picked another position."""
 
-    def _decode_block(self, engine, block, trace, step):
-        rank = engine.rule.rank
+    def _decode_block(self, session, block, trace, step):
+        rank = session.rule.rank
 
         def remember(scores, masked, block) -> Ranking:
             self._scores = scores
             return rank(scores, masked, block)
 
-        engine.rule.rank = remember
-        step = super()._decode_block(engine, block, trace, step)
-        engine.rule.rank = rank
+        session.rule.rank = remember
+        step = super()._decode_block(session, block, trace, step)
+        session.rule.rank = rank
         return step
 
-    def accept(self, engine, draft, next_states, next_steps):
+    def accept(self, session, draft, next_states, next_steps):
         path = [0]
         for node in range(1, draft.nodes):
             drafted = draft.states[node] != draft.states[path[-1]]
@@ -74,11 +74,11 @@ class StaleContext(SelfSpeculative):
 
     blocks_missed: int | None = 1
 
-    def _decode_block(self, engine, block, trace, step):
-        missing = block.start - engine.canvas.prompt_length
+    def _decode_block(self, session, block, trace, step):
+        missing = block.start - session.canvas.prompt_length
         if self.blocks_missed is not None:
             missing = min(missing, self.blocks_missed * (block.stop - block.start))
-        return super()._decode_block(_LateEngine(**vars(engine), missing=missing), block, trace, step)
+        return super()._decode_block(_LateSession(**vars(session), missing=missing), block, trace, step)
 
 
 class NeverRefreshes(StaleContext):
@@ -88,7 +88,7 @@ class NeverRefreshes(StaleContext):
 
 
 @dataclass(frozen=True)
-class _LateEngine(Engine):
+class _LateSession(DecodeSession):
     """Opens a block as if the `missing` positions before it were masked still."""
 
     missing: int
@@ -104,13 +104,13 @@ class _LateEngine(Engine):
 class EndsBlocksEarly(SelfSpeculative):
     """Off by one position: every block but the last ends one position early, and the next one begins there."""
 
-    def _decode_block(self, engine, block, trace, step):
-        settings, canvas = engine.rule.settings, engine.canvas
+    def _decode_block(self, session, block, trace, step):
+        settings, canvas = session.rule.settings, session.canvas
         start = block.start - (block.index > 0)
         stop = block.stop - (block.stop < canvas.length)
-        shift = engine.model.config.logits_shift
+        shift = session.model.config.logits_shift
         moved = replace(settings, block_length=stop - start, gen_length=stop - start, steps=None)
-        return super()._decode_block(engine, block_at(block.index, start, canvas.length, moved, shift), trace, step)
+        return super()._decode_block(session, block_at(block.index, start, canvas.length, moved, shift), trace, step)
 
 
 class RightTokensInAnotherOrder(SelfSpeculative):
@@ -148,9 +148,9 @@ WRONG = (
 class HidesAForward(Stepwise):
     """Right, but it spends one forward per step that its trace does not show."""
 
-    def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        engine.model.refresh(engine.canvas.tokens, hand.block.refresh)
-        return super().draft(engine, hand)
+    def draft(self, session: DecodeSession, current: BlockState) -> Draft:
+        session.model.refresh(session.canvas.tokens, current.block.refresh)
+        return super().draft(session, current)
 
 
 class LeaksBetweenNodes(SelfSpeculative):

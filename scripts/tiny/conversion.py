@@ -9,7 +9,8 @@ LLaDA has no biases either: a residual dimension that holds a constant stands in
 import torch
 from torch import Tensor
 
-from ssd.modeling.transformer import Layer, Part, Transformer
+from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.transformer import Layer, Transformer
 
 _CONSTANT = 0.5
 _SHARPNESS = 15.0
@@ -61,7 +62,7 @@ def _loudness(dream: Transformer, sample: Tensor) -> list[float]:
         sizes.append(float(inputs[0].square().mean(-1).rsqrt().mean().reciprocal()))
 
     hooks = [layer.register_forward_pre_hook(look) for layer in dream.layers]
-    dream([Part(sample)])
+    dream([ForwardInput(sample)])
     for hook in hooks:
         hook.remove()
     return sizes

@@ -11,7 +11,7 @@ from ssd.audit.divergence import Divergence
 from ssd.audit.float64 import ExactModel
 from ssd.decoding.decoder import BlockDecoder, Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 class Pair(NamedTuple):
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 class Auditor:
     """A run's model, decoder, reference and settings; the other fields are those of `Audit`."""
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     decoder: Decoder
     reference: BlockDecoder
     settings: GenerationSettings

@@ -10,22 +10,22 @@ import torch
 from baselines.stepwise import Stepwise
 from ssd.audit.divergence import Divergence, first_difference, first_parting, same_steps
 from ssd.audit.float64 import ExactModel
-from ssd.audit.node_isolation import TogetherAndAlone
+from ssd.audit.node_isolation import NodeIsolationProbe
 from ssd.audit.replay import forward_of
 from ssd.audit.states import States, margins_of
 from ssd.audit.tolerance import LOGIT_TOLERANCE
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.measure.instrumentation import OneByOne
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.measure.instrumentation import NodeByNode
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
 class Audit:
     """Compares responses under one model and one set of settings."""
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     settings: GenerationSettings
     special: SpecialTokens
     commit: CommitRule | None = None
@@ -85,15 +85,13 @@ class Audit:
     def _agrees_one_by_one(self, prompt_ids: Sequence[int], reference: Decoded, decoder: Decoder) -> bool:
         if self.batched:
             reference = self._reference(self.model, prompt_ids, decoder)
-        again = decoder.decode(OneByOne(self.model), prompt_ids, self.settings, self.special)
+        again = decoder.decode(NodeByNode(self.model), prompt_ids, self.settings, self.special)
         return again.response_ids == reference.response_ids and same_steps(reference.trace, again.trace)
 
-    def _in_float64(
-        self, copy: MaskedDiffusionModel, prompt_ids: Sequence[int], decoder: Decoder
-    ) -> tuple[bool, float]:
+    def _in_float64(self, copy: DiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> tuple[bool, float]:
         """Whether both sides take the same steps there, and the largest relative difference between nodes evaluated
         together and one by one: a fault of forwards over several nodes, which the replay one by one hides."""
-        probe = TogetherAndAlone(copy)
+        probe = NodeIsolationProbe(copy)
         reference = self._reference(copy, prompt_ids, decoder)
         decoded = decoder.decode(probe, prompt_ids, self.settings, self.special)
         judge = replace(self, model=copy, exact=None, batched=False)
@@ -101,6 +99,6 @@ class Audit:
         parting = judge.compare(*compared) or judge.compare_order(*compared)
         return parting is None or parting.verdict == "numeric", probe.difference
 
-    def _reference(self, model: MaskedDiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> Decoded:
+    def _reference(self, model: DiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> Decoded:
         by = decoder.reference or Stepwise()
         return by.decode(model, prompt_ids, self.settings, self.special)

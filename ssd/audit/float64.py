@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Transformer
 
 BYTES_PER_WEIGHT = 8
@@ -20,11 +21,11 @@ GROUPS = Path("/sys/fs/cgroup")
 class ExactModel:
     """Makes the copy once, when it is first needed, on the model's own device."""
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
+    def __init__(self, model: DiffusionModel) -> None:
         self._model = model
 
     @cached_property
-    def model(self) -> MaskedDiffusionModel | None:
+    def model(self) -> DiffusionModel | None:
         """The same weights, all arithmetic in float64; None if memory does not suffice."""
         if self._model.dtype == torch.float64:
             return self._model
@@ -37,7 +38,7 @@ class ExactModel:
         return MaskedDiffusionModel(transformer)
 
 
-def bytes_needed(model: MaskedDiffusionModel) -> int:
+def bytes_needed(model: DiffusionModel) -> int:
     """Return the bytes of a float64 copy of the weights."""
     return BYTES_PER_WEIGHT * sum(weight.numel() for weight in model.transformer.parameters())
 

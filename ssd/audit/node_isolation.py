@@ -1,34 +1,31 @@
-"""The forwards of a response, with all nodes at once and node by node: two ways to the same logits."""
+"""A probe that compares logits of nodes computed together with logits of nodes computed alone."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ssd.measure.instrumentation import OneByOne
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.measure.instrumentation import NodeByNode
+from ssd.modeling.forwards import DelegatingModel, DiffusionModel
+from ssd.modeling.kv_cache import KVCache, Window
 
 
-class TogetherAndAlone(MaskedDiffusionModel):
-    """The same model, which evaluates the nodes of every window forward one by one as well.
+class NodeIsolationProbe(DelegatingModel):
+    """The same model, which also computes the nodes of every window forward one by one.
 
     difference: the largest so far between the two, relative to the largest logit of its forward; infinite where one of
-    the two is no number.
+    them is not a number.
     """
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
-        self.transformer, self.config = model.transformer, model.config
-        self._model, self._alone = model, OneByOne(model)
+    def __init__(self, inner: DiffusionModel) -> None:
+        super().__init__(inner)
+        self._alone = NodeByNode(inner)
         self.difference = 0.0
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
-        return self._model.refresh(canvas, window)
-
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
-        together = self._model.window(states, window, context)
+    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+        together = self.inner.window(states, window, kv_cache)
         if len(states) > 1:
-            alone = self._alone.window(states, window, context)
+            alone = self._alone.window(states, window, kv_cache)
             largest = alone.masked_fill(~alone.isfinite(), 0).abs().amax().clamp(min=torch.finfo(alone.dtype).tiny)
             apart = torch.where(together == alone, 0, together - alone).abs().amax() / largest
             self.difference = max(self.difference, float(apart.nan_to_num(nan=torch.inf)))

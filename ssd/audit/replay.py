@@ -13,11 +13,11 @@ from ssd.decoding.canvas import Block, Canvas
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
-from ssd.measure.instrumentation import Recorder
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.measure.instrumentation import LogitsRecorder
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Replay:
 
 @torch.inference_mode()
 def replay(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     commit: CommitRule | None,
@@ -56,20 +56,20 @@ def replay(
     for made in before:
         if made.position + origin < block.start:
             canvas.tokens[made.position + origin] = made.token
-    recorder = Recorder(model)
-    engine = Engine.start(recorder, canvas, prompt_ids, settings, commit)
+    recorder = LogitsRecorder(model)
+    session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
     draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
-    _, scores, context = engine.open(draft, block)
+    _, scores, context = session.open(draft, block)
     inside = [made for made in before if made.position + origin >= block.start]
     if inside:
         for made in inside:
             draft.states[0, made.position + origin - block.start] = made.token
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
-        scores = engine.evaluate(draft, block, context)
-    missing = block.stop - block.start - recorder.logits.shape[1]
-    perturbed = engine.rule.perturbed(recorder.logits, scores.step, block, block.start + missing)
-    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.logits, perturbed))
-    rows = engine.rank(scores, draft, block).rows(0)
+        scores = session.evaluate(draft, block, context)
+    missing = block.stop - block.start - recorder.last_logits.shape[1]
+    perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, block.start + missing)
+    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.last_logits, perturbed))
+    rows = session.rank(scores, draft, block).rows(0)
     positions = [row + block.start - origin for row in rows]
     picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
     return Replay(logits, perturbed, scores, draft.states == special.mask_id, block, picks)

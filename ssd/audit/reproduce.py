@@ -76,7 +76,7 @@ def load(run: StoredRun) -> Reproduction:
     loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])
     model = as_decoded(loaded, config["runtime"]["engine"], config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():
-        decoder.recall(json.loads((run.folder / "measured.json").read_text()))
+        decoder.restore(json.loads((run.folder / "measured.json").read_text()))
     decoder.load(model, folder, settings, Workload())
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
     exact = ExactModel(model) if run.claims_lossless else None

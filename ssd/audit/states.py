@@ -12,15 +12,15 @@ from ssd.audit.tolerance import slack_of
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Pick, Trace
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
 class States:
     """What the model says at each state of one reference; exact: its copy in float64, if there is one."""
 
-    model: MaskedDiffusionModel
-    exact: MaskedDiffusionModel | None
+    model: DiffusionModel
+    exact: DiffusionModel | None
     settings: GenerationSettings
     special: SpecialTokens
     commit: CommitRule | None
@@ -80,7 +80,7 @@ class States:
             start += len(event.picks)
         return False
 
-    def _replay(self, model: MaskedDiffusionModel, step: int) -> Replay:
+    def _replay(self, model: DiffusionModel, step: int) -> Replay:
         return replay(model, self.settings, self.special, self.commit, self.prompt_ids, self.trace, step)
 
 

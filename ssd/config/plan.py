@@ -84,7 +84,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     config["model"]["path"] = common_path(config["model"]["path"])
     decoder = build_decoder(config["decoder"])
     config["decoder"] |= {key: value for key, value in decoder.resolved().items() if key in config["decoder"]}
-    if decoder.asks_clock and not runtime.timing:  # others may load the cores while costs are measured
+    if decoder.needs_timing and not runtime.timing:  # others may load the cores while costs are measured
         raise ValueError(
             "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
         )

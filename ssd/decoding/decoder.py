@@ -17,11 +17,11 @@ from ssd.decoding.draft import Draft
 from ssd.decoding.drafted import DraftRecord
 from ssd.decoding.record import ForwardRecord
 from ssd.decoding.scores import Scores
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Trace
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Decoder(ABC):
 
     in_block_order = True
     """Whether picks are only ever made in the leftmost unfinished block."""
-    asks_verifier = False
+    needs_verifier = False
     """Whether `load` brings a second model."""
-    asks_clock = False
+    needs_timing = False
     """Whether `load` measures what forwards cost, and drafts depend on it."""
     verifier: nn.Module | None = None
     """A second model that the decoder asks; its forwards are counted and timed apart."""
@@ -47,7 +47,7 @@ class Decoder(ABC):
     @abstractmethod
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,
@@ -80,7 +80,7 @@ class Decoder(ABC):
         return []
 
     def load(  # noqa: B027
-        self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload
+        self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload
     ) -> None:
         """Load what the decoder needs beside the model, which came from `folder`; called once, before decoding."""
 
@@ -93,13 +93,13 @@ class Decoder(ABC):
         """What `load` measured and decoding depends on, as plain data to be stored with the run."""
         return {}
 
-    def recall(self, measured: dict[str, Any]) -> None:  # noqa: B027
+    def restore(self, measured: dict[str, Any]) -> None:  # noqa: B027
         """Take what the run measured when it began, in place of measuring anew; called before `load`."""
 
 
 @dataclass
 class BlockState:
-    """A block in progress, on the host: what is committed, and the scores in hand for what is not.
+    """A block in progress, on the host: what is committed, and the current scores for what is not.
 
     state, masked: [span]; scores: of one node, for this very state or the one its last picks were read from;
     step: the step that the next picks belong to.
@@ -124,15 +124,15 @@ class BlockDecoder(Decoder):
     runner_up = False
     """Whether drafts look at second-best tokens."""
 
-    def memory(self) -> Any:
-        """What `draft` and `accept` find in `engine.memory`: a new one for every response."""
+    def new_draft_state(self) -> Any:
+        """What `draft` and `accept` find in `session.draft_state`: a new one for every response."""
         return None
 
-    def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        """The states to evaluate next; the state in hand alone unless overridden."""
-        return Draft.of_state(hand.state, hand.step)
+    def draft(self, session: DecodeSession, current: BlockState) -> Draft:
+        """The states to evaluate next; the current state alone unless overridden."""
+        return Draft.of_state(current.state, current.step)
 
-    def accept(self, engine: Engine, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
+    def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
         """The path of believed nodes from node 0 on; the last one's own picks are the bonus.
 
         next_states: int64 [nodes, span], next_steps: int64 [nodes]: where each node's own scores lead it.
@@ -146,40 +146,42 @@ class BlockDecoder(Decoder):
     @torch.inference_mode()
     def decode(
         self,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         special: SpecialTokens,
     ) -> Decoded:
         check_prompt(prompt_ids, settings, special, model.config)
         canvas = Canvas(prompt_ids, settings, special)
-        engine = Engine.start(model, canvas, prompt_ids, settings, self.commit, self.runner_up, self.memory())
+        session = DecodeSession.start(
+            model, canvas, prompt_ids, settings, self.commit, self.runner_up, self.new_draft_state()
+        )
         trace = Trace()
         step = 0
         for block in canvas.blocks(settings, model.config.logits_shift, self.lookahead(settings)):
             if (canvas.tokens[block.start : block.stop] == special.mask_id).any():
-                step = self._decode_block(engine, block, trace, step)
-            step = max(0, step - engine.rule.steps_per_block)
+                step = self._decode_block(session, block, trace, step)
+            step = max(0, step - session.rule.steps_per_block)
             if settings.stop == "eos_block" and canvas.is_ended(block):
                 trace.filled = canvas.fill_after(block)
                 break
         return Decoded(canvas.response.tolist(), trace)
 
-    def _decode_block(self, engine: Engine, block: Block, trace: Trace, step: int) -> int:
+    def _decode_block(self, session: DecodeSession, block: Block, trace: Trace, step: int) -> int:
         """Fill the block from `step` on; returns the step at which it was full."""
-        canvas = engine.canvas
+        canvas = session.canvas
         first = block.start - canvas.prompt_length
         draft = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), step)
-        kind, scores, context = engine.open(draft, block)
-        rows, hand = canvas.length, None
+        kind, scores, context = session.open(draft, block)
+        rows, current = canvas.length, None
         # The other rankings' confidence is a position's, whichever of its tokens is drafted.
-        by_token = engine.runner_up and engine.rule.settings.ranking not in ("topk_margin", "entropy")
+        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
         while True:
-            ranking = engine.rank(scores, draft, block)
+            ranking = session.rank(scores, draft, block)
             next_states = ranking.apply(draft.states, scores.token)
-            path = self.accept(engine, draft, next_states, ranking.next_step)
-            if hand is not None and draft.nodes > 1:
-                trace.drafts[trace.forwards] = DraftRecord.of(draft, path, first, hand.scores, by_token)
+            path = self.accept(session, draft, next_states, ranking.next_step)
+            if current is not None and draft.nodes > 1:
+                trace.drafts[trace.forwards] = DraftRecord.of(draft, path, first, current.scores, by_token)
             last = path[-1]
             state = next_states[last]
             left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence)
@@ -190,8 +192,8 @@ class BlockDecoder(Decoder):
             if not masked[: block.stop - block.start].any():
                 canvas.tokens[block.start : block.span_stop] = state
                 return int(ranking.next_step[last])
-            hand = BlockState(block, state, masked, scores.node(last), int(ranking.next_step[last]))
-            draft = self.draft(engine, hand)
+            current = BlockState(block, state, masked, scores.node(last), int(ranking.next_step[last]))
+            draft = self.draft(session, current)
             kind = "decode" if draft.nodes == 1 else "verify"
             rows = block.window.size
-            scores = engine.evaluate(draft, block, context)
+            scores = session.evaluate(draft, block, context)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Draft:
-    """Nodes of one forward. Node 0 is the state in hand; each other node is a state that drafted picks lead to.
+    """Nodes of one forward. Node 0 is the current state; each other node is a state that drafted picks lead to.
 
     states: int64 [nodes, block]; steps: int64 [nodes], the step that each node's own picks belong to;
     depths: how many steps ahead of node 0 each node stands.
@@ -22,7 +22,7 @@ class Draft:
 
     @classmethod
     def of_state(cls, state: Tensor, step: int) -> Draft:
-        """The state in hand alone: what stepwise decoding evaluates."""
+        """The current state alone: what stepwise decoding evaluates."""
         return cls(state[None], torch.tensor([step]), (0,))
 
     @property

@@ -13,9 +13,9 @@ from ssd.decoding.scores import Scores
 
 
 class DraftedNode(NamedTuple):
-    """A state that one forward evaluated beside the state in hand.
+    """A state that one forward evaluated beside the current state.
 
-    picks: (position, token) of all that it holds more than the state in hand, positions counted from the response's
+    picks: (position, token) of all that it holds more than the current state, positions counted from the response's
     start; confidence: the least of its picks'; accepted: whether it lies on the believed path.
     """
 
@@ -30,7 +30,7 @@ class DraftRecord:
     """The draft of one forward and how it fared.
 
     path: the believed nodes; first: the response position of the states' first row; confidence: float64 [span], of the
-    scores in hand when it was drafted; other_token, other_confidence: [span], the runner-up and its own confidence,
+    current scores when it was drafted; other_token, other_confidence: [span], the runner-up and its own confidence,
     None unless one was asked for and a confidence is a token's, not a position's. Where tokens are sampled, a later
     step may draft another token than the one in hand; it counts with the confidence of the one in hand.
     """
@@ -65,5 +65,5 @@ class DraftRecord:
         if self.other_token is not None and self.other_confidence is not None:
             confidence = self.other_confidence[rows].where(tokens == self.other_token[rows], confidence)
         picks = tuple(zip((rows + self.first).tolist(), tokens.tolist(), strict=True))
-        # A node without picks of its own is the state in hand once more, of which there is nothing to doubt.
+        # A node without picks of its own is the current state once more, of which there is nothing to doubt.
         return DraftedNode(self.draft.depths[node], picks, min(confidence.tolist(), default=1.0), node in self.path)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptLogits:
     """Logits that stay on the device, because at a temperature above 0 later steps draw other tokens from them.
 
     values: [nodes, rows, vocabulary]; first_position: of their first row, in the canvas.
@@ -36,10 +36,10 @@ class Scores:
     probability: Tensor
     other_token: Tensor
     other_probability: Tensor
-    kept: Kept | None = None
+    kept: KeptLogits | None = None
 
     @classmethod
-    def to_host(cls, step: Tensor, *fields: Tensor, kept: Kept | None = None) -> Scores:
+    def to_host(cls, step: Tensor, *fields: Tensor, kept: KeptLogits | None = None) -> Scores:
         """The fields in order, in a single copy from the device; token ids are exact in float64."""
         host = torch.stack([field.double() for field in fields]).cpu()
         if torch.isnan(host[1:3]).any():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.noise import CounterNoise
-from ssd.decoding.scores import Kept, Scores
+from ssd.decoding.scores import KeptLogits, Scores
 from ssd.decoding.settings import LLADA_RANKINGS, GenerationSettings, SpecialTokens
 
 _LAST = torch.finfo(torch.float64).min
@@ -47,7 +47,7 @@ class Scorer:
         judged: int64 [nodes, rows] on the logits' device, tokens to fetch the probability of in the runner-up's place.
         """
         logits.index_fill_(-1, _ids(self._never, logits.device), -torch.inf)
-        kept = Kept(logits, first_position) if self._sampled else None
+        kept = KeptLogits(logits, first_position) if self._sampled else None
         return self._score(logits, step, first_step, first_position, runner_up, kept, judged)
 
     @torch.inference_mode()
@@ -75,7 +75,7 @@ class Scorer:
         first_step: int,
         first_position: int,
         runner_up: bool,
-        kept: Kept | None,
+        kept: KeptLogits | None,
         judged: Tensor | None = None,
     ) -> Scores:
         settings = self.settings

@@ -15,40 +15,40 @@ from ssd.decoding.rule import Ranking, SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Kind
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context
+from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.kv_cache import KVCache
 
 
 @dataclass(frozen=True)
-class Engine:
+class DecodeSession:
     """What stays fixed while one response is decoded: model, canvas, stepping rule.
 
-    memory: what the decoder keeps from forward to forward; it ends with the response.
+    draft_state: what the decoder keeps from forward to forward; it ends with the response.
     """
 
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     canvas: Canvas
     rule: SteppingRule
     runner_up: bool
-    memory: Any
+    draft_state: Any
 
     @classmethod
     def start(
         cls,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         canvas: Canvas,
         prompt_ids: Sequence[int],
         settings: GenerationSettings,
         commit: CommitRule | None = None,
         runner_up: bool = False,
-        memory: Any = None,
-    ) -> Engine:
-        """The engine of one response: its stepping rule follows from settings, model and commit rule."""
+        draft_state: Any = None,
+    ) -> DecodeSession:
+        """The session of one response: its stepping rule follows from settings, model and commit rule."""
         first_row_first = commits_block_start(settings, model.config.logits_shift)
         rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
-        return cls(model, canvas, rule, runner_up, memory)
+        return cls(model, canvas, rule, runner_up, draft_state)
 
-    def open(self, draft: Draft, block: Block) -> tuple[Kind, Scores, Context | None]:
+    def open(self, draft: Draft, block: Block) -> tuple[Kind, Scores, KVCache | None]:
         """The block's first forward, over one state: it fills the context, unless the window is the whole canvas."""
         if block.window.is_whole:
             logits = self.model.window(self.canvas.tokens[None], block.refresh)
@@ -56,7 +56,7 @@ class Engine:
         logits, context = self.model.refresh(self.canvas.tokens, block.refresh)
         return "refresh", self._score(logits, draft, block, block.refresh.first_row), context
 
-    def evaluate(self, draft: Draft, block: Block, context: Context | None) -> Scores:
+    def evaluate(self, draft: Draft, block: Block, context: KVCache | None) -> Scores:
         """One forward over the draft's states [nodes, span], each set into the canvas' window."""
         window = block.window
         surroundings = self.canvas.tokens[window.start : window.stop].repeat(draft.nodes, 1)

@@ -1,4 +1,4 @@
-"""Several responses at once: each is decoded in a thread of its own, and their windows meet in shared forwards."""
+"""Continuous batching: each response is decoded in its own thread, and the threads share forwards."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ import torch
 from torch import Tensor
 
 from ssd.measure.clock import synchronize
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.transformer import Part
+from ssd.modeling.dllm import WindowForwards
+from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.forwards import DelegatingModel, DiffusionModel
 
 Result = TypeVar("Result")
-Job = Callable[[MaskedDiffusionModel], Result]
+Job = Callable[[DiffusionModel], Result]
 
 
 @dataclass
 class Share(Generic[Result]):
-    """One response's part in what a batch did.
+    """One response's result and its share of a batch.
 
-    latency_s: from its own start to its end; time_s: its share of the wall clock, which is divided among the responses
-    that each forward serves; forwards: its share of the forwards, likewise.
+    latency_s: from its start to its end; time_s: its share of the wall clock, each forward's time being divided by the
+    number of responses it serves; forwards: its share of the forwards, divided likewise.
     """
 
     result: Result
@@ -36,7 +37,7 @@ class Share(Generic[Result]):
 
 @dataclass
 class _Account:
-    """What has been charged to one response so far."""
+    """Time and forwards charged to one response so far."""
 
     time_s: float = 0.0
     forwards: float = 0.0
@@ -44,18 +45,18 @@ class _Account:
 
 @dataclass(eq=False)
 class _Request:
-    """What one thread waits for: the hidden states of a part, or the logits of hidden states."""
+    """A thread's request: the hidden states of a window, or the logits of hidden states."""
 
-    asked: Part | Tensor
+    argument: ForwardInput | Tensor
     account: _Account
     answer: Tensor | None = None
 
 
-class SharedForwards(MaskedDiffusionModel):
-    """The same model, for threads that decode side by side: a forward starts once all of them wait for one."""
+class ContinuousBatcher(WindowForwards, DelegatingModel):
+    """The same model for several decoding threads: a shared forward starts when all threads wait for one."""
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
-        self.transformer, self.config = model.transformer, model.config
+    def __init__(self, inner: DiffusionModel) -> None:
+        super().__init__(inner)
         self._turn = threading.Condition()
         self._mine = threading.local()
         self._active = 0
@@ -64,7 +65,7 @@ class SharedForwards(MaskedDiffusionModel):
         self._charged_until_s = 0.0
 
     def run(self, jobs: Sequence[Job[Result]], size: int) -> list[Share[Result]]:
-        """Do all jobs, `size` at a time, each finished one replaced by a waiting one; the first failure ends all."""
+        """Return the shares of all jobs, in order; `size` jobs run at a time. The first failure ends all jobs."""
         synchronize(self.device)
         self._requests, self._failure, self._charged_until_s = [], None, time.perf_counter()
         waiting, shares = iter(enumerate(jobs)), dict[int, Share[Result]]()
@@ -83,7 +84,7 @@ class SharedForwards(MaskedDiffusionModel):
         return [shares[place] for place in range(len(jobs))]
 
     def _work(self, waiting: Iterator[tuple[int, Job[Result]]], shares: dict[int, Share[Result]]) -> None:
-        """One thread: job after job, until none is left."""
+        """Do one waiting job after another, until none is left."""
         try:
             while True:
                 with self._turn:
@@ -100,14 +101,14 @@ class SharedForwards(MaskedDiffusionModel):
         except BaseException as error:
             self._fail(error)
 
-    def _hidden(self, part: Part) -> Tensor:
-        return self._ask(part)
+    def hidden(self, forward_input: ForwardInput) -> Tensor:
+        return self._request(forward_input)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        return self._ask(hidden)
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self._request(hidden)
 
-    def _ask(self, asked: Part | Tensor) -> Tensor:
-        request = _Request(asked, self._mine.account)
+    def _request(self, argument: ForwardInput | Tensor) -> Tensor:
+        request = _Request(argument, self._mine.account)
         with self._turn:
             self._requests.append(request)
             self._serve_if_all_wait()
@@ -116,20 +117,20 @@ class SharedForwards(MaskedDiffusionModel):
             raise RuntimeError("another response of the batch has failed") from self._failure
         return request.answer
 
-    @torch.inference_mode()  # a thread that leaves is no longer inside its decoder's
+    @torch.inference_mode()  # a finished thread is no longer inside its decoder's inference mode
     def _serve_if_all_wait(self) -> None:
-        """Answer requests of one kind, by the thread that came last.
+        """Answer all requests of one kind, in the thread that made the last one.
 
-        Logits come first: those who get them ask for hidden states next, and so join the others' forward.
+        Logits come first: their threads request hidden states next, and so join the others' forward.
         """
         if not self._requests or len(self._requests) < self._active or self._failure is not None:
             return
-        now = [request for request in self._requests if isinstance(request.asked, Tensor)]
+        now = [request for request in self._requests if isinstance(request.argument, Tensor)]
         if now:
-            answers = self._predict_all([request.asked for request in now])
+            answers = self._predict_all([each.argument for each in now if isinstance(each.argument, Tensor)])
         else:
             now = self._requests
-            answers = self.transformer([request.asked for request in now])
+            answers = self.transformer([request.argument for request in now])
             for request in now:
                 request.account.forwards += 1 / len(now)
         synchronize(self.device)
@@ -142,7 +143,7 @@ class SharedForwards(MaskedDiffusionModel):
         self._turn.notify_all()
 
     def _predict_all(self, hidden: Sequence[Tensor]) -> list[Tensor]:
-        """Logits of several hidden states [nodes, rows, hidden_size], from one product with the head."""
+        """Return logits of several hidden states [nodes, rows, hidden_size], from one product with the head."""
         flat = self.transformer.predict(torch.cat([states.flatten(0, 1) for states in hidden]))
         each = flat.split([states.shape[0] * states.shape[1] for states in hidden])
         return [logits.view(*states.shape[:2], -1) for states, logits in zip(hidden, each, strict=True)]

@@ -11,15 +11,15 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost.forwards import block_of
 from ssd.measure.cost.model import node_grid
 from ssd.measure.numerics import with_numerics
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is, compiled_steps
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.static_shapes import StaticModel, capacity_for
 
 
 def with_engine(
-    model: MaskedDiffusionModel, engine: EngineName, most_nodes: int, numerics: Numerics = "native"
-) -> MaskedDiffusionModel:
+    model: DiffusionModel, engine: EngineName, most_nodes: int, numerics: Numerics = "native"
+) -> DiffusionModel:
     """The model as every side of a run is to see it, for forwards over up to `most_nodes` states.
 
     eager: as it is; graph: window forwards at static shapes, replayed as CUDA graphs; compile: the same with layers
@@ -33,9 +33,7 @@ def with_engine(
     return StaticModel(model, most_nodes, capture, steps, packed_nodes=0 if numerics == "locked" else None)
 
 
-def as_decoded(
-    model: MaskedDiffusionModel, engine: EngineName, numerics: Numerics, *decoders: Decoder
-) -> MaskedDiffusionModel:
+def as_decoded(model: DiffusionModel, engine: EngineName, numerics: Numerics, *decoders: Decoder) -> DiffusionModel:
     """The loaded model as these decoders are to see it: in the run's engine, and in its numerics."""
     return with_numerics(with_engine(model, engine, most_nodes_of(*decoders), numerics), numerics, *decoders)
 
@@ -45,14 +43,14 @@ def most_nodes_of(*decoders: Decoder) -> int:
     return max(decoder.most_nodes for decoder in decoders)
 
 
-def capture_s(model: MaskedDiffusionModel) -> float | None:
+def capture_s(model: DiffusionModel) -> float | None:
     """Seconds that a run's model has spent on captures and compilation; None where nothing is captured."""
-    inner = model.inner if isinstance(model, LockedModel) else model
+    inner = model.inner if isinstance(model, BatchInvariantModel) else model
     return inner.capture_s if isinstance(inner, StaticModel) else None
 
 
 def capture_all(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     prompt_lengths: Iterable[int],

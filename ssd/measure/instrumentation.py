@@ -1,4 +1,4 @@
-"""Models that watch or change how forwards are made, without changing what they compute."""
+"""Instrumentation of models: wrappers and hooks that record, count and time forwards, with unchanged results."""
 
 from __future__ import annotations
 
@@ -9,53 +9,44 @@ import torch
 from torch import Tensor, nn
 
 from ssd.decoding.decoder import Decoder
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.forwards import DelegatingModel, DiffusionModel
+from ssd.modeling.kv_cache import KVCache, Window
 
 
-class OneByOne(MaskedDiffusionModel):
-    """The same model, but every node of a forward is evaluated alone: verification without shared rows."""
+class NodeByNode(DelegatingModel):
+    """The same model, but every node of a window forward is computed alone: verification without shared rows."""
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
-        self.transformer, self.config = model.transformer, model.config
-        self._model = model
-
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
-        return self._model.refresh(canvas, window)
-
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
-        alone = [self._model.window(state[None], window, context) for state in states]
-        return torch.cat(alone)
+    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+        return torch.cat([self.inner.window(state[None], window, kv_cache) for state in states])
 
 
-class Recorder(MaskedDiffusionModel):
-    """The same model, keeping its last logits as they were before the stepping rule worked on them."""
+class LogitsRecorder(DelegatingModel):
+    """The same model, with a float64 copy of the last `refresh` or `window` logits, unchanged by the stepping rule."""
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
-        self.transformer, self.config = model.transformer, model.config
-        self._model = model
-        self.logits = torch.empty(0)
+    def __init__(self, inner: DiffusionModel) -> None:
+        super().__init__(inner)
+        self.last_logits = torch.empty(0)
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, Context]:
-        logits, context = self._model.refresh(canvas, window)
-        self.logits = logits.to(torch.float64, copy=True)
-        return logits, context
+    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
+        logits, kv_cache = self.inner.refresh(canvas, window)
+        self.last_logits = logits.to(torch.float64, copy=True)
+        return logits, kv_cache
 
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
-        logits = self._model.window(states, window, context)
-        self.logits = logits.to(torch.float64, copy=True)
+    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+        logits = self.inner.window(states, window, kv_cache)
+        self.last_logits = logits.to(torch.float64, copy=True)
         return logits
 
 
 class ForwardCounter:
-    """Counts the forwards of a module by a hook, independently of any trace."""
+    """Count the forwards of a module by a hook, independently of any trace."""
 
     def __init__(self, module: nn.Module) -> None:
         self.forwards = 0
         self._hook = module.register_forward_hook(self._count)
 
     def remove(self) -> None:
-        """Count no longer."""
+        """Stop counting."""
         self._hook.remove()
 
     def _count(self, *_: object) -> None:
@@ -63,7 +54,7 @@ class ForwardCounter:
 
 
 def check_count(decoder: Decoder, reported: int, counted: int) -> None:
-    """Raise RuntimeError unless what a decoder reports agrees with the forwards that the model itself has counted."""
+    """Raise RuntimeError unless a decoder reports as many forwards as the model has counted."""
     if counted != reported:
         raise RuntimeError(
             f"{type(decoder).__name__} reports {reported} forwards, the model counted {counted}; "
@@ -72,7 +63,7 @@ def check_count(decoder: Decoder, reported: int, counted: int) -> None:
 
 
 class ForwardTimer:
-    """Adds up the time that modules' forwards take, one after the other, on the device's own clock where it has one."""
+    """Add up the time of modules' forwards, on the device's own clock if it has one. Forwards must not overlap."""
 
     def __init__(self, device: torch.device, *modules: nn.Module) -> None:
         self._device, self._on_device = device, device.type == "cuda"
@@ -82,12 +73,12 @@ class ForwardTimer:
         self._hooks += [module.register_forward_hook(self._end) for module in modules]
 
     def remove(self) -> None:
-        """Time no longer."""
+        """Stop timing."""
         for hook in self._hooks:
             hook.remove()
 
     def take(self) -> float:
-        """Seconds since the last call; the device must have finished its work."""
+        """Return the seconds since the last call; the device must have finished its work."""
         spans, self._spans = self._spans, []
         if self._on_device:
             return sum(begun.elapsed_time(ended) for begun, ended in spans) / 1e3

@@ -6,11 +6,11 @@ import torch
 
 from ssd.config.runtime import Numerics
 from ssd.decoding.decoder import Decoder
-from ssd.modeling.batch_invariant import LockedModel
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
+from ssd.modeling.forwards import DiffusionModel
 
 
-def with_numerics(model: MaskedDiffusionModel, numerics: Numerics, *decoders: Decoder) -> MaskedDiffusionModel:
+def with_numerics(model: DiffusionModel, numerics: Numerics, *decoders: Decoder) -> DiffusionModel:
     """The model as these decoders are to see it, all of them the same.
 
     native: as it is, each forward as large as its states need; locked: every window forward has room for the most nodes
@@ -18,7 +18,7 @@ def with_numerics(model: MaskedDiffusionModel, numerics: Numerics, *decoders: De
     converted in place).
     """
     if numerics == "locked":
-        return LockedModel(model, max(decoder.most_nodes for decoder in decoders))
+        return BatchInvariantModel(model, max(decoder.most_nodes for decoder in decoders))
     if numerics == "float64":
         model.transformer.to(torch.float64)
     return model

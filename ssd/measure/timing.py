@@ -13,9 +13,9 @@ from ssd.config.plan import Plan
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.measure import clock
-from ssd.measure.batching import SharedForwards
+from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, check_count
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.results.records import Timed
 from ssd.tasks.task import Document
 
@@ -42,14 +42,14 @@ class Stopwatch:
     """Decodes and times every side of a plan."""
 
     plan: Plan
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     counter: ForwardCounter
     model_timer: ForwardTimer
     verifier_timer: ForwardTimer | None
     turns: Iterator[int] = field(default_factory=count)
 
     @classmethod
-    def of(cls, plan: Plan, model: MaskedDiffusionModel) -> Stopwatch:
+    def of(cls, plan: Plan, model: DiffusionModel) -> Stopwatch:
         """Return a stopwatch with hooks on the model, and on the decoder's verifier if it has one."""
         transformer, verifier = model.transformer, plan.decoder.verifier
         timer = ForwardTimer(model.device, transformer, transformer.head)
@@ -136,7 +136,7 @@ class Stopwatch:
             # Each thread has its own decoder object, which shares what the decoder has loaded.
             decode = partial(copy(decoder).decode, prompt_ids=question.prompt, settings=settings)
             jobs.append(partial(decode, special=self.plan.special))
-        shares = SharedForwards(self.model).run(jobs, self.plan.runtime.batch_size)
+        shares = ContinuousBatcher(self.model).run(jobs, self.plan.runtime.batch_size)
         self._taken()  # no response has forwards of its own
         shared = round(sum(share.forwards for share in shares))
         check_count(decoder, shared, self.counter.forwards - before)

@@ -1,4 +1,4 @@
-"""A model whose window forwards all have one shape, so that a state's logits do not depend on how many ride along."""
+"""A model whose window forwards all have one shape, so that other states do not change a state's logits."""
 
 from __future__ import annotations
 
@@ -8,60 +8,57 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.forward_input import Part
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.dllm import WindowForwards
+from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.forwards import DelegatingModel, DiffusionModel
+from ssd.modeling.kv_cache import KVCache, Window
 
 MULTIPLE = 32
 """Rows per node are padded to a multiple of this, so that every node fills whole tiles of a matrix product.
 
-A library may add up the rows at a product's edge in another order than the others, and what lies askew in memory too;
-a state's logits would then depend on its place among the nodes.
+A library may sum the rows at a product's edge, or rows at unaligned addresses, in another order. A state's logits would
+then depend on its index among the nodes.
 """
 
 
-class LockedModel(MaskedDiffusionModel):
-    """The same weights; every window forward evaluates `nodes` states of a padded window, however many are asked for.
+class BatchInvariantModel(WindowForwards, DelegatingModel):
+    """The same weights, but every window forward computes `nodes` states of a padded window (`numerics=locked`).
 
-    Nobody sees the padding. Logits come in pieces of one shape, so that they do not depend on the number of rows asked
-    for either. Forwards of one state by nature (`refresh`, `window_with_shadow`, `slide`) keep their shape.
-    Raises ValueError for a lock below 1 node, and for a forward of more states than it holds.
+    The padding is invisible to the other positions. Logits are computed in pieces of one shape, so that they do not
+    depend on the number of rows either. Forwards over one state (`refresh`, `window_with_shadow`, `slide`) keep their
+    number of states. Raises ValueError for fewer than 1 node, and for a forward over more states than `nodes`.
     """
 
-    def __init__(self, model: MaskedDiffusionModel, nodes: int) -> None:
+    def __init__(self, inner: DiffusionModel, nodes: int) -> None:
         if nodes < 1:
-            raise ValueError(f"a lock of {nodes} nodes: expected at least 1")
-        self.transformer, self.config, self.nodes = model.transformer, model.config, nodes
-        self.inner = model
+            raise ValueError(f"a batch-invariant model of {nodes} nodes: expected at least 1")
+        super().__init__(inner)
+        self.nodes = nodes
 
-    def evaluated(self, nodes: int) -> int:
+    def computed_nodes(self, nodes: int) -> int:
         return self.nodes
 
     @torch.inference_mode()
-    def window(self, states: Tensor, window: Window, context: Context | None = None) -> Tensor:
-        """See `MaskedDiffusionModel.window`."""
-        asked = states.shape[0]
-        if asked > self.nodes:
+    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+        requested = states.shape[0]
+        if requested > self.nodes:
             raise ValueError(
-                f"a forward over {asked} nodes, but runtime.numerics=locked holds {self.nodes}, the decoder's most; "
-                "mend its most_nodes, or pass runtime.numerics=native"
+                f"a forward over {requested} nodes, but runtime.numerics=locked allows {self.nodes}, the decoder's "
+                "most_nodes; correct its most_nodes, or pass runtime.numerics=native"
             )
-        filled = F.pad(states, (0, 0, 0, self.nodes - asked), value=self.config.mask_id)
-        return super().window(filled, window, context)[:asked]
+        padded = F.pad(states, (0, 0, 0, self.nodes - requested), value=self.config.mask_id)
+        return super().window(padded, window, kv_cache)[:requested]
 
-    def _context(self, window: Window) -> Context:
-        return self.inner._context(window)
+    def hidden(self, forward_input: ForwardInput) -> Tensor:
+        rows = slice(None) if forward_input.logit_rows is None else forward_input.logit_rows
+        forward_input = replace(forward_input, logit_rows=None)  # the number of logit rows must not matter either
+        if forward_input.written is None and forward_input.visible is None:
+            padding = -forward_input.tokens.shape[1] % MULTIPLE
+            tokens = F.pad(forward_input.tokens, (0, padding), value=self.config.mask_id)
+            forward_input = replace(forward_input, tokens=tokens, padding=padding)
+        return self.inner.hidden(forward_input)[:, rows]
 
-    def _hidden(self, part: Part) -> Tensor:
-        wanted = slice(None) if part.wanted is None else part.wanted
-        part = replace(part, wanted=None)  # how many rows are asked for must not matter either
-        if part.keep is None and part.visible is None:
-            padding = -part.tokens.shape[1] % MULTIPLE
-            tokens = F.pad(part.tokens, (0, padding), value=self.config.mask_id)
-            part = replace(part, tokens=tokens, padding=padding)
-        return self.inner._hidden(part)[:, wanted]
-
-    def _logits(self, hidden: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor) -> Tensor:
         rows = hidden.shape[1]
         pieces = F.pad(hidden, (0, 0, 0, -rows % MULTIPLE)).split(MULTIPLE, dim=1)
-        return torch.cat([self.transformer.predict(piece) for piece in pieces], dim=1)[:, :rows]
+        return torch.cat([self.inner.logits(piece) for piece in pieces], dim=1)[:, :rows]

@@ -1,4 +1,4 @@
-"""How a static forward is repeated: as a CUDA graph, or as it is; and its layers compiled."""
+"""Captures of static forwards: as CUDA graphs or uncaptured, with compiled layers if wanted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ssd.modeling.static_shapes import Steps
 from ssd.modeling.transformer import Layer
 
 WARM_UPS = 3
-"""Runs before a capture, in which libraries choose their kernels and take their workspaces."""
+"""Runs before a capture. In them libraries choose kernels and allocate workspaces."""
 
 
 class CudaGraphs:
-    """Captures computations as CUDA graphs that share one pool of memory.
+    """Capture computations as CUDA graphs that share one pool of memory.
 
-    What a replay returns lies in that pool: it is valid until the next replay of any of them.
+    A replay's result is in that pool. It is valid until the next replay of any of the graphs.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,15 +27,15 @@ class CudaGraphs:
         self._living: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
 
     def __call__(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """What replays `compute`, which reads static tensors, and neither asks the host nor tells it anything."""
+        """Return a function that replays `compute`, which reads static tensors and never waits for the host."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):  # where the capture follows: handles are kept per stream
+        with torch.cuda.stream(self._stream):  # the capture's own stream: libraries keep handles per stream
             for _ in range(WARM_UPS):
                 compute()
         current.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        # A pool goes with its last graph, and torch refuses to take it again as long as anything still lies in it.
+        # A pool ends with its last graph. Torch refuses to reuse it while any tensor is still in it.
         pool = next((living.pool() for living in self._living), None)
         with torch.cuda.graph(graph, pool=pool, stream=self._stream):
             output = compute()
@@ -49,16 +49,15 @@ class CudaGraphs:
 
 
 def as_it_is(compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """The computation itself, made once, so that what it compiles is compiled."""
+    """Run the computation once, so that it is compiled, and return it."""
     compute()
     return compute
 
 
 def compiled_steps() -> Steps:
-    """What a layer does before and after attention, compiled once for all layers of a shape.
+    """Return a layer's work before and after attention, compiled once for all layers of a shape.
 
-    What was compiled before is let go of: torch counts it against a limit that holds for the life of a process, and a
-    few families and dtypes would reach it.
+    Earlier compilations are dropped. Torch limits their number per process, and a few families and dtypes reach it.
     """
     torch.compiler.reset()
     return torch.compile(Layer.project, fullgraph=True), torch.compile(Layer.finish, fullgraph=True)

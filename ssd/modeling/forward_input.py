@@ -1,4 +1,4 @@
-"""What a forward is given: windows of one or several canvases, and which of their rows are asked for."""
+"""Inputs of a forward: windows of one or several canvases, and the rows whose logits are needed."""
 
 from __future__ import annotations
 
@@ -8,58 +8,61 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd.modeling.kv_cache import Beside, Context, SlidingContext
+from ssd.modeling.kv_cache import ContextAttention, KVCache, SlidingKVCache
 
 
 @dataclass(frozen=True)
-class Part:
-    """One window of a forward: tokens [nodes, window] at the positions from `start` on.
+class ForwardInput:
+    """One window of a forward: tokens [nodes, window], at the positions from `start` on.
 
-    context: frozen keys and values to attend to besides; keep: a context to fill from this forward;
-    positions [window], visible [window, window]: for a window that is no plain run of positions: others among the
-    `window` ones from `start` on, and who sees whom (see `attend`);
-    padding: how many positions at the window's end nobody sees; wanted: the positions whose hidden states are asked
-    for, all if None; replay: gives these, [nodes, wanted, hidden_size], where they need not be computed step by step.
+    context: attention over the stored keys and values; None if there are none.
+    written: the cache that this forward fills.
+    positions [window], visible [window, window]: for a window that is not a run of positions (see `attend`). The
+    positions are then any of the `window` ones from `start` on.
+    padding: number of positions at the window's end that no other position attends to.
+    logit_rows: the positions whose hidden states are returned; None: all.
+    replay: returns these hidden states [nodes, logit rows, hidden_size] from a captured forward.
     """
 
     tokens: Tensor
     start: int = 0
-    context: Beside | None = None
-    keep: Context | SlidingContext | None = None
+    context: ContextAttention | None = None
+    written: KVCache | SlidingKVCache | None = None
     positions: Tensor | None = None
     visible: Tensor | None = None
     padding: int = 0
-    wanted: slice | None = None
+    logit_rows: slice | None = None
     replay: Callable[[], Tensor] | None = None
 
     @property
     def stop(self) -> int:
-        """All positions lie before it."""
+        """The end of the window: all positions are below it."""
         return self.start + self.tokens.shape[1]
 
     def each_position(self) -> Tensor:
-        """[nodes · window], on the tokens' device."""
+        """Return int64 [nodes · window] on the tokens' device."""
         positions = self.positions
         if positions is None:
             positions = torch.arange(self.start, self.stop, device=self.tokens.device)
         return positions.expand(self.tokens.shape).flatten()
 
 
-def wanted_rows(parts: Sequence[Part]) -> Tensor | None:
-    """int64: which of the rows of all parts, laid one after the other, are wanted; None if all are."""
-    if all(wanted_size(part) == part.tokens.numel() for part in parts):
+def logit_row_indices(inputs: Sequence[ForwardInput]) -> Tensor | None:
+    """Return int64 indices of the logit rows among the rows of all inputs in order; None if they are all rows."""
+    if all(logit_row_count(each) == each.tokens.numel() for each in inputs):
         return None
-    rows = torch.arange(sum(part.tokens.numel() for part in parts), device=parts[0].tokens.device)
-    each = rows.split([part.tokens.numel() for part in parts])
+    rows = torch.arange(sum(each.tokens.numel() for each in inputs), device=inputs[0].tokens.device)
+    split = rows.split([each.tokens.numel() for each in inputs])
     return torch.cat(
         [
-            own.view(part.tokens.shape)[:, part.wanted or slice(None)].flatten()
-            for part, own in zip(parts, each, strict=True)
+            own.view(each.tokens.shape)[:, each.logit_rows or slice(None)].flatten()
+            for each, own in zip(inputs, split, strict=True)
         ]
     )
 
 
-def wanted_size(part: Part) -> int:
-    """How many rows of a part are wanted."""
-    nodes, window = part.tokens.shape
-    return nodes * (window if part.wanted is None else len(range(window)[part.wanted]))
+def logit_row_count(forward_input: ForwardInput) -> int:
+    """Return the number of logit rows of all nodes together."""
+    nodes, window = forward_input.tokens.shape
+    rows = forward_input.logit_rows
+    return nodes * (window if rows is None else len(range(window)[rows]))

@@ -1,4 +1,4 @@
-"""Windows and contexts: the one mechanism behind every cache mode (DESIGN: window and context make the cache)."""
+"""Windows, and the keys and values of the positions outside them. Every cache mode is a choice of window."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from ssd.modeling.attention import Pair, attend
 
 @dataclass(frozen=True)
 class Window:
-    """Positions [start, stop) that a forward recomputes, and [first_row, last_row) whose logits are wanted.
+    """Positions [start, stop) that a forward computes, and the rows [first_row, last_row) whose logits it returns.
 
-    All positions are absolute in a canvas of `length` tokens; everything outside the window is context.
+    All positions are absolute in a canvas of `length` tokens. Everything outside the window is context.
+    Raises ValueError unless the bounds are in this order.
     """
 
     start: int
@@ -39,7 +40,7 @@ class Window:
 
     @property
     def row_slice(self) -> slice:
-        """Where the rows lie among the window's positions."""
+        """The rows, counted from the window's start."""
         return slice(self.first_row - self.start, self.last_row - self.start)
 
     @property
@@ -48,105 +49,113 @@ class Window:
 
     @lru_cache(maxsize=64)  # noqa: B019
     def shadow_positions(self, device: torch.device) -> Tensor:
-        """[size + rows]: the window's positions, then once more those of its rows, where their shadows stand."""
+        """Return int64 [size + rows]: the window's positions, then the positions of its rows again for the shadows."""
         positions = torch.arange(self.start, self.stop, device=device)
         return torch.cat((positions, positions[self.row_slice]))
 
     @lru_cache(maxsize=64)  # noqa: B019
     def shadow_visibility(self, device: torch.device) -> Tensor:
-        """[size + rows, size + rows]: only shadows see shadows, and each sees all else but the row it stands for."""
+        """Return bool [size + rows, size + rows]: the positions (columns) that each position (row) attends to.
+
+        Only shadows attend to shadows. A shadow attends to everything except the row at its own position.
+        """
         visible = torch.ones(self.size + self.rows, self.size + self.rows, dtype=torch.bool, device=device)
         visible[: self.size, self.size :] = False
         visible[self.size :, self.row_slice] = ~torch.eye(self.rows, dtype=torch.bool, device=device)
         return visible
 
 
-class Beside(ABC):
-    """What a window's forward attends to beside its own rows."""
+class ContextAttention(ABC):
+    """Attention of a window's queries over the context and the window's own rows."""
 
     @abstractmethod
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
-        """Attention [nodes, heads, queries, head_size] in layer `index`, see `attend` in ssd/modeling/attention.py."""
+        """Return attention [nodes, heads, queries, head_size] in layer `index`; see `ssd.modeling.attention.attend`."""
 
 
-class Frozen(Beside):
-    """Keys and values by layer: pairs [key_value_heads, context, head_size], and the same with room for a window."""
+class LayerPairs(ContextAttention):
+    """Stored keys and values of each layer.
+
+    layers: a pair [key_value_heads, context, head_size] per layer; buffers: the same with space for a window behind it.
+    """
 
     layers: list[Pair]
-    rooms: list[Pair]
+    buffers: list[Pair]
 
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
-        return attend(query, key, value, self.layers[index], self.rooms[index], visible)
+        return attend(query, key, value, self.layers[index], self.buffers[index], visible)
 
 
 @dataclass
-class Context(Frozen):
-    """Keys and values of the positions outside one window, frozen at that window's refresh forward.
+class KVCache(LayerPairs):
+    """Keys and values of the positions outside one window, written once by that window's refresh forward.
 
-    layers: each layer's pair [key_value_heads, context, head_size], written once per refresh and only read after;
-    rooms: the pair and behind it room for the window's own, [key_value_heads, context + window, head_size], into which
-    a forward writes what it needs no longer than itself.
+    buffers: pairs [key_value_heads, context + window, head_size]. A forward uses the space behind the context as
+    scratch memory.
     """
 
     window: Window
     layers: list[Pair] = field(default_factory=list)
-    rooms: list[Pair] = field(default_factory=list)
+    buffers: list[Pair] = field(default_factory=list)
 
-    def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
-        """Keep the pair of layer `index` out of a whole canvas' [1, key_value_heads, length, head_size]."""
+    def write(self, index: int, key: Tensor, value: Tensor) -> None:
+        """Store the context's part of a whole canvas [1, key_value_heads, length, head_size] in layer `index`."""
         start, stop, context = self.window.start, self.window.stop, self.size
-        room = self._room(index, key, value)
-        for buffer, states in zip(room, (key[0], value[0]), strict=True):
+        pair = self._buffer(index, key, value)
+        for buffer, states in zip(pair, (key[0], value[0]), strict=True):
             buffer[:, :start] = states[:, :start]
             buffer[:, start:context] = states[:, stop:]
-        self.rooms[index:] = [room]
-        self.layers[index:] = [(room[0][:, :context], room[1][:, :context])]
+        self.buffers[index:] = [pair]
+        self.layers[index:] = [(pair[0][:, :context], pair[1][:, :context])]
 
     @property
     def size(self) -> int:
-        """How many positions are frozen."""
+        """Number of stored positions."""
         return self.window.length - self.window.size
 
-    def _room(self, index: int, key: Tensor, value: Tensor) -> Pair:
-        """Room [key_value_heads, context + window, head_size] in layer `index`, for states like key and value."""
+    def _buffer(self, index: int, key: Tensor, value: Tensor) -> Pair:
+        """Return memory [key_value_heads, context + window, head_size] for layer `index`, in the dtype of the pair."""
         return _empty_like(key, self.window.length), _empty_like(value, self.window.length)
 
 
-class SlidingContext(Frozen):
-    """Keys and values left of a window that only moves right, each as the last forward that recomputed it left it.
+class SlidingKVCache(LayerPairs):
+    """Keys and values left of a window that only moves right, each from the last forward that computed its position.
 
-    layers: each layer's frozen pair [key_value_heads, window.start, head_size]; rooms: the pair and the window's own
-    behind it. Both are views of buffers of `capacity` positions, where moving the window on freezes what it leaves.
+    layers: pairs [key_value_heads, window.start, head_size]; buffers: the same with the window's own behind it.
+    Both are views of memory for `capacity` positions. The window leaves its values there when it moves on.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.layers: list[Pair] = []
-        self.rooms: list[Pair] = []
+        self.buffers: list[Pair] = []
         self._start = self._stop = 0  # of the last forward
-        self._buffers: list[Pair] = []
+        self._memory: list[Pair] = []
 
     def move(self, window: Window) -> None:
-        """Freeze what the last forward left between its own start and that of `window`, the next one's."""
+        """Begin a forward over `window`: positions before its start are stored from now on.
+
+        Raises ValueError unless the window starts inside the last one and ends within the capacity.
+        """
         if not self._start <= window.start <= self._stop or window.stop > self.capacity:
             raise ValueError(
                 f"{window}: expected a start from {self._start} to {self._stop}, inside the last window, and a stop of "
-                f"at most {self.capacity}, the capacity; begin another canvas with a new SlidingContext"
+                f"at most {self.capacity}, the capacity; begin another canvas with a new SlidingKVCache"
             )
         self._start, self._stop = window.start, window.stop
         if window.start:
-            self.layers = [(key[:, : window.start], value[:, : window.start]) for key, value in self._buffers]
-            self.rooms = [(key[:, : window.stop], value[:, : window.stop]) for key, value in self._buffers]
+            self.layers = [(key[:, : window.start], value[:, : window.start]) for key, value in self._memory]
+            self.buffers = [(key[:, : window.stop], value[:, : window.stop]) for key, value in self._memory]
 
-    def freeze(self, index: int, key: Tensor, value: Tensor) -> None:
-        """Keep the window's pair of layer `index`, [1, key_value_heads, window, head_size], until it is recomputed."""
-        if index == len(self._buffers):
-            self._buffers.append((_empty_like(key, self.capacity), _empty_like(value, self.capacity)))
-        for buffer, states in zip(self._buffers[index], (key[0], value[0]), strict=True):
+    def write(self, index: int, key: Tensor, value: Tensor) -> None:
+        """Store the window's pair of layer `index`, [1, key_value_heads, window, head_size], until the next forward."""
+        if index == len(self._memory):
+            self._memory.append((_empty_like(key, self.capacity), _empty_like(value, self.capacity)))
+        for buffer, states in zip(self._memory[index], (key[0], value[0]), strict=True):
             buffer[:, self._start : self._stop] = states
 
 
 def _empty_like(states: Tensor, positions: int) -> Tensor:
-    """Room [key_value_heads, positions, head_size] for states like [1, key_value_heads, any, head_size]."""
+    """Return memory [key_value_heads, positions, head_size] for states [1, key_value_heads, any, head_size]."""
     _, heads, _, head_size = states.shape
     return states.new_empty(heads, positions, head_size)

@@ -1,4 +1,4 @@
-"""Attention at static shapes: the context has room for more positions than it fills, and a bias hides the rest."""
+"""Attention at static shapes: a context fills a part of its capacity, and a bias hides the rest."""
 
 from __future__ import annotations
 
@@ -9,54 +9,57 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssd.modeling.attention import Pair, attend_at_once
-from ssd.modeling.fused_attention import attend_in_parts, has_fused, lowest, lowest_bias
-from ssd.modeling.kv_cache import Beside
+from ssd.modeling.attention import Pair, attend_joint
+from ssd.modeling.fused_attention import attend_split, has_fused, lowest, lowest_bias
+from ssd.modeling.kv_cache import ContextAttention
 
 PACKED_NODES = {"cpu": 1, "cuda": 8}
-"""Up to so many nodes `Packed` is taken, `InParts` above. bench_forward times both: on a CPU `InParts` is the faster
-from two nodes on; not measured on a GPU yet."""
+"""Largest number of nodes for which `PackedAttention` is used; above it, `SplitAttention`.
+
+scripts/bench_forward.py times both. On a CPU `SplitAttention` is faster from two nodes on. No GPU has measured it yet.
+"""
 
 
-class Layout(Beside):
-    """What a static window forward attends to: rooms [key_value_heads, at least `room_for`, head_size], layer by layer.
+class StaticAttention(ContextAttention):
+    """Attention of a static window forward over buffers of all layers."""
 
-    capacity: positions the context may fill; nodes; keys: of each node's own.
-    """
+    def __init__(self, buffers: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
+        """buffers: pairs [key_value_heads, at least capacity + `own_positions`, head_size], one per layer.
 
-    def __init__(self, rooms: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
-        """rows: queries of a node that share a key head."""
-        self._capacity, self._nodes = capacity, nodes
-        stop = capacity + self.own_room(nodes, keys)
-        self._rooms = [(key[None, :, :stop], value[None, :, :stop]) for key, value in rooms]
+        capacity: the most positions of the context; keys: of each node's own; rows: queries of a node that share a key
+        head.
+        """
+        self._capacity = capacity
+        stop = capacity + self.own_positions(nodes, keys)
+        self._buffers = [(key[None, :, :stop], value[None, :, :stop]) for key, value in buffers]
 
     @staticmethod
     @abstractmethod
-    def own_room(nodes: int, keys: int) -> int:
-        """How many positions behind the context are written to."""
+    def own_positions(nodes: int, keys: int) -> int:
+        """Return the number of positions behind the context that a forward writes."""
 
     @abstractmethod
     def resize(self, context: int) -> None:
-        """Let the context fill its first `context` positions; no work but on the device."""
+        """Show the first `context` positions and hide the others. Only the device works."""
 
 
-class Packed(Layout):
-    """One attention: all nodes' queries over [context | the keys of all nodes], of which a bias hides the others'.
+class PackedAttention(StaticAttention):
+    """One attention of all nodes' queries over the context and the keys of all nodes; a bias hides the other nodes'.
 
-    It wastes the products of nodes with one another, spares the merging, and takes every dtype. A node's bits depend on
-    its place, for its own keys stand at another one among all.
+    It computes products between nodes in vain, but needs no merging, and works in every dtype. A node's bits depend on
+    its index, because its keys are at another place among all keys.
     """
 
-    def __init__(self, rooms: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
-        super().__init__(rooms, capacity, nodes, keys, rows)
-        self._bias = lowest_bias(rows * nodes, capacity + nodes * keys, like=rooms[0][0])
-        # The nodes' queries take turns, so that fewer rows of each are the bias's first rows.
+    def __init__(self, buffers: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
+        super().__init__(buffers, capacity, nodes, keys, rows)
+        self._bias = lowest_bias(rows * nodes, capacity + nodes * keys, like=buffers[0][0])
+        # Queries are ordered by row, then by node: a forward with fewer rows uses the bias's first rows.
         of_query = torch.arange(rows * nodes, device=self._bias.device)[:, None] % nodes
         of_key = torch.arange(nodes * keys, device=self._bias.device) // keys
         self._bias[:, capacity:].masked_fill_(of_query == of_key, 0)
 
     @staticmethod
-    def own_room(nodes: int, keys: int) -> int:
+    def own_positions(nodes: int, keys: int) -> int:
         return nodes * keys
 
     def resize(self, context: int) -> None:
@@ -64,7 +67,7 @@ class Packed(Layout):
         self._bias[:, context : self._capacity] = lowest(self._bias.dtype)
 
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
-        (keys, values), (nodes, heads, window, head_size) = self._rooms[index], query.shape
+        (keys, values), (nodes, heads, window, head_size) = self._buffers[index], query.shape
         for buffer, own in ((keys, key), (values, value)):
             buffer[0, :, self._capacity :].unflatten(1, (nodes, -1)).copy_(own.transpose(0, 1))
         grouped = query.reshape(nodes, keys.shape[1], -1, head_size)
@@ -74,18 +77,18 @@ class Packed(Layout):
         return apart.reshape(nodes, heads, window, head_size)
 
 
-class InParts(Layout):
-    """Two attentions merged by their log-sum-exps: all nodes' queries over the context, each node's over its own.
+class SplitAttention(StaticAttention):
+    """Two attentions merged by their log-sum-exps: all nodes' queries over the context, each node's over its own keys.
 
-    Where the device has no kernel that tells these, there is one softmax over the scores of both.
+    A device without a kernel that returns log-sum-exps computes one softmax over all scores.
     """
 
-    def __init__(self, rooms: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
-        super().__init__(rooms, capacity, nodes, keys, rows)
-        self._bias = lowest_bias(1, capacity, like=rooms[0][0])
+    def __init__(self, buffers: Sequence[Pair], capacity: int, nodes: int, keys: int, rows: int) -> None:
+        super().__init__(buffers, capacity, nodes, keys, rows)
+        self._bias = lowest_bias(1, capacity, like=buffers[0][0])
 
     @staticmethod
-    def own_room(nodes: int, keys: int) -> int:
+    def own_positions(nodes: int, keys: int) -> int:
         return 0
 
     def resize(self, context: int) -> None:
@@ -93,11 +96,11 @@ class InParts(Layout):
         self._bias[:, context:] = lowest(self._bias.dtype)
 
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
-        keys, values = self._rooms[index]
-        attend = attend_in_parts if has_fused(query, query.shape[-1]) else attend_at_once
-        return attend(query, key, value, keys[0], values[0], frozen_bias=self._bias)
+        keys, values = self._buffers[index]
+        attend = attend_split if has_fused(query, query.shape[-1]) else attend_joint
+        return attend(query, key, value, keys[0], values[0], stored_bias=self._bias)
 
 
-def layout_for(nodes: int, packed_nodes: int) -> type[Layout]:
-    """The layout for so many nodes."""
-    return InParts if nodes > packed_nodes else Packed
+def static_attention_for(nodes: int, packed_nodes: int) -> type[StaticAttention]:
+    """Return the kind of attention for `nodes` nodes; packed_nodes: see `PACKED_NODES`."""
+    return SplitAttention if nodes > packed_nodes else PackedAttention

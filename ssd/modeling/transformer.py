@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.forward_input import Part, wanted_rows, wanted_size
+from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices
 
-Project = Callable[["Layer", Tensor, tuple[Tensor, Tensor], Tensor | None], tuple[Tensor, Tensor, Tensor]]
+Rotations = tuple[Tensor, Tensor]
+"""Cosines and sines of the rows, see `Rotary.rotations`."""
+Project = Callable[["Layer", Tensor, Rotations, Tensor | None], tuple[Tensor, Tensor, Tensor]]
 Finish = Callable[["Layer", Tensor, Tensor], Tensor]
 
 
@@ -30,7 +32,7 @@ class RMSNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and SwiGLU, each behind its norm and around a residual."""
+    """Attention and SwiGLU, each after a norm and with a residual."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -50,65 +52,64 @@ class Layer(nn.Module):
     def forward(
         self,
         hidden: Tensor,
-        turns: tuple[Tensor, Tensor],
-        parts: Sequence[Part],
+        rotations: Rotations,
+        inputs: Sequence[ForwardInput],
         index: int,
-        wanted: Tensor | None = None,
+        logit_rows: Tensor | None = None,
         steps: tuple[Project, Finish] | None = None,
     ) -> Tensor:
-        """hidden: [rows, hidden_size], the rows of all parts one after the other; the same shape comes back.
+        """Return hidden states [rows, hidden_size] after this layer.
 
-        Matrices are applied to all rows at once; each part attends to its own. turns: the rows' `Rotary.turns`; index:
-        of this layer; wanted: int64, the rows that come back, all if None; steps: what stands in for `project` and
-        `finish`.
+        hidden: [rows, hidden_size], the rows of all inputs in order. Matrices apply to all rows at once; attention
+        stays within each input. index: of this layer; logit_rows: int64 indices of the rows to return, None: all;
+        steps: used in place of `project` and `finish`.
         """
         project, finish = steps or (Layer.project, Layer.finish)
-        query, key, value = project(self, hidden, turns, wanted)
-        nodes = [part.tokens.shape[0] for part in parts]
-        sizes = [part.tokens.numel() for part in parts]
-        asked = sizes if wanted is None else [wanted_size(part) for part in parts]
-        each = zip(parts, nodes, query.split(asked), key.split(sizes), value.split(sizes), strict=True)
+        query, key, value = project(self, hidden, rotations, logit_rows)
+        sizes = [each.tokens.numel() for each in inputs]
+        queries = sizes if logit_rows is None else [logit_row_count(each) for each in inputs]
+        split = zip(query.split(queries), key.split(sizes), value.split(sizes), strict=True)
         mixed = [
-            _mix(part, index, *(rows.unflatten(0, (count, -1)).transpose(1, 2) for rows in of_part))
-            for part, count, *of_part in each
+            _mix(each, index, *(rows.unflatten(0, (len(each.tokens), -1)).transpose(1, 2) for rows in own))
+            for each, own in zip(inputs, split, strict=True)
         ]
-        hidden = hidden if wanted is None else hidden[wanted]
+        hidden = hidden if logit_rows is None else hidden[logit_rows]
         return finish(self, hidden, mixed[0] if len(mixed) == 1 else torch.cat(mixed))
 
     def project(
-        self, hidden: Tensor, turns: tuple[Tensor, Tensor], wanted: Tensor | None = None
+        self, hidden: Tensor, rotations: Rotations, logit_rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotated queries (of the wanted rows) and keys, and values, each [rows, heads, head_size]."""
+        """Return rotated queries (of the logit rows) and keys, and values, each [rows, heads, head_size]."""
         normed = self.attention_norm(hidden)
         split = (-1, self.head_size)
-        key = rotate(self.key(normed).unflatten(-1, split), turns)
+        key = rotate(self.key(normed).unflatten(-1, split), rotations)
         value = self.value(normed).unflatten(-1, split)
-        if wanted is not None:
-            normed, turns = normed[wanted], (turns[0][wanted], turns[1][wanted])
-        return rotate(self.query(normed).unflatten(-1, split), turns), key, value
+        if logit_rows is not None:
+            normed, rotations = normed[logit_rows], (rotations[0][logit_rows], rotations[1][logit_rows])
+        return rotate(self.query(normed).unflatten(-1, split), rotations), key, value
 
     def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
-        """hidden [rows, hidden_size] after attention's [rows, heads · head_size] and the MLP were added."""
+        """Return hidden [rows, hidden_size] plus attention's output and the MLP's; mixed: [rows, heads · head_size]."""
         hidden = hidden + self.attention_out(mixed)
         normed = self.mlp_norm(hidden)
         return hidden + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
 
-def _mix(part: Part, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention of one part [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
-    if part.keep is not None:
-        part.keep.freeze(index, key, value)
-    if part.padding:
-        key, value = key[:, :, : -part.padding], value[:, :, : -part.padding]
-    if part.context is None:
-        mixed = attend(query, key, value, visible=part.visible)
+def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
+    if forward_input.written is not None:
+        forward_input.written.write(index, key, value)
+    if forward_input.padding:
+        key, value = key[:, :, : -forward_input.padding], value[:, :, : -forward_input.padding]
+    if forward_input.context is None:
+        mixed = attend(query, key, value, visible=forward_input.visible)
     else:
-        mixed = part.context.attend(index, query, key, value, part.visible)
+        mixed = forward_input.context.attend(index, query, key, value, forward_input.visible)
     return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class Transformer(nn.Module):
-    """tokens → hidden states; `head` turns hidden states into logits. One call is one forward (NFE)."""
+    """From tokens to hidden states; `predict` makes logits of them. One call is one forward (NFE)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -119,41 +120,42 @@ class Transformer(nn.Module):
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size, bias=False)
         self.rotary = Rotary(config.head_size, config.rope_theta, config.rope_full_precision)
 
-    def forward(self, parts: Sequence[Part]) -> list[Tensor]:
-        """Hidden states [nodes, wanted, hidden_size] of every part, whose windows and contexts are its own."""
-        if parts[0].replay is not None:
-            return [part.replay() for part in parts]
-        stop = max(part.stop for part in parts)
-        positions = torch.cat([part.each_position() for part in parts])
-        turns = self.rotary.turns(positions, stop, self.embedding.weight.dtype)
-        hidden = self.through(parts, turns, wanted_rows(parts))
-        each = hidden.split([wanted_size(part) for part in parts])
-        return [rows.unflatten(0, (len(part.tokens), -1)) for part, rows in zip(parts, each, strict=True)]
+    def forward(self, inputs: Sequence[ForwardInput]) -> list[Tensor]:
+        """Return hidden states [nodes, logit rows, hidden_size] of every input; each has its own window and context."""
+        if inputs[0].replay is not None:
+            return [each.replay() for each in inputs if each.replay is not None]
+        stop = max(each.stop for each in inputs)
+        positions = torch.cat([each.each_position() for each in inputs])
+        rotations = self.rotary.rotations(positions, stop, self.embedding.weight.dtype)
+        hidden = self.through(inputs, rotations, logit_row_indices(inputs))
+        split = hidden.split([logit_row_count(each) for each in inputs])
+        return [rows.unflatten(0, (len(each.tokens), -1)) for each, rows in zip(inputs, split, strict=True)]
 
     def through(
         self,
-        parts: Sequence[Part],
-        turns: tuple[Tensor, Tensor],
-        wanted: Tensor | None = None,
+        inputs: Sequence[ForwardInput],
+        rotations: Rotations,
+        logit_rows: Tensor | None = None,
         steps: tuple[Project, Finish] | None = None,
     ) -> Tensor:
-        """Hidden states [rows, hidden_size] of all parts' wanted rows, which only the last layer tells apart.
+        """Return hidden states [rows, hidden_size] of all inputs' logit rows; only the last layer drops the others.
 
-        turns: the rows' `Rotary.turns`; wanted: `wanted_rows` of the parts; steps: as `Layer.forward` takes them.
+        rotations: of all rows; logit_rows: `logit_row_indices` of the inputs; steps: see `Layer.forward`.
         """
-        hidden = self.embedding(torch.cat([part.tokens.flatten() for part in parts]))
+        hidden: Tensor = self.embedding(torch.cat([each.tokens.flatten() for each in inputs]))
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            hidden = layer(hidden, turns, parts, index, wanted if index == last else None, steps)
+            hidden = layer(hidden, rotations, inputs, index, logit_rows if index == last else None, steps)
         return hidden
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """Logits [..., vocabulary] of hidden states [..., hidden_size]; the caller picks the rows."""
-        return self.head(self.norm(hidden))
+        """Return logits [..., vocabulary] of hidden states [..., hidden_size]."""
+        logits: Tensor = self.head(self.norm(hidden))
+        return logits
 
     def logits(self, tokens: Tensor) -> Tensor:
-        """Logits [batch, length, vocabulary] of whole canvases, aligned to the position they predict."""
-        outputs = self.predict(self([Part(tokens)])[0])
+        """Return logits [batch, length, vocabulary] of whole canvases, aligned to the predicted position."""
+        outputs = self.predict(self([ForwardInput(tokens)])[0])
         if not self.config.logits_shift:
             return outputs
         return torch.cat((outputs[:, :1], outputs[:, :-1]), dim=1)

@@ -32,7 +32,7 @@ def prepare(plan: Plan, model_path: Path) -> Prepared:
     """Read tokenizer and shape and render every prompt. Raises ValueError if the plan does not fit the checkpoint."""
     shape = check_model(plan, read_config(model_path))
     plan.decoder.check(plan.settings, shape)
-    if plan.decoder.asks_verifier and plan.runtime.batch_size > 1:
+    if plan.decoder.needs_verifier and plan.runtime.batch_size > 1:
         raise ValueError(
             f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
             f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"

@@ -14,8 +14,8 @@ from ssd.decoding.settings import Workload
 from ssd.measure.engines import as_decoded
 from ssd.measure.timing import Question
 from ssd.modeling.checkpoint import load_model
-from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.fingerprint import fingerprint
+from ssd.modeling.forwards import DiffusionModel
 
 
 class Start(NamedTuple):
@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
 
     plan: Plan
     start: Start
-    model: MaskedDiffusionModel
+    model: DiffusionModel
 
 
 class Models:
@@ -44,9 +44,9 @@ class Models:
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] | None = None
-        self._model: MaskedDiffusionModel | None = None
+        self._model: DiffusionModel | None = None
 
-    def get(self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str) -> MaskedDiffusionModel:
+    def get(self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str) -> DiffusionModel:
         """Return the model as it was loaded; `numerics` matters because float64 converts its weights in place."""
         key = (fingerprint(path), path, device, dtype, numerics == "float64")
         if self._model is None or self._key != key:
@@ -64,6 +64,6 @@ def load_run(models: Models, plan: Plan, start: Start) -> Loaded:
     runtime, path = plan.runtime, start.model_path
     weights = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
     model = as_decoded(weights, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
-    plan.decoder.recall(start.measured)
+    plan.decoder.restore(start.measured)
     plan.decoder.load(model, path, plan.settings, Workload(median_high(start.lengths), runtime.batch_size))
     return Loaded(plan, start, model)

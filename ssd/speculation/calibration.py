@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation.draft_graph import GraphNode, RankedPick, Steps
 from ssd.speculation.forecast import Forecast
 
@@ -20,7 +20,7 @@ State = frozenset[RankedPick]
 
 
 class Stand(NamedTuple):
-    """A state that decoding stood at, and what its logits in hand foretold."""
+    """A state that decoding stood at, and what its current logits foretold."""
 
     block: int
     state: list[int]
@@ -28,7 +28,7 @@ class Stand(NamedTuple):
     forecast: Forecast
 
 
-class Recorder(BlockDecoder):
+class StateRecorder(BlockDecoder):
     """Stepwise decoding that remembers every state at which a speculative decoder could have drafted."""
 
     runner_up = True
@@ -37,14 +37,14 @@ class Recorder(BlockDecoder):
         self.depth = depth
         self.stands: list[Stand] = []
 
-    def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        forecast = Forecast(engine, hand, self.depth)
-        self.stands.append(Stand(hand.block.index, hand.state.tolist(), hand.step, forecast))
-        return super().draft(engine, hand)
+    def draft(self, session: DecodeSession, current: BlockState) -> Draft:
+        forecast = Forecast(session, current, self.depth)
+        self.stands.append(Stand(current.block.index, current.state.tolist(), current.step, forecast))
+        return super().draft(session, current)
 
 
 def record(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     prompt_ids: Sequence[int],
     settings: GenerationSettings,
     special: SpecialTokens,
@@ -54,7 +54,7 @@ def record(
 
     They end before the step that fills the block, which needs no draft, and before a token that has no rank.
     """
-    recorder = Recorder(depth)
+    recorder = StateRecorder(depth)
     recorder.decode(model, prompt_ids, settings, special)
     blocks = [list(stands) for _, stands in groupby(recorder.stands, attrgetter("block"))]
     return [_followed(stands[first : first + depth + 1]) for stands in blocks for first in range(len(stands))]

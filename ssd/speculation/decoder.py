@@ -1,4 +1,4 @@
-"""SSD, Self Speculative Decoding (arXiv 2510.04147): draft from the logits in hand, verify in one forward."""
+"""SSD, Self Speculative Decoding (arXiv 2510.04147): draft from the current logits, verify in one forward."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from torch import Tensor
 
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, Workload
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.speculation.draft_graph import DraftGraph, find_graph
-from ssd.speculation.draft_length import Payoff
-from ssd.speculation.draft_memory import Lesson
+from ssd.modeling.forwards import DiffusionModel
+from ssd.speculation.draft_graph import DraftGraph, draft_from_graph, find_graph
+from ssd.speculation.draft_length import DraftLengthPolicy
+from ssd.speculation.draft_memory import DraftMemory
 from ssd.speculation.draft_tree import expand, to_draft
 from ssd.speculation.forecast import Forecast, steps_foreseen
-from ssd.speculation.graph_draft import lay
 from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.options import Builder, Depth, check_options
 from ssd.speculation.round_costs import Costs, costs_from, find_costs, measure_costs
-from ssd.speculation.verify import walk
+from ssd.speculation.verify import accepted_path
 
 WIDTHS: dict[Builder, int] = {"chain": 1, "kary": 2, "best_first": 4, "spiffy": 1}
 MOST_NODES = 32
@@ -33,7 +32,7 @@ class SelfSpeculative(BlockDecoder):
 
     depth: steps drafted ahead, or `auto`: every round drafts as many nodes as pay;
     width: continuations per node (None: 1 for a chain, 2 for kary, 4 for best_first);
-    budget: nodes per verify forward, the state in hand included, with depth `auto` at most (None: depth + 1, for kary
+    budget: nodes per verify forward, the current state included, with depth `auto` at most (None: depth + 1, for kary
     depth · width + 1, for spiffy all nodes of the graph, for depth `auto` 32);
     builder: see `expand`, and `lay` for spiffy (None: chain for one continuation per node, best_first for more);
     alternatives: draft second-best tokens too;
@@ -65,10 +64,10 @@ class SelfSpeculative(BlockDecoder):
         self.depth, self.budget = self._limits(depth, budget)
         self._asked_budget = None if budget == self._limits(depth, None)[1] else budget
         self._given = None if costs is None else costs_from(costs)
-        self.asks_clock = self.is_auto and self._given is None
+        self.needs_timing = self.is_auto and self._given is None
         self._measured: NodeCosts | None = None
-        self._payoff = Payoff(self._given, self.budget) if self._given else None
-        self._estimates = self.is_auto or alternatives or builder == "best_first"
+        self._length_policy = DraftLengthPolicy(self._given, self.budget) if self._given else None
+        self._learns = self.is_auto or alternatives or builder == "best_first"
 
     def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
         """Steps drafted ahead and nodes per forward, at most."""
@@ -93,37 +92,37 @@ class SelfSpeculative(BlockDecoder):
     def most_steps(self) -> int:
         return min(self.depth + 1, self.budget)
 
-    def load(self, model: MaskedDiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
-        if self.asks_clock:
+    def load(self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
+        if self.needs_timing:
             self._measured = self._measured or measure_costs(self, model, settings, work, self.budget)
-            self._payoff = Payoff(self._measured, self.budget)
+            self._length_policy = DraftLengthPolicy(self._measured, self.budget)
 
     def measured(self) -> dict[str, Any]:
         return {"costs": self._measured.pairs} if self._measured else {}
 
-    def recall(self, measured: dict[str, Any]) -> None:
+    def restore(self, measured: dict[str, Any]) -> None:
         if "costs" in measured:
             self._measured = NodeCosts.of_pairs(measured["costs"])
 
-    def memory(self) -> Lesson:
-        return Lesson()
+    def new_draft_state(self) -> DraftMemory:
+        return DraftMemory()
 
-    def draft(self, engine: Engine, hand: BlockState) -> Draft:
-        lesson: Lesson = engine.memory
-        depth = steps_foreseen(self.depth, engine.rule.settings) if self.is_auto else self.depth
-        forecast = Forecast(engine, hand, depth, lesson.estimate if self._estimates else None, lesson.fresh)
+    def draft(self, session: DecodeSession, current: BlockState) -> Draft:
+        memory: DraftMemory = session.draft_state
+        depth = steps_foreseen(self.depth, session.rule.settings) if self.is_auto else self.depth
+        forecast = Forecast(session, current, depth, memory.pick_model if self._learns else None, memory.fresh)
         if self._graph:
-            return lay(self._graph, forecast, hand, self.depth, self.budget)
-        lesson.forecast = forecast
-        taken = expand(forecast, hand, self.builder, depth, self.width, self.runner_up)
+            return draft_from_graph(self._graph, forecast, current, self.depth, self.budget)
+        memory.forecast = forecast
+        taken = expand(forecast, current, self.builder, depth, self.width, self.runner_up)
         if not self.is_auto:
-            return to_draft([node for node, _ in islice(taken, self.budget)], hand)
-        if self._payoff is None:
+            return to_draft([node for node, _ in islice(taken, self.budget)], current)
+        if self._length_policy is None:
             raise RuntimeError("decoder.depth=auto does not know yet what nodes cost: call load, or give decoder.costs")
-        return to_draft(self._payoff.choose(taken, lesson.steps, lesson.spent), hand)
+        return to_draft(self._length_policy.choose(taken, memory.steps, memory.spent), current)
 
-    def accept(self, engine: Engine, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
-        path = walk(draft, next_states, next_steps)
-        if self._estimates:
-            engine.memory.take(draft, path, next_states, self._payoff)
+    def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
+        path = accepted_path(draft, next_states, next_steps)
+        if self._learns:
+            session.draft_state.take(draft, path, next_states, self._length_policy)
         return path

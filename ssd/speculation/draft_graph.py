@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssd.decoding.decoder import BlockState
+from ssd.decoding.draft import Draft
 from ssd.paths import ROOT
+from ssd.speculation.candidate import Fill
+from ssd.speculation.draft_tree import Node, to_draft
+from ssd.speculation.forecast import Forecast
 
 FORMAT = 1
 TOKEN_RANKS = 2
@@ -107,3 +112,36 @@ def _node_from(entry: Any, where: str) -> GraphNode:
     if len({pick.position for pick in picks}) < len(picks):
         raise ValueError(f"{where} picks a position twice")
     return GraphNode(steps, reached)
+
+
+def draft_from_graph(graph: DraftGraph, forecast: Forecast, current: BlockState, depth: int, budget: int) -> Draft:
+    """The graph's first nodes that fit, `budget` with the current state, up to `depth` steps ahead.
+
+    A node that does not fit is replaced by the next one of the graph: one whose ranks are no longer there, that would
+    fill the block, whose steps are not of the size that they have here, or that comes to the same state as another.
+    """
+    nodes: dict[Node, None] = {Node(frozenset(), current.step, 0): None}
+    for drafted in graph.nodes:
+        if len(nodes) == budget:
+            break
+        node = _place(drafted.steps, forecast, current) if len(drafted.steps) <= depth else None
+        if node is not None:
+            nodes[node] = None
+    return to_draft(list(nodes), current)
+
+
+def _place(steps: Steps, forecast: Forecast, current: BlockState) -> Node | None:
+    """The state that these steps lead to, each with the tokens foreseen for it; None if it does not fit."""
+    tokens: dict[int, int] = {}
+    step = current.step
+    for picks in steps:
+        due = forecast.due(tokens, step)
+        if due is None or due.count != len(picks) or any(pick.position >= len(forecast.rows) for pick in picks):
+            return None
+        for pick in picks:
+            row = forecast.rows[pick.position]
+            tokens[row] = forecast.tokens(due.at, row)[pick.token]
+        step = due.next_step
+    if len(tokens) == current.masks:
+        return None
+    return Node(frozenset(Fill(row, token) for row, token in tokens.items()), step, len(steps))

@@ -8,7 +8,7 @@ from ssd.speculation.draft_tree import Node, Taken
 from ssd.speculation.node_costs import NodeCosts
 
 
-class Payoff:
+class DraftLengthPolicy:
     """Relative costs of forwards over 1 to `budget` nodes."""
 
     def __init__(self, costs: NodeCosts, budget: int) -> None:

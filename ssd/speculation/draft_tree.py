@@ -1,4 +1,4 @@
-"""Growing a draft: from the state in hand to a tree of states in which equal states are one node."""
+"""Growing a draft: from the current state to a tree of states in which equal states are one node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Builder = Literal["chain", "kary", "best_first"]
 
 
 class Node(NamedTuple):
-    """A hypothetical state: what is filled in beside the state in hand, and where it stands."""
+    """A hypothetical state: what is filled in beside the current state, and where it stands."""
 
     filled: frozenset[Fill]
     step: int
@@ -51,17 +51,17 @@ class Taken(NamedTuple):
 
 
 def grow(
-    forecast: Forecast, hand: BlockState, builder: Builder, depth: int, width: int, budget: int, alternatives: bool
+    forecast: Forecast, current: BlockState, builder: Builder, depth: int, width: int, budget: int, alternatives: bool
 ) -> Draft:
-    """A draft of at most `budget` nodes (the state in hand included), up to `depth` steps ahead: see `expand`."""
-    taken = expand(forecast, hand, builder, depth, width, alternatives)
-    return to_draft([node for node, _ in islice(taken, budget)], hand)
+    """A draft of at most `budget` nodes (the current state included), up to `depth` steps ahead: see `expand`."""
+    taken = expand(forecast, current, builder, depth, width, alternatives)
+    return to_draft([node for node, _ in islice(taken, budget)], current)
 
 
 def expand(
-    forecast: Forecast, hand: BlockState, builder: Builder, depth: int, width: int, alternatives: bool
+    forecast: Forecast, current: BlockState, builder: Builder, depth: int, width: int, alternatives: bool
 ) -> Iterator[Taken]:
-    """The nodes of a tree one by one, every node after one of its parents, the state in hand first.
+    """The nodes of a tree one by one, every node after one of its parents, the current state first.
 
     Every node offers its `width` first continuations. `chain` and `kary` take nodes level by level, `best_first`
     takes the node with the highest estimated probability of being reached. Nodes reached in different orders are one
@@ -69,7 +69,7 @@ def expand(
     which picks came last.
     """
     priority, reorder = PRIORITIES[builder], builder == "best_first"
-    root = Node(frozenset(), hand.step, 0)
+    root = Node(frozenset(), current.step, 0)
     reached: dict[Node, float] = {root: 1.0}
     likeliest: dict[Node, tuple[float, frozenset[int]]] = {root: (1.0, forecast.fresh)}
     taken: set[Node] = set()
@@ -94,9 +94,9 @@ def expand(
             heappush(frontier, (priority(child, reached[child], len(reached)), child))
 
 
-def to_draft(nodes: list[Node], hand: BlockState) -> Draft:
-    """The states of these nodes, the state in hand first."""
-    states = hand.state.repeat(len(nodes), 1)
+def to_draft(nodes: list[Node], current: BlockState) -> Draft:
+    """The states of these nodes, the current state first."""
+    states = current.state.repeat(len(nodes), 1)
     cells = [(index, fill.row, fill.token) for index, node in enumerate(nodes) for fill in node.filled]
     if cells:
         index, row, token = torch.tensor(cells).unbind(dim=1)

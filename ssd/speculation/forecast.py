@@ -1,4 +1,4 @@
-"""What the logits in hand say about the steps to come: the candidates that a draft is grown from."""
+"""What the current logits say about the steps to come: the candidates that a draft is grown from."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.decoder import BlockState
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings
 from ssd.speculation.candidate import Candidate, Choice, Due, Fill
-from ssd.speculation.pick_model import HORIZON, Estimate, Values, features_of
+from ssd.speculation.pick_model import HORIZON, PickModel, Values, features_of
 
 MOST_FORESEEN = 8
 """Steps that depth `auto` looks ahead at most where tokens are sampled."""
@@ -27,34 +27,34 @@ def steps_foreseen(depth: int, settings: GenerationSettings) -> int:
 
 
 class Forecast:
-    """Rankings of the coming steps, as the stepping rule would make them if the logits in hand never changed.
+    """Rankings of the coming steps, as the stepping rule would make them if the current logits never changed.
 
     One batched call of the rule covers all steps; a hypothetical state then only leaves out the rows it has filled.
-    estimate: says how likely the candidates are; without, the first in the ranking is certain.
-    fresh: the rows that have been filled since the logits in hand were computed.
+    pick_model: says how likely the candidates are; without, the first in the ranking is certain.
+    fresh: the rows that have been filled since the current logits were computed.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        hand: BlockState,
+        session: DecodeSession,
+        current: BlockState,
         depth: int,
-        estimate: Estimate | None = None,
+        pick_model: PickModel | None = None,
         fresh: Iterable[int] = (),
     ) -> None:
-        rule = engine.rule
-        self.first_step = hand.step
-        self.masks = hand.masks
+        rule = session.rule
+        self.first_step = current.step
+        self.masks = current.masks
         self._counts_decided = rule.commit is not None
         # A schedule's steps follow one another. Where the logits decide, a step may be as far off as there are masks;
         # foreseeing a sampled step costs a look at all its logits, so that no more than `depth` are looked at.
         sampled = rule.settings.temperature > 0
         reach = min(depth, self.masks) if sampled or not self._counts_decided else self.masks
-        span = hand.block.span_stop - hand.block.start
+        span = current.block.span_stop - current.block.start
         last = rule.steps_per_block * -(-span // rule.settings.block_length)
-        steps = torch.arange(hand.step, min(hand.step + reach, last))
-        scores = rule.foresee(hand.scores, steps, hand.block, engine.runner_up)
-        ranking = rule.rank(scores, hand.masked.expand(len(steps), -1), hand.block)
+        steps = torch.arange(current.step, min(current.step + reach, last))
+        scores = rule.foresee(current.scores, steps, current.block, session.runner_up)
+        ranking = rule.rank(scores, current.masked.expand(len(steps), -1), current.block)
         # Without noise every step has the same scores and, by confidence, the same order: they are listed once.
         alike = not sampled and not rule.order_is_certain
         self._orders: list[list[int]] = _by_step(ranking.order[:, : self.masks], alike)
@@ -65,12 +65,12 @@ class Forecast:
         self._other_token: list[list[int]] = _by_step(scores.other_token, alike)
         self._other_probability: list[list[float]] = _by_step(scores.other_probability, alike)
         self.fresh = frozenset(fresh)
-        self._estimate = None if rule.order_is_certain else estimate
-        self._certainty: list[list[float]] = _by_step(rule.certainty(scores), alike) if self._estimate else []
+        self._pick_model = None if rule.order_is_certain else pick_model
+        self._certainty: list[list[float]] = _by_step(rule.certainty(scores), alike) if self._pick_model else []
 
     @cached_property
     def rows(self) -> list[int]:
-        """The masked rows in the order in which they would be picked if the logits in hand never changed."""
+        """The masked rows in the order in which they would be picked if the current logits never changed."""
         rows: dict[int, None] = {}
         step = self.first_step
         while due := self.due(rows, step):
@@ -120,7 +120,7 @@ class Forecast:
 
     def learn(self, picks: Iterable[Set[int]], steps: Iterable[int]) -> None:
         """Tell the estimate which rows each of the coming steps has truly picked."""
-        if self._estimate is None:
+        if self._pick_model is None:
             return
         filled, last = set[int](), self.fresh
         for picked, step in zip(picks, steps, strict=True):
@@ -130,7 +130,7 @@ class Forecast:
             final = picked.difference(choice.sure)
             if len(final) == 1 and final.issubset(choice.rows):
                 features = self._features(choice, filled, last)
-                self._estimate.learn(features, choice.rows.index(*final))
+                self._pick_model.learn(features, choice.rows.index(*final))
             filled |= picked
             last = picked
 
@@ -145,9 +145,9 @@ class Forecast:
 
     def _odds(self, choice: Choice, filled: Set[int], last: Set[int]) -> list[float]:
         """Estimated probability of each row to be the one picked."""
-        if self._estimate is None:
+        if self._pick_model is None:
             return [1.0] + [0.0] * (len(choice.rows) - 1)
-        return self._estimate.odds(self._features(choice, filled, last))
+        return self._pick_model.odds(self._features(choice, filled, last))
 
     def _features(self, choice: Choice, filled: Set[int], last: Set[int]) -> list[Values]:
         at = choice.due.at

@@ -22,7 +22,7 @@ def check_options(
     if width is not None and (type(width) is not int or width < 1):
         raise ValueError(f"decoder.width={width}: expected null or a whole number of at least 1")
     if budget is not None and (type(budget) is not int or budget < 2):
-        raise ValueError(f"decoder.budget={budget}: expected null or at least 2 nodes (the state in hand and a draft)")
+        raise ValueError(f"decoder.budget={budget}: expected null or at least 2 nodes (the current state and a draft)")
     if builder not in get_args(Builder):
         raise ValueError(f"decoder.builder={builder!r}: expected one of {', '.join(get_args(Builder))}")
     if depth == "auto" and builder not in BY_LIKELIHOOD:

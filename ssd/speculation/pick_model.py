@@ -38,7 +38,7 @@ PRIOR = Features(gap=0.92, crowd=0.74, queue=3.05, follows=2.1, leans=0.5)
 for each model with confidence_dtype float64 (float32 model) and logits (bfloat16 model), with task.seed=11."""
 
 
-class Estimate:
+class PickModel:
     """A multinomial logit over the candidates of one state. It belongs to one response, and starts from `PRIOR`."""
 
     def __init__(self) -> None:

@@ -11,14 +11,14 @@ import torch
 from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.paths import ROOT
 from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts, measure
-from ssd.speculation.pick_model import Estimate
+from ssd.speculation.pick_model import PickModel
 
 EXAMPLE = "expected null, a JSON file, or pairs as [[1, 0.010], [8, 0.013]]"
 
@@ -43,7 +43,7 @@ def costs_from(costs: Costs) -> NodeCosts:
 
 
 def measure_costs(
-    decoder: BlockDecoder, model: MaskedDiffusionModel, settings: GenerationSettings, work: Workload, budget: int
+    decoder: BlockDecoder, model: DiffusionModel, settings: GenerationSettings, work: Workload, budget: int
 ) -> NodeCosts:
     """Seconds of a round over 1, 2, 4, ... `budget` states of a middle block, from its draft to where its picks lead.
 
@@ -53,32 +53,32 @@ def measure_costs(
     special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
     prompt = [special.fill_id] * max(1, min(work.prompt_length, model.config.context_length - settings.gen_length))
     canvas = Canvas(prompt, settings, special)
-    engine = Engine.start(model, canvas, prompt, settings, decoder.commit, decoder.runner_up)
+    session = DecodeSession.start(model, canvas, prompt, settings, decoder.commit, decoder.runner_up)
     block = list(canvas.blocks(settings, model.config.logits_shift))[settings.blocks // 2]
     opening = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), 0)
-    _, scores, context = engine.open(opening, block)
-    ranking = engine.rank(scores, opening, block)
+    _, scores, context = session.open(opening, block)
+    ranking = session.rank(scores, opening, block)
     state = ranking.apply(opening.states, scores.token)[0]
-    hand = BlockState(block, state, state == special.mask_id, scores, int(ranking.next_step))
+    current = BlockState(block, state, state == special.mask_id, scores, int(ranking.next_step))
 
     def play(nodes: int) -> None:
-        drafts = [_chain(engine, hand, nodes) for _ in range(work.batch_size)]
+        drafts = [_chain(session, current, nodes) for _ in range(work.batch_size)]
         states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
         draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()))
-        scores = engine.evaluate(draft, block, context)
-        engine.rank(scores, draft, block).apply(draft.states, scores.token)
+        scores = session.evaluate(draft, block, context)
+        session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
     seconds = dict(measure(play, counts, model.device).pairs)
     # Where nodes are padded, what they cost is no line from one count to the next.
-    every = sorted({*counts, *(count for count in range(1, budget) if model.evaluated(count) != count)})
+    every = sorted({*counts, *(count for count in range(1, budget) if model.computed_nodes(count) != count)})
     return NodeCosts.of_pairs((count, seconds[counts[bisect_left(counts, count)]]) for count in every)
 
 
-def _chain(engine: Engine, hand: BlockState, nodes: int) -> Draft:
+def _chain(session: DecodeSession, current: BlockState, nodes: int) -> Draft:
     """A chain of so many nodes, its last one again and again where the block has no more masks."""
-    depth = steps_foreseen(nodes, engine.rule.settings)
-    forecast = Forecast(engine, hand, depth, Estimate())
-    draft = grow(forecast, hand, "chain", depth, 1, nodes, engine.runner_up)
+    depth = steps_foreseen(nodes, session.rule.settings)
+    forecast = Forecast(session, current, depth, PickModel())
+    draft = grow(forecast, current, "chain", depth, 1, nodes, session.runner_up)
     places = torch.arange(nodes).clamp(max=draft.nodes - 1)
     return Draft(draft.states[places], draft.steps[places], tuple(draft.depths[place] for place in places))

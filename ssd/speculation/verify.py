@@ -7,7 +7,7 @@ from torch import Tensor
 from ssd.decoding.draft import Draft
 
 
-def walk(draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
+def accepted_path(draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
     """Nodes from node 0 on, each being the state and step to which the one before leads.
 
     next_states: int64 [nodes, block], next_steps: int64 [nodes]: where each node's own logits lead it under the

@@ -11,7 +11,7 @@ from baselines.stepwise import Stepwise
 from ssd.audit.compare import Audit
 from ssd.audit.divergence import NODE_TOLERANCE, Divergence, Opinion
 from ssd.audit.float64 import ExactModel
-from ssd.audit.node_isolation import TogetherAndAlone
+from ssd.audit.node_isolation import NodeIsolationProbe
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Pick
 from ssd.measure.instrumentation import ForwardCounter
@@ -63,7 +63,7 @@ def test_a_leak_between_nodes_is_algorithmic_in_any_arithmetic(family, dtype):
 def test_nodes_of_a_right_model_differ_by_less_than_the_bound_and_of_a_leaking_one_by_more(family, cache):
     for decoder, is_right in ((SelfSpeculative(depth=4), True), (LEAKING, False)):
         for seed in range(2):
-            probe = TogetherAndAlone(restless_model(family, seed))
+            probe = NodeIsolationProbe(restless_model(family, seed))
             decoder.decode(probe, prompt_of(seed), settings(cache), SPECIAL)
             assert (probe.difference < NODE_TOLERANCE / 100) == is_right
             assert is_right or probe.difference > 1e6 * NODE_TOLERANCE
@@ -71,7 +71,7 @@ def test_nodes_of_a_right_model_differ_by_less_than_the_bound_and_of_a_leaking_o
 
 def test_the_probe_gives_the_models_own_logits_and_counts_no_number_as_a_difference(family):
     model, prompt = restless_model(family), prompt_of(0)
-    probe = TogetherAndAlone(model)
+    probe = NodeIsolationProbe(model)
     expected, found = (SelfSpeculative(depth=4).decode(one, prompt, settings(), SPECIAL) for one in (model, probe))
     assert found == expected
     model.transformer.head.weight[5] = torch.nan

@@ -19,7 +19,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import SlidingContext, Window
+from ssd.modeling.kv_cache import SlidingKVCache, Window
 from ssd.modeling.verifier import Verifier
 from ssd.paths import ROOT
 from ssd.run.runner import run
@@ -218,7 +218,7 @@ class Slides(MaskedDiffusionModel):
         self.transformer, self.config = model.transformer, model.config
         self.asked: list[tuple[list[int], Window]] = []
 
-    def slide(self, tokens: Tensor, window: Window, context: SlidingContext) -> Tensor:
+    def slide(self, tokens: Tensor, window: Window, context: SlidingKVCache) -> Tensor:
         self.asked.append((tokens.tolist(), window))
         return super().slide(tokens, window, context)
 

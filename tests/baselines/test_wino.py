@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO, look_twice
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.instrumentation import ForwardCounter
@@ -210,7 +210,7 @@ def test_a_shadow_judges_the_token_that_stands_there(eos: str) -> None:
     canvas.tokens[4:9] = torch.tensor([5, 6, 7, 8, 9])
     (block,) = canvas.blocks(settings, 0)
     state = canvas.tokens[block.start : block.stop]
-    scores = look_twice(Engine.start(model, canvas, [1, 2, 3], settings), block, state, None)
+    scores = look_twice(DecodeSession.start(model, canvas, [1, 2, 3], settings), block, state, None)
     logits = model.window_with_shadow(canvas.tokens, block.window).clone()
     logits[..., {"keep": [MASK], "suppress_logits": [MASK, 5], "suppress_confidence": [MASK, 5, 6]}[eos]] = -torch.inf
     expected = logits.softmax(dim=-1)[1, range(8), state]

@@ -11,7 +11,7 @@ from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Trace
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.transformer import Part
+from ssd.modeling.forward_input import ForwardInput
 from tests.conformance.candidates import SPECIAL, Candidate
 
 
@@ -89,7 +89,7 @@ def watched(model: MaskedDiffusionModel, prompt: Sequence[int]):
     seen: list[tuple[int, int]] = []
     expected = torch.tensor(prompt)
 
-    def look(_: torch.nn.Module, inputs: tuple[Sequence[Part]]) -> None:
+    def look(_: torch.nn.Module, inputs: tuple[Sequence[ForwardInput]]) -> None:
         ((part,),) = inputs
         tokens, start = part.tokens, part.start
         seen.append(tuple(tokens.shape))

@@ -53,7 +53,7 @@ graphs = st.integers(0, 99).map(random_graph_file)
 
 @dataclass
 class Seen:
-    """One call of `draft`: cells (row, token) of each node, and the confidence of each of them in the scores in hand.
+    """One call of `draft`: cells (row, token) of each node, and the confidence of each of them in the current scores.
 
     None where a token is sampled anew for a later step.
     """
@@ -64,20 +64,20 @@ class Seen:
 
 
 def watch(decoder: BlockDecoder) -> list[Seen | None]:
-    """What the decoder drafts, call by call; None for the state in hand alone."""
+    """What the decoder drafts, call by call; None for the current state alone."""
     seen: list[Seen | None] = []
     draft: Callable = decoder.draft
 
-    def look(engine, hand):
-        made = draft(engine, hand)
-        scores, ranking, masks = hand.scores, engine.rule.settings.ranking, hand.state == SPECIAL.mask_id
+    def look(session, current):
+        made = draft(session, current)
+        scores, ranking, masks = current.scores, session.rule.settings.ranking, current.state == SPECIAL.mask_id
         cells, confidences = [], []
         for state in made.states[1:]:
             rows = [row for row in range(len(state)) if masks[row] and state[row] != SPECIAL.mask_id]
-            assert torch.equal(state[~masks], hand.state[~masks]), "a draft never changes what is committed"
+            assert torch.equal(state[~masks], current.state[~masks]), "a draft never changes what is committed"
             cells.append({row: int(state[row]) for row in rows})
             confidences.append({row: _confidence(scores, ranking, row, int(state[row])) for row in rows})
-        start = hand.block.start - engine.canvas.prompt_length
+        start = current.block.start - session.canvas.prompt_length
         seen.append(Seen(start, cells, confidences) if made.nodes > 1 else None)
         return made
 

@@ -10,7 +10,7 @@ import torch
 
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings
-from ssd.measure.batching import SharedForwards
+from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import ForwardCounter
 from tests.conformance.candidates import LINES, SPECIAL, accepts, candidate, small_model
 from tests.generations import drawn
@@ -44,7 +44,7 @@ def test_a_batch_gives_what_its_prompts_give_alone(family, line):
         tried += 1
         model = small_model(family, tried)
         prompts = prompts_of(generator, 5)
-        shares = SharedForwards(model).run(jobs_of(decoder, prompts, settings), size=3)
+        shares = ContinuousBatcher(model).run(jobs_of(decoder, prompts, settings), size=3)
         for share, prompt in zip(shares, prompts, strict=True):
             alone = decoder.decode(model, prompt, settings, SPECIAL)
             assert share.result.response_ids == alone.response_ids
@@ -56,7 +56,7 @@ def test_a_batch_gives_what_its_prompts_give_alone(family, line):
 def test_forwards_are_shared_and_counted_once():
     model, settings = small_model("llada", 0), GenerationSettings(gen_length=8, block_length=4)
     counter = ForwardCounter(model.transformer)
-    shares = SharedForwards(model).run(jobs_of(Stepwise(), prompts_of(random.Random(0), 6), settings), size=3)
+    shares = ContinuousBatcher(model).run(jobs_of(Stepwise(), prompts_of(random.Random(0), 6), settings), size=3)
     assert [share.result.trace.nfe for share in shares] == [8] * 6
     assert counter.forwards == 16, "three at a time, in step with each other"
     assert sum(share.forwards for share in shares) == pytest.approx(16)
@@ -75,14 +75,14 @@ def test_a_response_that_comes_late_joins_the_forwards_of_the_others():
         )
         for length in (2, 6, 4, 2, 2)
     ]
-    SharedForwards(model).run(jobs, size=2)
+    ContinuousBatcher(model).run(jobs, size=2)
     # Two places: 2 | 4 | 2 in one, 6 | 2 in the other.
     assert counter.forwards == 8
 
 
 def test_seconds_add_up_to_the_wall_clock():
     model, settings = small_model("dream", 0), GenerationSettings(gen_length=8, block_length=8)
-    shared = SharedForwards(model)
+    shared = ContinuousBatcher(model)
     started_s = time.perf_counter()
     shares = shared.run(jobs_of(Stepwise(), prompts_of(random.Random(0), 7), settings), size=3)
     wall_s = time.perf_counter() - started_s
@@ -103,14 +103,14 @@ def test_one_failure_ends_the_batch_with_its_own_error(place):
     jobs[place] = fail
     before = threading.active_count()
     with pytest.raises(FloatingPointError, match="no number"):
-        SharedForwards(model).run(jobs, size=2)
+        ContinuousBatcher(model).run(jobs, size=2)
     assert threading.active_count() == before
-    assert SharedForwards(model).run(jobs_of(Stepwise(), [[7]], settings), size=2), "the model still works"
+    assert ContinuousBatcher(model).run(jobs_of(Stepwise(), [[7]], settings), size=2), "the model still works"
 
 
 def test_a_forward_that_fails_ends_the_batch_with_its_own_error(monkeypatch):
     model, settings = small_model("llada", 0), GenerationSettings(gen_length=8, block_length=8)
-    shared = SharedForwards(model)
+    shared = ContinuousBatcher(model)
     forwards = iter(range(5))
 
     def scarce(*_):

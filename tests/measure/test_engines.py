@@ -62,7 +62,7 @@ def test_nothing_is_captured_once_decoding_has_begun(family, cache, block_start,
     static = StaticModel(restless_model(family, vocabulary_size=512, mask_id=1), decoder.most_nodes, graphs)
     model = with_numerics(static, numerics, Stepwise(), decoder)
     capture_all(model, settings, SPECIAL, map(len, PROMPTS), decoder.most_nodes)
-    before, rooms = graphs.captures, static._rooms.buffers[0][0] if cache != "none" else None
+    before, rooms = graphs.captures, static._kv_buffers.buffers[0][0] if cache != "none" else None
     sizes = {"none": 0, "prefix": 3, "dual": 1}[cache]  # a window per block in prefix mode; one capacity holds all
     assert before == sizes * (1 if numerics == "locked" else 4)
     for prompt in PROMPTS:
@@ -70,7 +70,7 @@ def test_nothing_is_captured_once_decoding_has_begun(family, cache, block_start,
             decoding.decode(model, prompt, settings, SPECIAL)
     assert graphs.captures == before
     assert graphs.replays > 0 or cache == "none"
-    assert cache == "none" or static._rooms.buffers[0][0] is rooms
+    assert cache == "none" or static._kv_buffers.buffers[0][0] is rooms
     assert capture_s(model) > 0 or cache == "none"
 
 

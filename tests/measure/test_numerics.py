@@ -15,7 +15,7 @@ from ssd.decoding.scores import Scores
 from ssd.decoding.scoring import Scorer
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.numerics import with_numerics
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.speculation.decoder import SelfSpeculative
 from tests.conformance.candidates import LINES, SPECIAL, accepts, candidate, model_of
 from tests.generations import drawn
@@ -56,7 +56,7 @@ def test_a_lock_of_the_most_nodes_holds_every_forward_of_a_decoder(line):
     while len(decoded) < 3:
         settings = replace(drawn(generator), stop="none")
         if accepts(decoder, settings, "llada"):
-            model = LockedModel(model_of("llada"), decoder.most_nodes)
+            model = BatchInvariantModel(model_of("llada"), decoder.most_nodes)
             decoded.append(decoder.decode(model, [7, 8, 9], settings, SPECIAL))
     nodes = [event.nodes for each in decoded for event in each.trace.events if event.kind != "verifier"]
     assert max(nodes) <= decoder.most_nodes

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ssd.modeling import fused_attention as fused
-from ssd.modeling.attention import Rotary, attend, attend_at_once, attend_in_parts, attend_one_by_one, rotate
+from ssd.modeling.attention import Rotary, attend, attend_by_node, attend_joint, attend_split, rotate
 from ssd.modeling.config import Family
-from ssd.modeling.static_attention import InParts, Packed
+from ssd.modeling.static_attention import PackedAttention, SplitAttention
 from tests.modeling.windows import random_canvas
 from tests.models import random_model, random_transformer
 
@@ -39,7 +39,7 @@ def test_frequencies_are_rounded_as_in_the_published_code(theta: float) -> None:
 def test_rotation_dtype(full_precision: bool, model_dtype: torch.dtype, table_dtype: torch.dtype) -> None:
     rotary = Rotary(8, 1e4, full_precision)
     assert rotary.tables(5, CPU, model_dtype)[0].dtype == table_dtype
-    turns = rotary.turns(torch.arange(5), 5, model_dtype)
+    turns = rotary.rotations(torch.arange(5), 5, model_dtype)
     assert rotate(torch.ones(5, 1, 8, dtype=model_dtype), turns).dtype == model_dtype
 
 
@@ -52,7 +52,7 @@ def test_rotation_rounds_as_the_published_code_does(full_precision: bool, wide_d
     wide = vectors.to(wide_dtype)
     turned = torch.cat((-wide[..., 8:], wide[..., :8]), dim=-1)
     expected = wide * angles.cos().to(wide_dtype) + turned * angles.sin().to(wide_dtype)
-    assert torch.equal(rotate(vectors, rotary.turns(positions, 41, torch.bfloat16)), expected.bfloat16())
+    assert torch.equal(rotate(vectors, rotary.rotations(positions, 41, torch.bfloat16)), expected.bfloat16())
 
 
 def test_tables_grow_and_keep_what_they_held() -> None:
@@ -69,7 +69,7 @@ def test_scores_depend_on_distance_only() -> None:
     query, key = torch.randn(2, 1, 1, 16, dtype=torch.float64)
 
     def score(query_at: int, key_at: int) -> torch.Tensor:
-        turns = rotary.turns(torch.tensor([query_at, key_at]), 46, torch.float64)
+        turns = rotary.rotations(torch.tensor([query_at, key_at]), 46, torch.float64)
         rotated = rotate(torch.cat((query, key)), turns)[:, 0]
         return rotated[0] @ rotated[1]
 
@@ -88,10 +88,10 @@ def test_training_works_after_inference(family: Family) -> None:
 
 
 def attend_in_room(query, key, value, frozen_key, frozen_value, visible):
-    """`attend_one_by_one` with room behind the context, in which garbage lies; what is frozen must stay."""
+    """`attend_by_node` with room behind the context, in which garbage lies; what is frozen must stay."""
     garbage = torch.full_like(key[0], torch.nan)
     room = (torch.cat((frozen_key, garbage), dim=1), torch.cat((frozen_value, garbage), dim=1))
-    mixed = attend_one_by_one(query, key, value, room)
+    mixed = attend_by_node(query, key, value, room)
     for buffer, frozen in zip(room, (frozen_key, frozen_value), strict=True):
         assert torch.equal(buffer[:, : frozen.shape[1]], frozen)
     return mixed
@@ -101,10 +101,10 @@ def attend_in_room(query, key, value, frozen_key, frozen_value, visible):
 @pytest.mark.parametrize(
     ("beside_context", "masked"),
     [
-        (attend_in_parts, False),
-        (attend_in_parts, True),
-        (attend_at_once, False),
-        (attend_at_once, True),
+        (attend_split, False),
+        (attend_split, True),
+        (attend_joint, False),
+        (attend_joint, True),
         (attend_in_room, False),
     ],
 )
@@ -132,7 +132,7 @@ def test_attention_by_hand(dtype, tolerance, beside_context, masked: bool, conte
             assert (mixed[node, head] - scores.softmax(-1) @ values).abs().max() < tolerance
 
 
-@pytest.mark.parametrize("beside_context", [attend_in_parts, attend_at_once, attend_in_room])
+@pytest.mark.parametrize("beside_context", [attend_split, attend_joint, attend_in_room])
 def test_queries_may_be_fewer_than_the_windows_keys(beside_context) -> None:
     generator = torch.Generator().manual_seed(0)
     query = torch.randn(2, 6, 5, 8, generator=generator, dtype=torch.float64)
@@ -154,7 +154,7 @@ def test_other_devices_kernels_take_what_they_are_given(dtype: torch.dtype, head
     query, own, room = empty(nodes, heads, window), empty(nodes, groups, window), empty(groups, context + 99)
     frozen = (room[:, :context], room[:, :context])
     assert attend(query, own, own, frozen, (room, room)).shape == query.shape
-    for kind in (Packed, InParts):
+    for kind in (PackedAttention, SplitAttention):
         layout = kind([(room, room)], context, nodes, window, heads // groups * window)
         layout.resize(1000)
         assert layout.attend(0, query[:, :, :20], own, own, None).shape == (nodes, heads, 20, 128)
@@ -179,9 +179,9 @@ def test_a_nodes_attention_has_the_same_bits_however_many_there_are(dtype: torch
     query = torch.randn(5, 6, 33, 8, generator=generator).to(dtype)
     key, value = torch.randn(2, 5, groups, 33, 8, generator=generator).to(dtype)
     room = tuple(torch.randn(2, groups, 90, 8, generator=generator).to(dtype))
-    together = attend_one_by_one(query, key, value, room)
+    together = attend_by_node(query, key, value, room)
     for node in range(5):
-        alone = attend_one_by_one(query[node, None], key[node, None], value[node, None], room)
+        alone = attend_by_node(query[node, None], key[node, None], value[node, None], room)
         assert torch.equal(alone[0], together[node])
 
 

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from ssd.measure.instrumentation import ForwardCounter
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 from tests.modeling.windows import MODES, block_window, random_canvas, random_states, refresh_window
 from tests.models import FAMILIES, random_model
 from tests.tiles import in_tiles
@@ -17,7 +17,7 @@ NODES = 5
 COARSE = (torch.float32, torch.bfloat16)
 
 
-def stage(model: MaskedDiffusionModel, mode: str, nodes: int = NODES) -> tuple[Tensor, Window, Context | None]:
+def stage(model: MaskedDiffusionModel, mode: str, nodes: int = NODES) -> tuple[Tensor, Window, KVCache | None]:
     """States of a block, its window and its context under a cache mode."""
     canvas = random_canvas(model.config)
     window = block_window(model.config, mode)
@@ -34,7 +34,7 @@ def tiled(family: Family, dtype: torch.dtype) -> MaskedDiffusionModel:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_state_has_the_same_bits_alone_among_any_others_and_at_any_place(family, mode, make, dtype):
-    model = LockedModel(make(family, dtype), NODES)
+    model = BatchInvariantModel(make(family, dtype), NODES)
     states, window, context = stage(model, mode)
     together = model.window(states, window, context)
     for node in range(NODES):
@@ -58,13 +58,13 @@ def test_a_locked_model_computes_what_the_model_computes(family, mode):
     model = random_model(family)
     states, window, context = stage(model, mode)
     expected = model.window(states, window, context)
-    torch.testing.assert_close(LockedModel(model, NODES + 3).window(states, window, context), expected)
+    torch.testing.assert_close(BatchInvariantModel(model, NODES + 3).window(states, window, context), expected)
 
 
 @pytest.mark.parametrize("dtype", COARSE, ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_rows_bits_do_not_depend_on_how_many_rows_are_asked_for(family, dtype):
-    model = LockedModel(tiled(family, dtype), NODES)
+    model = BatchInvariantModel(tiled(family, dtype), NODES)
     states, window, context = stage(model, "prefix")
     fewer = replace(window, last_row=window.last_row - 1)
     expected = model.window(states, window, context)[:, : fewer.rows]
@@ -72,7 +72,7 @@ def test_a_rows_bits_do_not_depend_on_how_many_rows_are_asked_for(family, dtype)
 
 
 def test_a_locked_forward_is_one_forward_of_one_shape():
-    model = LockedModel(random_model("llada"), NODES)
+    model = BatchInvariantModel(random_model("llada"), NODES)
     shapes = []
     model.transformer.head.register_forward_hook(lambda module, inputs, output: shapes.append(inputs[0].shape))
     states, window, context = stage(model, "dual")
@@ -84,12 +84,12 @@ def test_a_locked_forward_is_one_forward_of_one_shape():
 
 
 def test_more_nodes_than_the_lock_holds_are_refused_by_number():
-    model = LockedModel(random_model("llada"), 2)
+    model = BatchInvariantModel(random_model("llada"), 2)
     states, window, context = stage(model, "dual", nodes=3)
-    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but runtime\.numerics=locked holds 2"):
+    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but runtime\.numerics=locked allows 2"):
         model.window(states, window, context)
 
 
 def test_a_lock_holds_at_least_one_node():
-    with pytest.raises(ValueError, match="a lock of 0 nodes: expected at least 1"):
-        LockedModel(random_model("llada"), 0)
+    with pytest.raises(ValueError, match="a batch-invariant model of 0 nodes: expected at least 1"):
+        BatchInvariantModel(random_model("llada"), 0)

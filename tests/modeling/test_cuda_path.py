@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from ssd.measure.batching import SharedForwards
+from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.cost.shapes import random_weights
 from ssd.modeling import cuda_graphs as graph
 from ssd.modeling.attention import attend
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import SlidingContext, Window
+from ssd.modeling.kv_cache import SlidingKVCache, Window
 from ssd.modeling.static_shapes import StaticModel
 from tests.modeling.windows import MODES, block_window, random_canvas, random_states, refresh_window
 from tests.models import FAMILIES, random_model, tiny_config
@@ -71,7 +71,7 @@ def test_window_forwards_give_what_a_cpu_gives(record, family, mode, dtype):
 def test_cuda_graphs_give_what_a_cpu_gives(record, family, packed, lock, dtype):
     host, device = both(family, dtype)
     model = StaticModel(device, 16, graph.CudaGraphs(PLACE), packed_nodes=packed)
-    model = LockedModel(model, 16) if lock else model
+    model = BatchInvariantModel(model, 16) if lock else model
     for seed, mode in enumerate(CACHED[:2]):
         window, canvas = block_window(host.config, mode), random_canvas(host.config, seed)
         (_, context), (_, around) = (one.refresh(canvas, refresh_window(window)) for one in (model, host))
@@ -91,7 +91,7 @@ def test_shadows_and_sliding_windows(record, dtype):
         state = canvas[window.start : window.stop]
         pairs = zip((device, host), contexts, strict=True)
         assert_alike(*(one.window_with_shadow(state, window, context) for one, context in pairs), dtype)
-    sliding = [SlidingContext(len(canvas)) for _ in range(2)]
+    sliding = [SlidingKVCache(len(canvas)) for _ in range(2)]
     for start, row, stop in ((0, 4, 12), (3, 6, 20), (9, 14, 24)):
         window, tokens = Window(start, stop, row, stop, stop), canvas[start:stop]
         slides = zip((device, host), sliding, strict=True)
@@ -108,7 +108,7 @@ def test_windows_of_several_responses_share_a_forward(record, family, dtype):
 
     host, device = both(family, dtype)
     window, canvas = block_window(host.config, "dual"), random_canvas(host.config)
-    shares = SharedForwards(device).run([job, job], 2)
+    shares = ContinuousBatcher(device).run([job, job], 2)
     expected = job(host)
     for share in shares:
         assert_alike(share.result, expected, dtype)

@@ -9,7 +9,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 from tests.modeling.reference import cache_outside, reference_model, widen_norms
 from tests.modeling.windows import BLOCK, LENGTH, block_window, random_canvas, random_states
 from tests.models import write_checkpoint
@@ -28,7 +28,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[MaskedDiffusio
     return ours, theirs
 
 
-def situation(model: MaskedDiffusionModel, mode: str) -> tuple[Tensor, Tensor, Window, Context | None]:
+def situation(model: MaskedDiffusionModel, mode: str) -> tuple[Tensor, Tensor, Window, KVCache | None]:
     """A canvas [length], a changed state [window] of it, and the context that its refresh froze."""
     window = block_window(model.config, mode)
     canvas = random_canvas(model.config)
@@ -126,7 +126,7 @@ def test_window_with_shadow_refuses_what_does_not_fit() -> None:
     canvas, state, window, context = situation(model, "dual")
     with pytest.raises(ValueError, match=f"span {window.size - 1} positions, expected the window's {window.size}"):
         model.window_with_shadow(state[1:], window, context)
-    with pytest.raises(ValueError, match="needs the context of a refresh forward"):
+    with pytest.raises(ValueError, match="needs the cache of a refresh forward"):
         model.window_with_shadow(state, window)
-    with pytest.raises(ValueError, match="the context was frozen around"):
+    with pytest.raises(ValueError, match="the cache was written around"):
         model.window_with_shadow(canvas, Window(0, LENGTH, *BLOCK, LENGTH), context)

@@ -12,7 +12,7 @@ from transformers import DynamicCache, PreTrainedModel
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.config import Family, ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import SlidingContext, Window
+from ssd.modeling.kv_cache import SlidingKVCache, Window
 from tests.modeling.reference import aligned, reference_model, run_bidirectional, widen_norms
 from tests.modeling.windows import LENGTH, random_canvas
 from tests.models import FAMILIES, write_checkpoint
@@ -75,7 +75,7 @@ def tokens_of(config: ModelConfig, window: Window, seed: int) -> Tensor:
 def test_a_start_that_stays_is_the_whole_model_on_a_canvas_cut_off(
     model: MaskedDiffusionModel, stops: tuple[int, ...]
 ) -> None:
-    context = SlidingContext(LENGTH)
+    context = SlidingKVCache(LENGTH)
     for step, stop in enumerate(stops):
         window = window_of(model.config, 0, stop)
         canvas = tokens_of(model.config, window, step)
@@ -86,7 +86,7 @@ def test_a_start_that_stays_is_the_whole_model_on_a_canvas_cut_off(
 
 def check_steps(ours: MaskedDiffusionModel, theirs: PreTrainedModel, steps: list[tuple[int, int]]) -> None:
     """Every token changes at every step, so that a key or value kept from the wrong forward shows."""
-    context, reference = SlidingContext(LENGTH), HandKept(theirs, ours.config)
+    context, reference = SlidingKVCache(LENGTH), HandKept(theirs, ours.config)
     for seed, (start, stop) in enumerate(steps):
         window = window_of(ours.config, start, stop)
         tokens = tokens_of(ours.config, window, seed)
@@ -113,7 +113,7 @@ def test_any_moving_window(
 
 
 def test_what_is_frozen_stays_as_and_where_it_is(model: MaskedDiffusionModel) -> None:
-    context = SlidingContext(LENGTH)
+    context = SlidingKVCache(LENGTH)
     views: list[tuple[Tensor, Tensor]] = []
     copies: list[tuple[Tensor, Tensor]] = []
     for seed, (start, stop) in enumerate(((0, 12), (3, 14), (5, 16), (16, 24))):
@@ -136,7 +136,7 @@ def test_the_context_matters(model: MaskedDiffusionModel) -> None:
     later = tokens_of(model.config, second, 9)
     logits = []
     for seed in (1, 2):
-        context = SlidingContext(LENGTH)
+        context = SlidingKVCache(LENGTH)
         model.slide(tokens_of(model.config, first, seed), first, context)
         logits.append(model.slide(later, second, context))
     assert (logits[0] - logits[1]).abs().max() > 1e-2
@@ -145,7 +145,7 @@ def test_the_context_matters(model: MaskedDiffusionModel) -> None:
 def test_each_call_is_one_forward(model: MaskedDiffusionModel) -> None:
     calls: list[int] = []
     model.transformer.register_forward_hook(lambda *_: calls.append(1))
-    context = SlidingContext(LENGTH)
+    context = SlidingKVCache(LENGTH)
     for seed, (start, stop) in enumerate(STEPS):
         window = window_of(model.config, start, stop)
         model.slide(tokens_of(model.config, window, seed), window, context)
@@ -154,7 +154,7 @@ def test_each_call_is_one_forward(model: MaskedDiffusionModel) -> None:
 
 @pytest.mark.parametrize(("start", "stop"), [(2, 12), (13, 16), (4, LENGTH + 1)])
 def test_a_window_that_the_context_does_not_lead_to(model: MaskedDiffusionModel, start: int, stop: int) -> None:
-    context = SlidingContext(LENGTH)
+    context = SlidingKVCache(LENGTH)
     for seed, bounds in enumerate(((0, 8), (3, 12))):
         window = window_of(model.config, *bounds)
         model.slide(tokens_of(model.config, window, seed), window, context)
@@ -167,8 +167,8 @@ def test_slide_refuses_what_does_not_fit(model: MaskedDiffusionModel) -> None:
     window = window_of(model.config, 0, 8)
     tokens = tokens_of(model.config, window, 0)
     with pytest.raises(ValueError, match="expected a start from 0 to 0"):
-        model.slide(tokens[2:], window_of(model.config, 2, 8), SlidingContext(LENGTH))
+        model.slide(tokens[2:], window_of(model.config, 2, 8), SlidingKVCache(LENGTH))
     with pytest.raises(ValueError, match="span 7 positions, expected the window's 8"):
-        model.slide(tokens[1:], window, SlidingContext(LENGTH))
-    with pytest.raises(ValueError, match="expected a canvas cut off at the window's stop, length == stop"):
-        model.slide(tokens, Window(0, 8, 1, 8, LENGTH), SlidingContext(LENGTH))
+        model.slide(tokens[1:], window, SlidingKVCache(LENGTH))
+    with pytest.raises(ValueError, match="expected a canvas that ends with the window, length == stop"):
+        model.slide(tokens, Window(0, 8, 1, 8, LENGTH), SlidingKVCache(LENGTH))

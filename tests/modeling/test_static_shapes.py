@@ -7,9 +7,9 @@ import torch
 
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling import static_attention as layouts
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_buffers import Rooms
+from ssd.modeling.kv_buffers import KVBuffers
 from ssd.modeling.kv_cache import Window
 from ssd.modeling.static_shapes import STEP, StaticModel, capacity_for
 from tests.modeling.recorded import RecordedGraphs
@@ -79,7 +79,7 @@ def test_what_lies_in_the_padding_changes_no_bit(family, dtype, packed):
     before = model.window(states, window, context)
     others = random_states(model.config, canvas, window, nodes=8, seed=7)
     with torch.inference_mode():
-        for pair in model._rooms.buffers:
+        for pair in model._kv_buffers.buffers:
             for buffer in pair:
                 buffer[:, context.size :] = torch.randn(buffer[:, context.size :].shape) * 100
         model.window(others, window, context)  # which the last three nodes then still hold
@@ -90,7 +90,7 @@ def test_what_lies_in_the_padding_changes_no_bit(family, dtype, packed):
 @pytest.mark.parametrize("mode", CACHED)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_under_a_lock_a_states_bits_do_not_depend_on_the_others(family, mode, dtype):
-    model = LockedModel(static(in_tiles(random_model(family, dtype=dtype)), 0, 5)[0], 5)
+    model = BatchInvariantModel(static(in_tiles(random_model(family, dtype=dtype)), 0, 5)[0], 5)
     window, canvas = block_window(model.config, mode), random_canvas(model.config)
     states = random_states(model.config, canvas, window, nodes=5)
     _, context = model.refresh(canvas, refresh_window(window))
@@ -143,8 +143,8 @@ def test_longer_canvases_get_larger_rooms_and_new_captures():
 
 def test_old_rooms_are_let_go_of_before_larger_ones_are_asked_for(monkeypatch):
     model, _ = static(random_model("llada", context_length=4 * STEP))
-    held, grow = [], Rooms.grow
-    monkeypatch.setattr(Rooms, "grow", lambda rooms, *how: held.append(model.shapes) or grow(rooms, *how))
+    held, grow = [], KVBuffers.grow
+    monkeypatch.setattr(KVBuffers, "grow", lambda rooms, *how: held.append(model.shapes) or grow(rooms, *how))
     for length in (20, 3 * STEP):
         window, canvas = Window(4, 9, 4, 9, length), random_canvas(model.config, length=length)
         _, context = model.refresh(canvas, window)
@@ -160,7 +160,7 @@ def test_an_overflow_harms_no_later_prompt(packed):
     _, context = model.refresh(canvas, window)
     before = model.window(states, window, context)
     with torch.inference_mode():
-        for keys, values in model._rooms.buffers:  # as a prompt leaves them whose values are beyond the dtype
+        for keys, values in model._kv_buffers.buffers:  # as a prompt leaves them whose values are beyond the dtype
             keys.fill_(torch.nan)
             values.fill_(torch.inf)
     _, context = model.refresh(canvas, window)
@@ -182,7 +182,9 @@ def static_logits(family, packed, by=0):
     model, _ = static(in_tiles(random_model(family)), packed, 5)
     window, canvas = block_window(model.config, "dual"), random_canvas(model.config)
     _, context = model.refresh(canvas, refresh_window(window))
-    return LockedModel(model, 5).window(random_states(model.config, canvas, window, 5).roll(by, 0), window, context)
+    return BatchInvariantModel(model, 5).window(
+        random_states(model.config, canvas, window, 5).roll(by, 0), window, context
+    )
 
 
 def test_a_context_that_was_written_over_is_refused():
@@ -199,7 +201,7 @@ def test_nodes_have_bounds():
     model, _ = static(random_model("llada"), most_nodes=2)
     window, canvas = block_window(model.config, "dual"), random_canvas(model.config, length=LENGTH)
     _, context = model.refresh(canvas, window)
-    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but static shapes hold 2, .*mend its most_nodes"):
+    with pytest.raises(ValueError, match=r"a forward over 3 nodes, but static shapes allow 2, .*correct its"):
         model.window(random_states(model.config, canvas, window, nodes=3), window, context)
     with pytest.raises(ValueError, match="static shapes of 0 nodes: expected at least 1"):
         static(random_model("llada"), most_nodes=0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Context, Window
+from ssd.modeling.kv_cache import KVCache, Window
 from tests.modeling.windows import (
     BLOCK,
     LENGTH,
@@ -30,7 +30,7 @@ def model(family: Family) -> MaskedDiffusionModel:
     return MODELS[family]
 
 
-def context_for(model: MaskedDiffusionModel, canvas: torch.Tensor, window: Window) -> Context | None:
+def context_for(model: MaskedDiffusionModel, canvas: torch.Tensor, window: Window) -> KVCache | None:
     return None if window.is_whole else model.refresh(canvas, refresh_window(window))[1]
 
 
@@ -161,10 +161,10 @@ def test_window_refuses_what_does_not_fit(model: MaskedDiffusionModel) -> None:
     states = canvas[window.start : window.stop][None]
     with pytest.raises(ValueError, match=f"span {window.size - 1} positions, expected the window's {window.size}"):
         model.window(states[:, 1:], window, context)
-    with pytest.raises(ValueError, match="needs the context of a refresh forward"):
+    with pytest.raises(ValueError, match="needs the cache of a refresh forward"):
         model.window(states, window)
     other = Window(window.start - 1, window.stop - 1, window.first_row - 1, window.last_row - 1, LENGTH)
-    with pytest.raises(ValueError, match=r"frozen around Window\(.*not where Window\("):
+    with pytest.raises(ValueError, match=r"written around Window\(.*not where Window\("):
         model.window(states, other, context)
     with pytest.raises(ValueError, match=rf"canvas has {LENGTH - 1} positions, expected the window's {LENGTH}"):
         model.refresh(canvas[1:], window)
@@ -175,7 +175,7 @@ def test_dream_cannot_predict_a_position_whose_left_neighbour_is_context() -> No
     window = block_window(model.config, "dual")
     canvas = random_canvas(model.config)
     _, context = model.refresh(canvas, refresh_window(window))
-    with pytest.raises(ValueError, match=f"position {BLOCK[0]} is made at {BLOCK[0] - 1}, outside"):
+    with pytest.raises(ValueError, match=f"position {BLOCK[0]} is predicted at {BLOCK[0] - 1}, but"):
         model.window(canvas[None, slice(*BLOCK)], replace(window, first_row=BLOCK[0]), context)
 
 

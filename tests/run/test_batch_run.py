@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ssd.measure.batching import SharedForwards
+from ssd.measure.batching import ContinuousBatcher
 from ssd.report.console.run_table import print_summary
 from ssd.run import job
 
@@ -72,13 +72,13 @@ def test_what_cannot_be_batched_is_refused(words, message, short_run):
 def test_sides_take_turns_at_going_first_after_a_warm_up_of_whole_batches(short_run, monkeypatch):
     monkeypatch.setattr(job, "BATCHES", 1)
     calls = []
-    run = SharedForwards.run
+    run = ContinuousBatcher.run
 
     def watch(self, jobs, size):
         calls.append((type(jobs[0].func.__self__).__name__, len(jobs)))
         return run(self, jobs, size)
 
-    monkeypatch.setattr(SharedForwards, "run", watch)
+    monkeypatch.setattr(ContinuousBatcher, "run", watch)
     summary = short_run("llada", "runtime.limit=5", "runtime.batch_size=2", "runtime.reference=chain")
     warm_up, measured = calls[:3], calls[3:]
     assert warm_up == [("Stepwise", 2), ("SelfSpeculative", 2), ("Stepwise", 2)]

@@ -11,7 +11,7 @@ from scripts.audit import main
 from ssd.audit import reproduce
 from ssd.config.plan import make_plan
 from ssd.measure.engines import as_decoded
-from ssd.modeling.batch_invariant import LockedModel
+from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.run.runner import run
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
@@ -62,7 +62,7 @@ def test_a_replay_is_made_in_the_runs_numerics(numerics, checkpoint, tmp_path, c
     monkeypatch.setattr(reproduce, "as_decoded", lambda *given: seen.append(as_decoded(*given)) or seen[-1])
     assert main([str(folder), "--replay"]) == 0
     assert "replay: 2 samples decoded again, 0 differences" in capsys.readouterr().out
-    assert (seen[0].dtype, isinstance(seen[0], LockedModel)) == {
+    assert (seen[0].dtype, isinstance(seen[0], BatchInvariantModel)) == {
         "locked": (torch.bfloat16, True),
         "float64": (torch.float64, False),
     }[numerics]

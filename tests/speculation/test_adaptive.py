@@ -30,9 +30,9 @@ def test_a_response_does_learn():
     seen = []
 
     class Watched(SelfSpeculative):
-        def draft(self, engine, hand):
-            draft = super().draft(engine, hand)
-            seen.append(engine.memory.estimate.weights)
+        def draft(self, session, current):
+            draft = super().draft(session, current)
+            seen.append(session.draft_state.pick_model.weights)
             return draft
 
     Watched(builder="best_first").decode(restless_model("llada"), [1, 2], GENERATION, SPECIAL)
@@ -89,8 +89,8 @@ def test_what_drafts_have_made_and_cost_so_far_is_known_to_the_next(builder):
     kept, costs = [], NodeCosts((1, 4, 32), (1.0, 1.5, 4.0))
 
     class Watched(SelfSpeculative):
-        def memory(self):
-            kept.append(super().memory())
+        def new_draft_state(self):
+            kept.append(super().new_draft_state())
             return kept[-1]
 
     decoder = Watched(depth="auto", builder=builder, costs=costs.pairs)
@@ -117,7 +117,7 @@ def test_costs_are_those_of_the_work_ahead(cache):
 
 def test_costs_rise_in_steps_where_nodes_are_padded(monkeypatch):
     model = restless_model("llada")
-    monkeypatch.setattr(model, "evaluated", lambda nodes: 1 << (nodes - 1).bit_length())
+    monkeypatch.setattr(model, "computed_nodes", lambda nodes: 1 << (nodes - 1).bit_length())
     decoder = SelfSpeculative(depth="auto", budget=8)
     decoder.load(model, Path(), GENERATION, Workload())
     costs = dict(decoder.measured()["costs"])

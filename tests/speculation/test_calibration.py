@@ -107,10 +107,10 @@ def test_ranks_are_those_of_the_logits_in_hand(cache):
     class Spy(Stepwise):
         runner_up = True
 
-        def draft(self, engine, hand):
-            best_two = torch.stack((hand.scores.token[0], hand.scores.other_token[0]), dim=1)
-            scored.append((hand.state.tolist(), hand.scores.confidence[0].tolist(), best_two.tolist()))
-            return super().draft(engine, hand)
+        def draft(self, session, current):
+            best_two = torch.stack((current.scores.token[0], current.scores.other_token[0]), dim=1)
+            scored.append((current.state.tolist(), current.scores.confidence[0].tolist(), best_two.tolist()))
+            return super().draft(session, current)
 
     Spy().decode(model, PROMPT, generation, SPECIAL)
     expected = []

@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from ssd.decoding.decoder import BlockState
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.speculation.decoder import SelfSpeculative
-from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick
+from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick, draft_from_graph
 from ssd.speculation.forecast import Forecast
-from ssd.speculation.graph_draft import lay
 from tests.generations import generations
 from tests.graphs import random_graph, random_graph_file
 from tests.models import FAMILIES
 from tests.restless import restless_model
-from tests.speculation.test_draft_tree import hand_in_block
+from tests.speculation.test_draft_tree import current_in_block
 from tests.speculation.test_lossless import SPECIAL, order
 
 
@@ -53,39 +52,39 @@ def test_no_graph_changes_a_response(family, model_seed, prompt, generation, gra
     assert max(event.nodes for event in decoded.trace.events) <= nodes
 
 
-def in_progress(seed: int, committed: int) -> tuple[Engine, BlockState]:
+def in_progress(seed: int, committed: int) -> tuple[DecodeSession, BlockState]:
     """A block of twelve rows, some of them filled, with the scores of its opening forward in hand."""
-    engine, hand = hand_in_block(seed)
-    hand.state[random.Random(seed).sample(range(12), committed)] = 5
-    return engine, replace(hand, masked=hand.state == 63, step=committed)
+    session, current = current_in_block(seed)
+    current.state[random.Random(seed).sample(range(12), committed)] = 5
+    return session, replace(current, masked=current.state == 63, step=committed)
 
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize(("committed", "depth", "budget"), [(1, 9, 99), (4, 9, 99), (6, 2, 99), (9, 9, 5), (11, 9, 99)])
 def test_a_graph_lies_over_a_state_as_its_words_say(seed, committed, depth, budget):
     """Brute force, greedy, a pick a step: sort the masked rows by confidence, and fill in what a node says."""
-    engine, hand = in_progress(seed, committed)
+    session, current = in_progress(seed, committed)
     graph = random_graph(seed)
-    confidence = hand.scores.confidence[0].tolist()
-    ranked = sorted((row for row in range(12) if hand.masked[row]), key=lambda row: (-confidence[row], row))
-    tokens = list(zip(hand.scores.token[0].tolist(), hand.scores.other_token[0].tolist(), strict=True))
-    expected = [(hand.state.tolist(), hand.step, 0)]
+    confidence = current.scores.confidence[0].tolist()
+    ranked = sorted((row for row in range(12) if current.masked[row]), key=lambda row: (-confidence[row], row))
+    tokens = list(zip(current.scores.token[0].tolist(), current.scores.other_token[0].tolist(), strict=True))
+    expected = [(current.state.tolist(), current.step, 0)]
     for node in graph.nodes:
         fits = all(len(step) == 1 for step in node.steps) and all(p < len(ranked) for p, _ in node.picks)
         if fits and len(node.picks) < len(ranked) and len(node.steps) <= depth and len(expected) < budget:
-            state = hand.state.tolist()
+            state = current.state.tolist()
             for position, token in node.picks:
                 state[ranked[position]] = tokens[ranked[position]][token]
-            expected.append((state, hand.step + len(node.steps), len(node.steps)))
-    draft = lay(graph, Forecast(engine, hand, 9), hand, depth, budget)
+            expected.append((state, current.step + len(node.steps), len(node.steps)))
+    draft = draft_from_graph(graph, Forecast(session, current, 9), current, depth, budget)
     assert list(zip(draft.states.tolist(), draft.steps.tolist(), draft.depths, strict=True)) == expected
 
 
 def test_a_step_that_commits_several_picks_is_a_group_of_as_many():
-    engine, hand = hand_in_block(block_length=9, steps=4)  # 3, 2, 2 and 2 picks
+    session, current = current_in_block(block_length=9, steps=4)  # 3, 2, 2 and 2 picks
     pairs, triple = [[(0, 0), (1, 0)]], [[(0, 0), (2, 0), (1, 1)]]
     graph = graph_of(pairs, triple, [*triple, [(3, 0), (4, 0)]], [*triple, [(3, 0), (4, 0), (5, 0)]])
-    draft = lay(graph, Forecast(engine, hand, 9), hand, 9, 99)
+    draft = draft_from_graph(graph, Forecast(session, current, 9), current, 9, 99)
     assert draft.drafted == (1, 1)
     assert (draft.states != 63).sum(dim=1).tolist() == [0, 3, 5]
     assert draft.steps.tolist() == [0, 1, 2]
@@ -94,14 +93,14 @@ def test_a_step_that_commits_several_picks_is_a_group_of_as_many():
 @pytest.mark.parametrize("ranking", ["low_confidence", "maskgit_plus"])
 def test_each_step_takes_the_tokens_that_its_own_noise_foretells(ranking):
     """Positions rank as they are expected to be picked, step after step; tokens are those of the pick's step."""
-    engine, hand = hand_in_block(block_length=12, temperature=1.0, ranking=ranking)
-    forecast = Forecast(engine, hand, 4)
-    chain = SelfSpeculative(depth=4).draft(engine, hand)
+    session, current = current_in_block(block_length=12, temperature=1.0, ranking=ranking)
+    forecast = Forecast(session, current, 4)
+    chain = SelfSpeculative(depth=4).draft(session, current)
     nodes = [[[(p, 0)] for p in range(length)] for length in range(1, 5)]
-    assert torch.equal(lay(graph_of(*nodes), forecast, hand, 9, 99).states, chain.states)
-    foreseen = engine.rule.foresee(hand.scores, torch.arange(2), hand.block, runner_up=True)
+    assert torch.equal(draft_from_graph(graph_of(*nodes), forecast, current, 9, 99).states, chain.states)
+    foreseen = session.rule.foresee(current.scores, torch.arange(2), current.block, runner_up=True)
     first, second = forecast.rows[:2]
-    draft = lay(graph_of([[(1, 1)]], [[(1, 1)], [(0, 0)]], [[(0, 1)]]), forecast, hand, 9, 99)
+    draft = draft_from_graph(graph_of([[(1, 1)]], [[(1, 1)], [(0, 0)]], [[(0, 1)]]), forecast, current, 9, 99)
     assert draft.states[1, second] == foreseen.other_token[0, second]
     assert draft.states[2, [second, first]].tolist() == [foreseen.other_token[0, second], foreseen.token[1, first]]
     assert draft.states[3, first] == foreseen.other_token[0, first]
@@ -109,9 +108,9 @@ def test_each_step_takes_the_tokens_that_its_own_noise_foretells(ranking):
 
 @pytest.mark.parametrize("ranking", ["random", "origin"])
 def test_an_order_that_is_known_in_advance_is_the_order_of_ranks(ranking):
-    engine, hand = hand_in_block(block_length=12, ranking=ranking)
-    forecast = Forecast(engine, hand, 6)
-    chain = SelfSpeculative(depth=6).draft(engine, hand)
+    session, current = current_in_block(block_length=12, ranking=ranking)
+    forecast = Forecast(session, current, 6)
+    chain = SelfSpeculative(depth=6).draft(session, current)
     filled = [set((state != 63).nonzero().flatten().tolist()) for state in chain.states]
     assert all(set(forecast.rows[: len(rows)]) == rows for rows in filled)
     assert sorted(forecast.rows) == list(range(12))
@@ -119,19 +118,19 @@ def test_an_order_that_is_known_in_advance_is_the_order_of_ranks(ranking):
 
 def test_states_that_come_to_the_same_are_one_node():
     """Sampled, the second-best token of one step may be the best of another."""
-    engine, hand = hand_in_block(block_length=12, temperature=1.0)
-    forecast = Forecast(engine, hand, 4)
+    session, current = current_in_block(block_length=12, temperature=1.0)
+    forecast = Forecast(session, current, 4)
     first, second = forecast.rows[:2]
     forecast._token[1][first] = forecast._other_token[0][first]
     forecast._token[1][second] = forecast._token[0][second]
-    draft = lay(graph_of([[(0, 1)], [(1, 0)]], [[(1, 0)], [(0, 0)]]), forecast, hand, 9, 99)
+    draft = draft_from_graph(graph_of([[(0, 1)], [(1, 0)]], [[(1, 0)], [(0, 0)]]), forecast, current, 9, 99)
     assert draft.nodes == 2
 
 
 def test_the_first_nodes_are_the_smaller_graph():
-    engine, hand = in_progress(3, committed=1)
-    forecast = Forecast(engine, hand, 9)
-    states = [lay(random_graph(4), forecast, hand, 9, budget).states.tolist() for budget in range(1, 9)]
+    session, current = in_progress(3, committed=1)
+    forecast = Forecast(session, current, 9)
+    states = [draft_from_graph(random_graph(4), forecast, current, 9, budget).states.tolist() for budget in range(1, 9)]
     assert all(larger[:-1] == smaller for smaller, larger in pairwise(states))
 
 

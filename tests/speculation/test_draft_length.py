@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd.speculation.draft_length import Payoff
+from ssd.speculation.draft_length import DraftLengthPolicy
 from ssd.speculation.draft_tree import Node, Taken
 from ssd.speculation.node_costs import NodeCosts
 
 
 def tree_of(reached):
-    """A chain of nodes with these probabilities of being reached after the state in hand."""
+    """A chain of nodes with these probabilities of being reached after the current state."""
     return [Taken(Node(frozenset(), depth, depth), value) for depth, value in enumerate([1.0, *reached])]
 
 
@@ -29,7 +29,7 @@ def test_no_other_number_of_nodes_leaves_a_better_ratio(reached, extra, steps, r
     costs = costs_of([1 + sum(extra[:count]) for count in range(len(extra) + 1)])
     budget, spent = len(extra) + 1, steps / rate
     taken = tree_of(reached)
-    chosen = Payoff(costs, budget).choose(taken, steps, spent)
+    chosen = DraftLengthPolicy(costs, budget).choose(taken, steps, spent)
 
     def ratio(count):
         return (steps + sum(node.reached for node in taken[:count])) / (spent + costs.relative(count))
@@ -40,21 +40,21 @@ def test_no_other_number_of_nodes_leaves_a_better_ratio(reached, extra, steps, r
 
 
 def test_one_node_where_others_cost_as_much_as_another_forward():
-    assert len(Payoff(costs_of(range(1, 10)), 9).choose(tree_of([0.99] * 8), 0, 0.0)) == 1
+    assert len(DraftLengthPolicy(costs_of(range(1, 10)), 9).choose(tree_of([0.99] * 8), 0, 0.0)) == 1
 
 
 def test_all_nodes_where_they_are_free():
-    assert len(Payoff(costs_of([1.0] * 9), 9).choose(tree_of([0.01] * 20), 0, 0.0)) == 9
+    assert len(DraftLengthPolicy(costs_of([1.0] * 9), 9).choose(tree_of([0.01] * 20), 0, 0.0)) == 9
 
 
 def test_a_step_up_in_cost_is_climbed_only_if_what_lies_beyond_pays():
-    payoff = Payoff(costs_of([1.0] * 4 + [1.5] * 4), 8)
-    assert len(payoff.choose(tree_of([0.9] * 7), 0, 0.0)) == 8
-    assert len(payoff.choose(tree_of([0.9] * 3 + [0.2] * 4), 0, 0.0)) == 4
+    policy = DraftLengthPolicy(costs_of([1.0] * 4 + [1.5] * 4), 8)
+    assert len(policy.choose(tree_of([0.9] * 7), 0, 0.0)) == 8
+    assert len(policy.choose(tree_of([0.9] * 3 + [0.2] * 4), 0, 0.0)) == 4
 
 
 def test_no_more_nodes_are_grown_than_can_pay():
     """The tree is asked for its nodes one by one; those that come too late are never made."""
     grown = iter(tree_of([0.9, 0.05, *[0.01] * 30]))
-    Payoff(costs_of([1 + 0.3 * count for count in range(32)]), 32).choose(grown, 0, 0.0)
+    DraftLengthPolicy(costs_of([1 + 0.3 * count for count in range(32)]), 32).choose(grown, 0, 0.0)
     assert len(list(grown)) >= 29

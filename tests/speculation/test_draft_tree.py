@@ -10,54 +10,54 @@ from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
-from ssd.decoding.session import Engine
+from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.speculation.draft_memory import Lesson
+from ssd.speculation.draft_memory import DraftMemory
 from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast
-from ssd.speculation.pick_model import Estimate
-from ssd.speculation.verify import walk
+from ssd.speculation.pick_model import PickModel
+from ssd.speculation.verify import accepted_path
 from tests.models import random_model
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62,))
 
 
-def hand_in_block(seed=0, block_length=12, **values) -> tuple[Engine, BlockState]:
+def current_in_block(seed=0, block_length=12, **values) -> tuple[DecodeSession, BlockState]:
     """A block right after its opening forward, nothing of it committed yet."""
     model = random_model("llada", seed, sharpness=2.0)
     settings = GenerationSettings(gen_length=block_length, block_length=block_length, cache="none", **values)
     canvas = Canvas([1, 2, 3], settings, SPECIAL)
-    engine = Engine.start(model, canvas, [1, 2, 3], settings, runner_up=True, memory=Lesson())
+    session = DecodeSession.start(model, canvas, [1, 2, 3], settings, runner_up=True, draft_state=DraftMemory())
     block = next(canvas.blocks(settings, 0))
     state = canvas.tokens[block.start : block.stop].clone()
-    _, scores, _ = engine.open(Draft.of_state(state, 0), block)
-    return engine, BlockState(block, state, state == 63, scores, 0)
+    _, scores, _ = session.open(Draft.of_state(state, 0), block)
+    return session, BlockState(block, state, state == 63, scores, 0)
 
 
-def draft_of(hand_and_engine, builder, depth, width, budget, alternatives=False) -> Draft:
-    engine, hand = hand_and_engine
-    return grow(Forecast(engine, hand, depth, Estimate()), hand, builder, depth, width, budget, alternatives)
+def draft_of(current_and_session, builder, depth, width, budget, alternatives=False) -> Draft:
+    session, current = current_and_session
+    return grow(Forecast(session, current, depth, PickModel()), current, builder, depth, width, budget, alternatives)
 
 
 def test_a_chain_adds_the_ranked_picks_one_by_one():
-    engine, hand = hand_in_block()
-    draft = draft_of((engine, hand), "chain", 5, 1, 6)
-    ranking = engine.rank(hand.scores, Draft.of_state(hand.state, 0), hand.block)
-    state = hand.state.clone()
+    session, current = current_in_block()
+    draft = draft_of((session, current), "chain", 5, 1, 6)
+    ranking = session.rank(current.scores, Draft.of_state(current.state, 0), current.block)
+    state = current.state.clone()
     assert draft.depths == (0, 1, 2, 3, 4, 5)
     for depth in range(6):
         assert torch.equal(draft.states[depth], state)
         row = ranking.order[0, depth]
-        state[row] = hand.scores.token[0, row]
+        state[row] = current.scores.token[0, row]
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_kary_holds_every_merged_state_within_reach(depth, width):
     """Brute force: follow every sequence of `width` choices among the remaining ranked rows; count distinct states."""
-    engine, hand = hand_in_block()
-    draft = draft_of((engine, hand), "kary", depth, width, 10_000)
-    order = engine.rank(hand.scores, Draft.of_state(hand.state, 0), hand.block).order[0].tolist()
+    session, current = current_in_block()
+    draft = draft_of((session, current), "kary", depth, width, 10_000)
+    order = session.rank(current.scores, Draft.of_state(current.state, 0), current.block).order[0].tolist()
     expected = set()
     for length in range(depth + 1):
         for choices in itertools.product(range(width), repeat=length):
@@ -70,19 +70,19 @@ def test_kary_holds_every_merged_state_within_reach(depth, width):
 
 
 def test_alternatives_draft_the_second_best_token_where_it_is_likelier_than_another_row():
-    engine, hand = hand_in_block(block_length=4)
+    session, current = current_in_block(block_length=4)
     confidence = torch.tensor([[0.01, 0.5, 0.02, 0.01]], dtype=torch.float64)
     token, other = torch.tensor([[10, 11, 12, 13]]), torch.tensor([[20, 21, 22, 23]])
-    hand = replace(hand, scores=Scores(torch.tensor([0]), token, confidence, confidence, other, confidence * 0.9))
-    draft = draft_of((engine, hand), "kary", 1, 2, 100, alternatives=True)
+    current = replace(current, scores=Scores(torch.tensor([0]), token, confidence, confidence, other, confidence * 0.9))
+    draft = draft_of((session, current), "kary", 1, 2, 100, alternatives=True)
     assert draft.states.tolist() == [[63, 63, 63, 63], [63, 11, 63, 63], [63, 21, 63, 63]]
-    draft = draft_of((engine, hand), "kary", 1, 2, 100)
+    draft = draft_of((session, current), "kary", 1, 2, 100)
     assert draft.states.tolist() == [[63, 63, 63, 63], [63, 11, 63, 63], [63, 63, 12, 63]]
 
 
 @pytest.mark.parametrize("budget", [2, 5, 9, 17])
 def test_best_first_takes_the_likeliest_nodes_and_its_children_follow_their_parents(budget):
-    draft = draft_of(hand_in_block(), "best_first", 8, 3, budget)
+    draft = draft_of(current_in_block(), "best_first", 8, 3, budget)
     assert draft.nodes == budget
     sets = [frozenset((state != 63).nonzero().flatten().tolist()) for state in draft.states]
     for index, node in enumerate(sets[1:], start=1):
@@ -91,9 +91,9 @@ def test_best_first_takes_the_likeliest_nodes_and_its_children_follow_their_pare
 
 def test_no_node_is_spent_on_a_full_block():
     for builder in ("chain", "kary", "best_first"):
-        engine, hand = hand_in_block(block_length=4)
+        session, current = current_in_block(block_length=4)
         width = 1 if builder == "chain" else 4
-        draft = draft_of((engine, hand), builder, 9, width, 1000)
+        draft = draft_of((session, current), builder, 9, width, 1000)
         assert (draft.states == 63).any(dim=1).all()
         assert max(draft.depths) == 3
 
@@ -103,7 +103,7 @@ def test_the_walk_follows_successors_and_nothing_else():
     draft = Draft(states, torch.tensor([0, 1, 1, 2, 2]), (0, 1, 1, 2, 2))
     leads_to = torch.tensor([[9, 2, 9], [1, 5, 9], [1, 2, 9], [1, 2, 3], [1, 5, 4]])
     steps = torch.tensor([1, 2, 2, 3, 3])
-    assert walk(draft, leads_to, steps) == [0, 2, 3]
-    assert walk(draft, leads_to, steps + 1) == [0], "the same contents at another step are another state"
+    assert accepted_path(draft, leads_to, steps) == [0, 2, 3]
+    assert accepted_path(draft, leads_to, steps + 1) == [0], "the same contents at another step are another state"
     leads_to[0, 2] = 7
-    assert walk(draft, leads_to, steps) == [0]
+    assert accepted_path(draft, leads_to, steps) == [0]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd.speculation.pick_model import HORIZON, PRIOR, Estimate, features_of
+from ssd.speculation.pick_model import HORIZON, PRIOR, PickModel, features_of
 
 numbers = st.floats(-700, 40)
 
@@ -16,17 +16,17 @@ def test_odds_are_probabilities_however_much_was_learnt(certainty, age, data):
     some = st.frozensets(st.integers(0, len(rows)))
     last = data.draw(some)
     features = features_of(rows, certainty, age, last, last | data.draw(some))
-    estimate = Estimate()
+    pick_model = PickModel()
     for picked in data.draw(st.lists(st.sampled_from(range(len(rows))), max_size=30)):
-        estimate.learn(features, picked)
-    odds = estimate.odds(features)
+        pick_model.learn(features, picked)
+    odds = pick_model.odds(features)
     assert len(odds) == len(rows)
     assert all(0 <= odd <= 1 for odd in odds)
     assert sum(odds) == pytest.approx(1)
 
 
 def odds_of(rows, certainty, age=1, last=(), filled=()):
-    return Estimate().odds(features_of(rows, certainty, age, last, filled))
+    return PickModel().odds(features_of(rows, certainty, age, last, filled))
 
 
 def test_the_surer_row_is_likelier_and_the_less_so_the_older_the_forecast():
@@ -54,12 +54,12 @@ def test_the_right_neighbour_of_the_last_pick_comes_to_the_front():
 
 def test_it_comes_to_expect_what_it_is_shown_and_another_response_starts_anew():
     features = features_of(range(4), [4.0, 3.0, 2.0, 1.0], 1, (), ())
-    estimate = Estimate()
-    seen = [estimate.odds(features)[2]]
+    pick_model = PickModel()
+    seen = [pick_model.odds(features)[2]]
     for _ in range(40):
-        estimate.learn(features, picked=2)
-        seen.append(estimate.odds(features)[2])
+        pick_model.learn(features, picked=2)
+        seen.append(pick_model.odds(features)[2])
     assert seen == sorted(seen)
     assert seen[-1] > 1.3 * seen[0]
-    assert estimate.weights != PRIOR
-    assert Estimate().weights == PRIOR
+    assert pick_model.weights != PRIOR
+    assert PickModel().weights == PRIOR

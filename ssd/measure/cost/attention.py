@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ssd.measure import clock
-from ssd.modeling.attention import attend, attend_at_once
+from ssd.modeling.attention import attend, attend_joint
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.fused_attention import attend_in_parts, has_fused
-from ssd.modeling.static_attention import InParts, Layout, Packed
+from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.fused_attention import attend_split, has_fused
+from ssd.modeling.static_attention import PackedAttention, SplitAttention, StaticAttention
 from ssd.modeling.static_shapes import capacity_for
 
 REPEATS = 15
@@ -23,7 +23,7 @@ REPEATS = 15
 
 @torch.inference_mode()
 def attention_rows(
-    model: MaskedDiffusionModel, window: int, context: int, nodes: Sequence[int], repeats: int = REPEATS
+    model: DiffusionModel, window: int, context: int, nodes: Sequence[int], repeats: int = REPEATS
 ) -> list[dict[str, Any]]:
     """Return milliseconds for every number of nodes, of eager and of static attention.
 
@@ -47,12 +47,12 @@ def attention_rows(
         given = (query, key, value)
         found: dict[str, Callable[[int], Tensor]] = {
             "eager": lambda layer: attend(*given, contexts[layer], tails[layer]),
-            "at_once": lambda layer: attend_at_once(*given, *contexts[layer]),
+            "at_once": lambda layer: attend_joint(*given, *contexts[layer]),
         }
         if has_fused(weight, size):
-            found["in_parts"] = lambda layer: attend_in_parts(*given, *contexts[layer])
-        for name, kind in (("static_packed", Packed), ("static_in_parts", InParts)):
-            if kind is Packed or has_fused(weight, size):
+            found["in_parts"] = lambda layer: attend_split(*given, *contexts[layer])
+        for name, kind in (("static_packed", PackedAttention), ("static_in_parts", SplitAttention)):
+            if kind is PackedAttention or has_fused(weight, size):
                 layout = kind(rooms, capacity_for(context), len(query), window, shared * window)
                 layout.resize(context)
                 found[name] = partial(_attend_static, layout, given)
@@ -70,7 +70,7 @@ def attention_rows(
     return rows
 
 
-def _attend_static(layout: Layout, given: tuple[Tensor, Tensor, Tensor], layer: int) -> Tensor:
+def _attend_static(layout: StaticAttention, given: tuple[Tensor, Tensor, Tensor], layer: int) -> Tensor:
     return layout.attend(layer, *given, None)
 
 

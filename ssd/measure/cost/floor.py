@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from ssd.measure.clock import timed
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 MOST_COPIED = 2**30
 """Bytes whose copy is timed, at most. A smaller model's are matched, as its weights may stay in a cache."""
@@ -25,7 +25,7 @@ class Rates:
     flops_per_s: float
 
     @classmethod
-    def measure(cls, model: MaskedDiffusionModel, repeats: int = 30) -> Rates:
+    def measure(cls, model: DiffusionModel, repeats: int = 30) -> Rates:
         """The best of `repeats` copies of as many bytes as the model's weights, and of square products in its dtype."""
         device, dtype = model.device, model.dtype
         size = min(MOST_COPIED, weight_bytes(model)) // dtype.itemsize
@@ -45,7 +45,7 @@ class Work:
     flops: int
 
     @classmethod
-    def of(cls, model: MaskedDiffusionModel, nodes: int, window: int, context: int, rows: int) -> Work:
+    def of(cls, model: DiffusionModel, nodes: int, window: int, context: int, rows: int) -> Work:
         """nodes: states; window: positions recomputed in each; context: frozen positions; rows: predicted in each."""
         config, layers = model.config, model.config.layers
         key_value = 2 * config.key_value_heads * config.head_size
@@ -66,7 +66,7 @@ class Work:
         return self.bytes / latency_s / rates.bytes_per_s
 
 
-def weight_bytes(model: MaskedDiffusionModel) -> int:
+def weight_bytes(model: DiffusionModel) -> int:
     """Bytes of all weights that a forward reads in full: all but the embedding's."""
     weights = sum(weight.nbytes for weight in model.transformer.parameters())
     return weights - model.transformer.embedding.weight.nbytes

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ssd.decoding.canvas import Block, Canvas, block_at
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import clock
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 class Shape(NamedTuple):
@@ -32,7 +32,7 @@ def block_of(settings: GenerationSettings, logits_shift: int, index: int, length
 
 
 def time_forwards(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     lengths: Sequence[int],
@@ -67,7 +67,7 @@ def time_forwards(
 
 
 def _forwards_of_block(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     index: int,

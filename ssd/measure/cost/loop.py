@@ -13,7 +13,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure import clock
 from ssd.measure.cost.model import CostModel, node_grid
 from ssd.measure.instrumentation import ForwardTimer
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
 
 
@@ -23,7 +23,7 @@ def decoders() -> dict[str, Decoder]:
 
 
 def loop_rows(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     prompt_length: int,

@@ -13,7 +13,7 @@ import numpy as np
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.cost.forwards import Shape, block_of, time_forwards
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 
 def node_grid(most_nodes: int) -> list[int]:
@@ -47,7 +47,7 @@ class CostModel:
     @classmethod
     def measure(
         cls,
-        model: MaskedDiffusionModel,
+        model: DiffusionModel,
         settings: GenerationSettings,
         special: SpecialTokens,
         prompt_lengths: Sequence[int],
@@ -62,9 +62,9 @@ class CostModel:
         lengths = sorted(settings.gen_length + length for length in {min(prompt_lengths), max(prompt_lengths)})
         blocks, every = block_grid(settings), range(1, max(nodes))
         # Where nodes are padded, what they cost is no line from one count that is made to the next.
-        padded = any(model.evaluated(count) != count for count in every)
+        padded = any(model.computed_nodes(count) != count for count in every)
         nodes = sorted({*nodes, *every} if padded else set(nodes))
-        made = sorted({model.evaluated(count) for count in nodes})
+        made = sorted({model.computed_nodes(count) for count in nodes})
         measured = time_forwards(model, settings, special, lengths, blocks, made, budget_s, most_rounds)
         median = {shape: statistics.median(seconds) for shape, seconds in measured.items()}
         return cls(
@@ -75,7 +75,7 @@ class CostModel:
             nodes=nodes,
             first_s=[[median[Shape(0, block, length)] for block in blocks] for length in lengths],
             window_s=[
-                [[median[Shape(model.evaluated(count), block, length)] for count in nodes] for block in blocks]
+                [[median[Shape(model.computed_nodes(count), block, length)] for count in nodes] for block in blocks]
                 for length in lengths
             ],
             rounds=min(map(len, measured.values())),

@@ -11,13 +11,13 @@ from ssd.measure.cost.floor import Rates, Work
 from ssd.measure.cost.forwards import Shape, block_of
 from ssd.measure.cost.model import CostModel
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 Row = dict[str, Any]
 
 
 def forward_rows(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     prompt_length: int,
@@ -61,7 +61,7 @@ def split_by_fit(config: ModelConfig, prompt_length: int, gen_lengths: Sequence[
 
 
 def growth_rows(
-    model: MaskedDiffusionModel,
+    model: DiffusionModel,
     settings: GenerationSettings,
     special: SpecialTokens,
     prompt_length: int,

@@ -8,6 +8,7 @@ from torch import nn
 from ssd.modeling.checkpoint import make_current
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Transformer
 
 SHAPES = {
@@ -51,9 +52,7 @@ def shape_with(mask_id: int) -> ModelConfig:
     raise ValueError(f"no shape with mask id {mask_id} is known; name a folder that holds its config.json with --path")
 
 
-def random_weights(
-    config: ModelConfig, device: torch.device, dtype: torch.dtype, seed: int = 0
-) -> MaskedDiffusionModel:
+def random_weights(config: ModelConfig, device: torch.device, dtype: torch.dtype, seed: int = 0) -> DiffusionModel:
     """A model whose weights are drawn on the device itself: logits of about unit variance, norms 1, biases 0."""
     make_current(device)
     with torch.device("meta"):

@@ -20,6 +20,6 @@ class Demanding(Stepwise):
         assert (folder / "config.json").is_file()
         self.verifier = torch.nn.Identity()
 
-    def draft(self, engine, hand):
-        self.verifier(hand.state)
-        return super().draft(engine, hand)
+    def draft(self, session, current):
+        self.verifier(current.state)
+        return super().draft(session, current)

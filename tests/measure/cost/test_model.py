@@ -147,7 +147,7 @@ def test_an_outlier_does_not_matter(paced, monkeypatch):
 def test_padded_nodes_cost_what_is_evaluated(paced, monkeypatch, grid):
     """No line leads from one count to the next where shapes are static: five nodes take what eight do."""
     model = paced("llada")
-    monkeypatch.setattr(model, "evaluated", lambda nodes: min(1 << (nodes - 1).bit_length(), 9))
+    monkeypatch.setattr(model, "computed_nodes", lambda nodes: min(1 << (nodes - 1).bit_length(), 9))
     cost = CostModel.measure(model, settings_of("dual"), SPECIAL, [5], grid)
     seconds = [cost.forward_s(Shape(nodes, 0, 37)) for nodes in range(1, 10)]
     assert [seconds.index(value) + 1 for value in seconds] == [1, 2, 3, 3, 5, 5, 5, 5, 9]
