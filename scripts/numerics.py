@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from baselines.stepwise import Stepwise
+from scripts.independence import building_blocks, window_forwards
 from ssd.config.plan import Plan, make_plan
 from ssd.config.runtime import DTYPES, NUMERICS
 from ssd.decoding.decoder import Decoder
 from ssd.measure.clock import spent
-from ssd.measure.independence import building_blocks, window_forwards
 from ssd.measure.numerics import with_numerics
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.forwards import DiffusionModel
@@ -144,10 +145,8 @@ def measure(
     for place, prompt in enumerate([max(prompts, key=len), *prompts]):
         responses = {}
         for name, decoder in sides.items():
-            decoded, seconds = spent(
-                lambda decoder=decoder, prompt=prompt: decoder.decode(model, prompt, plan.settings, plan.special),
-                model.device,
-            )
+            decode = partial(decoder.decode, model, prompt, plan.settings, plan.special)
+            decoded, seconds = spent(decode, model.device)
             responses[name] = decoded.response_ids
             if place:
                 spent_s[name] += seconds

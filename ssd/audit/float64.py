@@ -1,50 +1,36 @@
-"""A float64 copy of a model, where memory allows one: what the weights say when rounding has no part in it."""
+"""A float64 copy of a model, where memory allows one: its logits are free of the run's rounding."""
 
 from __future__ import annotations
 
-import math
 import os
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from ssd.measure import clock
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Transformer
 
 BYTES_PER_WEIGHT = 8
 MOST_OF_FREE_MEMORY = 0.75
-"""The share of free memory that the copy may take: its forwards, and the decoders', need some too."""
+"""Largest share of free memory for the copy: its forwards, and the decoders', need memory too."""
 GROUPS = Path("/sys/fs/cgroup")
 
 
 class ExactModel:
-    """Makes the copy when it is first asked for, once, on the model's own device."""
+    """Makes the copy once, when it is first needed, on the model's own device."""
 
     def __init__(self, model: DiffusionModel) -> None:
         self._model = model
-        self._peak_before_mib = math.inf
-        self._copy_mib = 0.0
-
-    def peak_without_mib(self) -> float:
-        """Peak memory (MiB) as it would be without the copy, in which decoders have no part.
-
-        On a CPU, where a peak cannot be forgotten, it stays what it was before the copy was made.
-        """
-        peak_mib = clock.peak_memory_mib(self._model.device)
-        return peak_mib - self._copy_mib if self._model.device.type == "cuda" else min(peak_mib, self._peak_before_mib)
 
     @cached_property
     def model(self) -> DiffusionModel | None:
-        """The weights as they are, all arithmetic in float64; None if memory does not suffice."""
+        """The same weights, all arithmetic in float64; None if memory does not suffice."""
         if self._model.dtype == torch.float64:
             return self._model
         if bytes_needed(self._model) > MOST_OF_FREE_MEMORY * free_bytes(self._model.device):
             return None
-        self._peak_before_mib = clock.peak_memory_mib(self._model.device)
-        self._copy_mib = bytes_needed(self._model) / 2**20
         with torch.device("meta"):
             transformer = Transformer(self._model.config)
         weights = {name: weight.double() for name, weight in self._model.transformer.state_dict().items()}
@@ -53,14 +39,14 @@ class ExactModel:
 
 
 def bytes_needed(model: DiffusionModel) -> int:
-    """Bytes that a float64 copy of the weights takes."""
+    """Return the bytes of a float64 copy of the weights."""
     return BYTES_PER_WEIGHT * sum(weight.numel() for weight in model.transformer.parameters())
 
 
 def free_bytes(device: torch.device) -> int:
-    """Bytes that can still be allocated: on a CUDA device what torch holds in reserve counts, on a host no file cache.
+    """Return the bytes that can still be allocated; 0 where the system has no such figure.
 
-    0 where the system does not tell.
+    On a CUDA device torch's reserve counts as free; on a host the file cache does not.
     """
     if device.type == "cuda":
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -71,7 +57,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def bytes_allowed(groups: Path = GROUPS, own: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """Bytes left under each limit that the process' control groups set: what containers and job schedulers allow.
+    """Return the bytes left under each limit of the process' control groups, which containers and schedulers set.
 
     Linux, cgroup v2; [] elsewhere.
     """

@@ -49,21 +49,21 @@ def replay(
 ) -> Replay:
     """The state before the forward of stepwise decoding that committed the pick with this ordinal."""
     index = forward_of(trace.events, pick)
-    before = [pick for event in trace.events[:index] for pick in event.picks]
+    before = [made for event in trace.events[:index] for made in event.picks]
     canvas = Canvas(prompt_ids, settings, special)
     block = list(canvas.blocks(settings, model.config.logits_shift))[trace.events[index].block]
     origin = canvas.prompt_length
-    for pick in before:
-        if pick.position + origin < block.start:
-            canvas.tokens[pick.position + origin] = pick.token
+    for made in before:
+        if made.position + origin < block.start:
+            canvas.tokens[made.position + origin] = made.token
     recorder = LogitsRecorder(model)
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
     draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
     _, scores, context = session.open(draft, block)
-    inside = [pick for pick in before if pick.position + origin >= block.start]
+    inside = [made for made in before if made.position + origin >= block.start]
     if inside:
-        for pick in inside:
-            draft.states[0, pick.position + origin - block.start] = pick.token
+        for made in inside:
+            draft.states[0, made.position + origin - block.start] = made.token
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
         scores = session.evaluate(draft, block, context)
     missing = block.stop - block.start - recorder.last_logits.shape[1]

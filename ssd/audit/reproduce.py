@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.audit.compare import Audit
+from ssd.audit.auditor import Auditor
 from ssd.audit.divergence import first_difference
 from ssd.audit.float64 import ExactModel
 from ssd.config.plan import build_decoder
 from ssd.config.runtime import DTYPES
-from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, resolve
 from ssd.modeling.fingerprint import fingerprint
-from ssd.modeling.forwards import DiffusionModel
 from ssd.results import environment
 from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
 
@@ -30,38 +28,31 @@ MUST_AGREE = ("device", "device_name", "threads", "checkpoint")
 class Reproduction:
     """A run's model, decoder, reference and settings, loaded again."""
 
-    model: DiffusionModel
-    decoder: Decoder
-    reference: BlockDecoder
-    settings: GenerationSettings
-    special: SpecialTokens
-    exact: ExactModel | None
+    auditor: Auditor
 
     def differences(self, line: Line) -> list[str]:
-        """What of a stored sample does not come out again, one line each."""
-        name, prompt = name_of(*place_of(line)), line["prompt_ids"]
-        settings = replace(self.settings, seed=line.get("seed", self.settings.seed))
+        """Decode a stored sample again; return one line for each difference from the stored one."""
+        again, name, prompt = self.auditor, name_of(*place_of(line)), line["prompt_ids"]
+        settings = replace(again.settings, seed=line.get("seed", again.settings.seed))
         decoded = {
-            side: decoder.decode(self.model, prompt, settings, self.special)
-            for side, decoder in (("reference", self.reference), ("decoder", self.decoder))
+            side: decoder.decode(again.model, prompt, settings, again.special)
+            for side, decoder in (("reference", again.reference), ("decoder", again.decoder))
         }
         changed = []
-        for side, again in decoded.items():
-            index = first_difference(line[side]["response_ids"], again.response_ids)
+        for side, response in decoded.items():
+            index = first_difference(line[side]["response_ids"], response.response_ids)
             if index is not None:
                 changed.append(f"{name}: the {side}'s response differs from the stored one from position {index} on")
-        audit = Audit(self.model, settings, self.special, self.reference.commit, self.exact)
-        compared = (prompt, decoded["reference"], decoded["decoder"], self.decoder)
-        found = audit.compare(*compared) or audit.compare_order(*compared)
-        stored = case_of(line)
-        classes = (stored["class"] if stored else "identical", found.verdict if found else "identical")
-        if classes[0] not in (classes[1], "unexplained"):
-            changed.append(f"{name}: class {classes[0]} is stored, {classes[1]} was found")
+        found = again.pair(prompt, settings.seed, decoded["reference"], decoded["decoder"]).verdict
+        case = case_of(line)
+        stored = case["class"] if case else "identical"
+        if stored not in (found, "unexplained"):
+            changed.append(f"{name}: class {stored} is stored, {found} was found")
         return changed
 
 
 def load(run: StoredRun) -> Reproduction:
-    """Load what the run was measured with. Raises ValueError, FileNotFoundError or ConnectionError in one line."""
+    """Load the run's model and decoder. Raises ValueError, FileNotFoundError or ConnectionError in one line."""
     config = run.config
     if config["runtime"]["batch_size"] > 1:
         raise ValueError(
@@ -83,18 +74,17 @@ def load(run: StoredRun) -> Reproduction:
         raise ValueError(f"{run.folder}: a file that the decoder reads has changed since the run; measure it anew")
     reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
     loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])
-    engine = config["runtime"].get("engine", "eager")  # earlier versions had no other
-    model = as_decoded(loaded, engine, config["runtime"]["numerics"], reference, decoder)
+    model = as_decoded(loaded, config["runtime"]["engine"], config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():
         decoder.restore(json.loads((run.folder / "measured.json").read_text()))
     decoder.load(model, folder, settings, Workload())
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
     exact = ExactModel(model) if run.claims_lossless else None
-    return Reproduction(model, decoder, reference, settings, special, exact)
+    return Reproduction(Auditor(model, decoder, reference, settings, special, exact))
 
 
 def refuse_if_changed(run: StoredRun, now: dict[str, object]) -> None:
-    """Raise ValueError if the responses were made by other weights, or on another device, than there are `now`."""
+    """Raise ValueError if the run's weights or device differ from those of `now`."""
     changed = [
         f"{name} {run.environment.get(name)} → {value}"
         for name, value in now.items()
@@ -107,7 +97,7 @@ def refuse_if_changed(run: StoredRun, now: dict[str, object]) -> None:
 
 
 def choose(lines: Sequence[Line], identical: int) -> list[Line]:
-    """Every sample that diverged, and so many of the identical ones, spread evenly over the run."""
+    """Return every divergent sample, and `identical` of the others, spread evenly over the run."""
     same = [line for line in lines if case_of(line) is None]
     count = min(identical, len(same))
     kept = {place_of(same[place * len(same) // count]) for place in range(count)}

@@ -1,4 +1,4 @@
-"""Where a run's prompts are decoded: in this process, or by workers."""
+"""Carry a run out in this process, or by workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ssd.run import runner
 
 
 def run(plan: Plan) -> dict[str, Any]:
-    """Carry a plan out, by workers if it asks for them; returns the summary. See `ssd.run.runner.run`."""
+    """Carry a plan out, by workers if it asks for them; return the summary. See `ssd.run.runner.run`."""
     if plan.runtime.in_process:
         return runner.run(plan)
     from ssd.campaign.workers.pool import Pool
@@ -19,4 +19,5 @@ def run(plan: Plan) -> dict[str, Any]:
         (outcome,) = pool.finish()
     if outcome.error is not None:
         raise outcome.error
+    assert outcome.summary is not None  # or there were an error
     return outcome.summary

@@ -14,8 +14,8 @@ from ssd.config.runtime import DTYPES
 from ssd.measure.cost.forwards import Shape
 from ssd.measure.cost.model import CostModel
 from ssd.measure.engines import as_decoded, most_nodes_of
-from ssd.modeling.checkpoint import HUB_FILES, load_tokenizer, local_folder, read_config
-from ssd.run.checks import check_model, render_all
+from ssd.modeling.checkpoint import HUB_FILES, local_folder
+from ssd.run.checks import prepare
 from ssd.run.device_lock import DeviceHeldError, device_lock
 from ssd.run.job import threads
 from ssd.run.loading import Models
@@ -57,8 +57,7 @@ class ForwardTimes:
 
     def _measure(self, plan: Plan) -> CostModel:
         model_path = _folder_here(plan.config["model"]["path"], plan.config["model"]["revision"])
-        prompts = render_all(plan, load_tokenizer(model_path), check_model(plan, read_config(model_path)))
-        longest, runtime = max(map(len, prompts)), plan.runtime
+        longest, runtime = max(map(len, prepare(plan, model_path).prompts)), plan.runtime
         threads_before = torch.get_num_threads()
         torch.set_num_threads(threads(plan))
         try:

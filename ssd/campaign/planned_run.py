@@ -26,13 +26,12 @@ class PlannedRun:
     @classmethod
     def of(cls, plan: Plan) -> PlannedRun:
         folder, anew = folder_of(plan.config, plan.results_dir), plan.config["overwrite"]
-        samples = folder / "samples.jsonl"
         return cls(
             run_id(plan.config),
             plan.results_dir,
             plan.config,
             len(plan.documents) * plan.runtime.repeats,
-            samples.read_bytes().count(b"\n") if samples.is_file() and not anew else 0,
+            0 if anew else len(stored_lines(folder)),
             (folder / "done.json").is_file() and not anew,
         )
 
@@ -51,11 +50,18 @@ def folder_of(config: Mapping[str, Any], results_dir: Path) -> Path:
     runtime = config["runtime"]
     devices = DEVICES if runtime["device"] == "auto" else (runtime["device"],)
     folders = [results_dir / run_id({**config, "runtime": runtime | {"device": device}}) for device in devices]
-    for mark in ("done.json", "error.json", "samples.jsonl"):
+    for mark in ("done.json", "error.json", "samples.jsonl", "responses.jsonl"):
         for folder in folders:
             if (folder / mark).is_file():
                 return folder
     return folders[0]
+
+
+def stored_lines(folder: Path) -> list[bytes]:
+    """Return a run's timed responses: the whole lines of responses.jsonl, or of samples.jsonl if that has more."""
+    files = [folder / name for name in ("samples.jsonl", "responses.jsonl") if (folder / name).is_file()]
+    contents = [file.read_bytes().splitlines(keepends=True) for file in files]
+    return max(([line for line in lines if line.endswith(b"\n")] for lines in contents), key=len, default=[])
 
 
 @dataclass

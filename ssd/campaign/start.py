@@ -17,6 +17,7 @@ from ssd.campaign.sweep_jobs import Words, compose_jobs, jobs_of
 from ssd.config.plan import Plan, make_plan
 from ssd.results import environment
 from ssd.results.atomic_io import require_room
+from ssd.results.store import RunFolder
 from ssd.run.failures import line_of
 from ssd.run.runner import changed_since
 
@@ -61,7 +62,6 @@ def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig], runs_here: b
             grid.refused.append((" ".join(own), line_of(error)))
             grid.jobs.append(None)
             continue
-        plan.task.close()
         run = PlannedRun.of(plan)
         if run.run_id not in numbers:
             numbers[run.run_id] = len(grid.runs)
@@ -69,7 +69,7 @@ def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig], runs_here: b
             if run.left:
                 plans[run.run_id] = plan
             if run.is_done and runs_here:
-                grid.changes += filter(None, [changed_since(plan)])
+                grid.changes += filter(None, [changed_since(plan, RunFolder(plan.results_dir, plan.config))])
         grid.jobs.append(numbers[run.run_id])
     return grid, plans
 

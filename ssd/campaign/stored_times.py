@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ssd.campaign.planned_run import PlannedRun
+from ssd.campaign.planned_run import PlannedRun, stored_lines
 
 SIDES = ("reference", "decoder", "uncached")
 ALIKE = ("model", "task", "generation", "runtime")
@@ -34,8 +34,7 @@ def own_seconds(run: PlannedRun) -> float | None:
     """Seconds per response of all sides together, from the responses that an unfinished run has; None if untimed."""
     if not run.stored:
         return None
-    with (run.folder / "samples.jsonl").open("rb") as file:
-        lines = [json.loads(line) for line in file if line.endswith(b"\n")]
+    lines = [json.loads(line) for line in stored_lines(run.folder)]
     times = [line[side]["time_s"] for line in lines for side in SIDES if side in line]
     return None if None in times else sum(times) / len(lines)
 

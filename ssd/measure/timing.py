@@ -1,4 +1,4 @@
-"""Responses of reference and decoder, and the time they took: interleaved one by one, or in batches that take turns."""
+"""Decode and time responses of reference and decoder: interleaved one by one, or in batches that take turns."""
 
 from __future__ import annotations
 
@@ -21,20 +21,25 @@ from ssd.tasks.task import Document
 
 
 class Question(NamedTuple):
-    """What one line of samples.jsonl is about: a document, its prompt, and which of its responses."""
+    """Subject of one line of samples.jsonl: a document, its prompt ids, and the number of the response to it."""
 
     document: Document
     prompt: list[int]
     repeat: int
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Index of the document and number of the response."""
+        return self.document.index, self.repeat
+
 
 Known = Mapping[str, Timed]
-"""Responses to a question that need not be decoded again, by side."""
+"""Stored responses to a question, by side: these are not decoded again."""
 
 
 @dataclass(frozen=True)
 class Stopwatch:
-    """Decodes by every side of a plan."""
+    """Decodes and times every side of a plan."""
 
     plan: Plan
     model: DiffusionModel
@@ -45,7 +50,7 @@ class Stopwatch:
 
     @classmethod
     def of(cls, plan: Plan, model: DiffusionModel) -> Stopwatch:
-        """Watches the model, and the decoder's verifier if it has one, by hooks."""
+        """Return a stopwatch with hooks on the model, and on the decoder's verifier if it has one."""
         transformer, verifier = model.transformer, plan.decoder.verifier
         timer = ForwardTimer(model.device, transformer, transformer.head)
         return cls(
@@ -58,9 +63,9 @@ class Stopwatch:
 
     def close(self) -> None:
         """Stop watching, so that the model can be another run's."""
-        for probe in (self.counter, self.model_timer, self.verifier_timer):
-            if probe:
-                probe.remove()
+        for instrument in (self.counter, self.model_timer, self.verifier_timer):
+            if instrument:
+                instrument.remove()
 
     def warm_up(self, longest: Question) -> None:
         """Run all sides on the longest prompt, so that no first-time cost falls into a measurement."""
@@ -72,7 +77,7 @@ class Stopwatch:
                     self._batch(name, [longest] * self.plan.runtime.batch_size)
 
     def sides(self, repeat: int) -> dict[str, tuple[Decoder, GenerationSettings]]:
-        """Who decodes a response, with its settings: reference, decoder, and in a chain the uncached reference."""
+        """Return decoder and settings of every side: reference, decoder, and in a chain the uncached reference."""
         plan = self.plan
         settings = replace(plan.settings, seed=plan.settings.seed + repeat)
         sides = {"reference": (plan.reference, settings), "decoder": (plan.decoder, settings)}
@@ -81,9 +86,9 @@ class Stopwatch:
         return sides
 
     def decode(self, questions: Sequence[Question], known: Sequence[Known]) -> list[dict[str, Timed]]:
-        """Every question's responses by side, all of them in one turn if there is a batch, but for what is known of it.
+        """Return every question's responses by side; `known` ones are not decoded again.
 
-        Sides take turns at going first, so that none profits from it.
+        A batch is decoded in one turn. Sides take turns at going first, so that none profits from it.
         """
         if self.plan.runtime.batch_size == 1:
             found = [self._one(*pair) for pair in zip(questions, known, strict=True)]
@@ -101,7 +106,7 @@ class Stopwatch:
     def _one(self, question: Question, known: Known) -> dict[str, Timed]:
         sides = self.sides(question.repeat)
         order = self._order(question.document.index + question.repeat, question.repeat)
-        self._taken()  # what the warm-up and the last prompt's audit took belongs to no prompt
+        self._taken()  # the warm-up's seconds belong to no prompt
         return {name: known.get(name) or self._alone(*sides[name], question.prompt) for name in order}
 
     def _order(self, turn: int, repeat: int) -> list[str]:
@@ -120,19 +125,19 @@ class Stopwatch:
         return Timed(decoded, latency_s, latency_s, verifier_s, model_s, float(counted))
 
     def _taken(self) -> tuple[float, float]:
-        """Seconds in the verifier's and in the model's forwards since the last call."""
+        """Return seconds in the verifier's and in the model's forwards since the last call."""
         return self.verifier_timer.take() if self.verifier_timer else 0.0, self.model_timer.take()
 
     def _batch(self, name: str, questions: Sequence[Question]) -> list[Timed]:
-        """One side's responses to all questions, `runtime.batch_size` of them at a time."""
+        """Return one side's responses to all questions, decoded `runtime.batch_size` at a time."""
         before, jobs = self.counter.forwards, []
         for question in questions:
             decoder, settings = self.sides(question.repeat)[name]
-            # Each thread has a decoder of its own, though not of what the decoder has loaded.
+            # Each thread has its own decoder object, which shares what the decoder has loaded.
             decode = partial(copy(decoder).decode, prompt_ids=question.prompt, settings=settings)
             jobs.append(partial(decode, special=self.plan.special))
         shares = ContinuousBatcher(self.model).run(jobs, self.plan.runtime.batch_size)
-        self._taken()  # nobody's own
+        self._taken()  # no response has forwards of its own
         shared = round(sum(share.forwards for share in shares))
         check_count(decoder, shared, self.counter.forwards - before)
         return [Timed(share.result, share.latency_s, share.time_s, 0.0, None, share.forwards) for share in shares]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
 
 FULL = "make room there and type the same line again, which goes on where it stopped"
 ELSEWHERE = "choose a folder that can be written (results_dir=FOLDER, --out FOLDER)"
@@ -87,13 +88,16 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder against other processes; BlockingIOError if one of them holds it. A kill releases it."""
+    lock = FileLock(folder / LOCK, mode=0o666)
     with storing(folder / LOCK):
-        held = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise BlockingIOError(str(error)) from error
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        os.close(held)
+        lock.release()
 
 
 def is_locked(folder: Path) -> bool:

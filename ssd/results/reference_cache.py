@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssd.config.plan import Plan
-from ssd.decoding.decoder import Decoded
-from ssd.decoding.trace import Event, Pick, Trace
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.environment import MUST_MATCH
 from ssd.results.records import Timed
@@ -81,7 +79,7 @@ class References:
         """The response, untimed; None if nobody has decoded it yet."""
         if not self.has(prompt_sha256, seed):
             return None
-        return _from_json(json.loads(self._lines[prompt_sha256, seed]))
+        return Timed.from_json(json.loads(self._lines[prompt_sha256, seed]))
 
     def settle(self, prompt_sha256: str, seed: int, timed: Timed) -> bool:
         """Put a response in, or compare it with the one that is there; returns whether it differs from that."""
@@ -100,9 +98,11 @@ class References:
             self._catch_up(file)
             if (prompt_sha256, seed) not in self._lines:
                 file.truncate(self._read)  # what a killed writer left torn
-                append_line(self._file, json.dumps({"prompt_sha256": prompt_sha256, "seed": seed, **_to_json(timed)}))
+                append_line(
+                    self._file, json.dumps({"prompt_sha256": prompt_sha256, "seed": seed, **timed.untimed().to_json()})
+                )
                 self._catch_up(file)
-        return _from_json(json.loads(self._lines[prompt_sha256, seed]))
+        return Timed.from_json(json.loads(self._lines[prompt_sha256, seed]))
 
     def _catch_up(self, file: IO[bytes]) -> None:
         """Take in the whole lines that were appended since the last time; all of them of a file that is another one."""
@@ -124,21 +124,3 @@ class References:
                 ) from error
             self._lines.setdefault(place, text)
         self._read += len(whole)
-
-
-def _to_json(timed: Timed) -> dict[str, Any]:
-    trace = timed.decoded.trace
-    return {
-        "response_ids": timed.decoded.response_ids,
-        "forwards": timed.forwards,
-        "filled": trace.filled,
-        "events": [list(event) for event in trace.events],
-    }
-
-
-def _from_json(line: Mapping[str, Any]) -> Timed:
-    events = []
-    for kind, block, step, nodes, rows, picks, *rest in line["events"]:
-        events.append(Event(kind, block, step, nodes, rows, tuple(Pick(*pick) for pick in picks), *map(tuple, rest)))
-    decoded = Decoded(line["response_ids"], Trace(events, line["filled"]))
-    return Timed(decoded, None, None, None, None, line["forwards"])

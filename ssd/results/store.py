@@ -15,6 +15,7 @@ import yaml
 
 from ssd.results.atomic_io import LOCK, append_line, locked, make_folder, write_atomically, write_json
 from ssd.results.environment import differences
+from ssd.results.responses import Responses
 
 # What a result does not depend on, or is hashed by its contents: the documents asked, a decoder's files.
 NOT_HASHED = (
@@ -58,6 +59,7 @@ class RunFolder:
         self.run_id = run_id(config)
         self.path = root / self.run_id
         self._samples = self.path / "samples.jsonl"
+        self.responses = Responses(self.path / "responses.jsonl")
 
     @property
     def is_done(self) -> bool:
@@ -93,11 +95,12 @@ class RunFolder:
             partial.unlink()
         samples = self._repair()
         stored = self.path / "environment.json"
-        if samples and stored.is_file():
+        begun = samples or self.responses.open()
+        if begun and stored.is_file():
             changed = differences(json.loads(stored.read_text()), environment)
             if changed:
                 raise ValueError(
-                    f"{self.path} holds {len(samples)} samples measured elsewhere ({'; '.join(changed)}); "
+                    f"{self.path} holds {len(begun)} samples measured elsewhere ({'; '.join(changed)}); "
                     "pass overwrite=true to measure them anew, or another results_dir"
                 )
         write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(self.config), sort_keys=False))
@@ -123,6 +126,7 @@ class RunFolder:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary, and last of all the mark that the run is done."""
         write_json(self.path / "summary.json", summary)
+        self.responses.remove()
         write_json(self.path / "done.json", {"run_id": self.run_id, "prompts": summary["prompts"]})
 
     def fail(self, error: BaseException) -> None:

@@ -1,14 +1,17 @@
-"""What must hold before a forward is spent: the model is the one described, prompts fit, stored samples belong here."""
+"""Checks before a forward is spent: the model is the described one, prompts fit, stored lines belong to the run."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssd.config.plan import Plan
 from ssd.decoding.canvas import check_prompt
+from ssd.modeling.checkpoint import load_tokenizer, read_config
 from ssd.modeling.config import ModelConfig
 from ssd.results.store import RunFolder
 from ssd.tasks.prompts import render, sha256_of_ids
@@ -17,8 +20,29 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+class Prepared(NamedTuple):
+    """What the checkpoint's small files give: tokenizer, shape, and the prompt ids of every document."""
+
+    tokenizer: PreTrainedTokenizerBase
+    shape: ModelConfig
+    prompts: list[list[int]]
+
+
+def prepare(plan: Plan, model_path: Path) -> Prepared:
+    """Read tokenizer and shape and render every prompt. Raises ValueError if the plan does not fit the checkpoint."""
+    shape = check_model(plan, read_config(model_path))
+    plan.decoder.check(plan.settings, shape)
+    if plan.decoder.needs_verifier and plan.runtime.batch_size > 1:
+        raise ValueError(
+            f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "
+            f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
+        )
+    tokenizer = load_tokenizer(model_path)
+    return Prepared(tokenizer, shape, render_all(plan, tokenizer, shape))
+
+
 def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
-    """The model's shape with the configuration's context length; raises ValueError where ids disagree."""
+    """Return the model's shape with the configured context length. Raises ValueError if special ids disagree."""
     special, name = plan.special, plan.config["model"]["name"]
     if special.mask_id != model.mask_id or special.fill_id != model.end_id:
         raise ValueError(
@@ -29,28 +53,8 @@ def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
     return replace(model, context_length=min(limit, model.context_length))
 
 
-def check_samples(
-    folder: RunFolder, finished: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]
-) -> None:
-    """Raise ValueError if stored samples were measured on other prompts than those of this run, or are there twice."""
-    expected = {document.index: sha256_of_ids(prompt) for document, prompt in zip(plan.documents, prompts, strict=True)}
-    places = Counter((sample["index"], sample["repeat"]) for sample in finished)
-    twice = [index for (index, _), count in places.items() if count > 1]
-    if twice:
-        raise ValueError(
-            f"{folder.path}: sample {twice[0]} is stored twice; was samples.jsonl put together of two? pass "
-            "overwrite=true to measure anew"
-        )
-    for sample in finished:
-        if sample["prompt_sha256"] != expected.get(sample["index"]):
-            raise ValueError(
-                f"{folder.path}: sample {sample['index']} was measured on another prompt; did the task's file or the "
-                "tokenizer change? pass overwrite=true to measure anew, or another results_dir"
-            )
-
-
 def render_all(plan: Plan, tokenizer: PreTrainedTokenizerBase, model: ModelConfig) -> list[list[int]]:
-    """The prompt ids of every document, each checked before the first forward is spent."""
+    """Return the prompt ids of every document. Raises ValueError, naming the document, for one that does not fit."""
     prompts = []
     for document in plan.documents:
         prompt = render(tokenizer, plan.task, document, plan.examples, plan.task.chat)
@@ -60,3 +64,36 @@ def render_all(plan: Plan, tokenizer: PreTrainedTokenizerBase, model: ModelConfi
             raise ValueError(f"{plan.task.name}, document {document.index}: {error}") from error
         prompts.append(prompt)
     return prompts
+
+
+def check_scoring(plan: Plan) -> str | None:
+    """Judge the first document's own solution; return what protects this machine from code, None without code.
+
+    The sandbox is closed again: no process of it runs while responses are timed.
+    """
+    with closing(plan.task) as task:
+        protection = task.protection()
+        if protection:
+            print(f"{task.name} runs what the model writes, inside {protection}")
+        task.rehearse(plan.documents[0])
+    return protection
+
+
+def check_stored(
+    folder: RunFolder, stored: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]
+) -> None:
+    """Raise ValueError if stored lines were measured on other prompts than those of this run, or are stored twice."""
+    expected = {document.index: sha256_of_ids(prompt) for document, prompt in zip(plan.documents, prompts, strict=True)}
+    places = Counter((line["index"], line["repeat"]) for line in stored)
+    twice = [index for (index, _), count in places.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{folder.path}: sample {twice[0]} is stored twice; were two runs' files joined? pass overwrite=true to "
+            "measure anew"
+        )
+    for line in stored:
+        if line["prompt_sha256"] != expected.get(line["index"]):
+            raise ValueError(
+                f"{folder.path}: sample {line['index']} was measured on another prompt; did the task's file or the "
+                "tokenizer change? pass overwrite=true to measure anew, or another results_dir"
+            )

@@ -1,4 +1,4 @@
-"""One run from its first check to its summary: all of it but the model's part, which may be done elsewhere."""
+"""One run from its first check to its summary, without the model's part, which workers may do."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import torch
 from ssd.config.plan import Plan
 from ssd.measure.timing import Known, Question
 from ssd.metrics.summary import summarise
-from ssd.modeling.checkpoint import load_tokenizer, read_config, resolve
+from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
-from ssd.results.reference_cache import References, references_of
+from ssd.results.records import Response
 from ssd.results.store import RunFolder
-from ssd.run.checks import check_model, check_samples, render_all
+from ssd.run.checks import check_scoring, check_stored, prepare
+from ssd.run.decode_phase import Found
 from ssd.run.loading import Start
-from ssd.run.session import Measured
-from ssd.tasks.prompts import sha256_of_ids
+from ssd.run.shared_references import SharedReferences
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCHES = 4
-"""How many batches' worth of prompts one side decodes before the other side takes its turn."""
+"""Batches of prompts that one side decodes before the other side takes its turn."""
 DEFAULT_THREADS = torch.get_num_threads()
 
 
@@ -35,78 +35,85 @@ class Job:
     start: Start
     tokenizer: PreTrainedTokenizerBase
     circumstances: dict[str, Any]
-    todo: list[Question]
-    """What is still to be measured."""
+    questions: list[Question]
+    """All questions of the run, in order."""
     finished: list[dict[str, Any]]
     """The lines of samples.jsonl."""
 
-    def __init__(self, plan: Plan, workers: int = 0) -> None:
-        """workers: how many decode its prompts; 0: this process does."""
-        self.plan, self.folder, self.workers = plan, RunFolder(plan.results_dir, plan.config), workers
+    def __init__(self, plan: Plan, folder: RunFolder, workers: int = 0) -> None:
+        """workers: number of workers that decode its prompts; 0: this process does."""
+        self.plan, self.folder, self.workers = plan, folder, workers
         self._held = ExitStack()
-        self._references: dict[str, References] = {}
 
     def open(self) -> None:
         """Check everything before a forward is spent, lock the folder and read what an earlier run has left in it.
 
         Raises ValueError, OSError or SandboxError in one line; BlockingIOError if another process has the folder.
         """
-        plan, runtime = self.plan, self.plan.runtime
+        plan, runtime, folder = self.plan, self.plan.runtime, self.folder
         torch.set_num_threads(threads(plan))
         model_path = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
-        self.tokenizer = load_tokenizer(model_path)
-        model_config = check_model(plan, read_config(model_path))
-        plan.decoder.check(plan.settings, model_config)
-        if plan.decoder.needs_verifier and runtime.batch_size > 1:
-            raise ValueError(
-                f"runtime.batch_size={runtime.batch_size}: a verifier's forwards are not shared; pass "
-                f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
-            )
-        prompts = render_all(plan, self.tokenizer, model_config)
-        protection = plan.task.protection()
-        if protection:
-            print(f"{plan.task.name} runs what the model writes, inside {protection}")
-        plan.task.rehearse(plan.documents[0])
+        self.tokenizer, _, prompts = prepare(plan, model_path)
+        protection = check_scoring(plan)
         found = environment.describe(runtime.torch_device(), model_path, runtime.engine)
         self.circumstances = {**found, "protection": protection, "workers": self.workers}
-        self._held.enter_context(self.folder.lock())
-        self.finished = [] if plan.config["overwrite"] else self.folder.open(self.circumstances)
-        check_samples(self.folder, self.finished, plan, prompts)
-        done = {(sample["index"], sample["repeat"]) for sample in self.finished}
-        questions = product(zip(plan.documents, prompts, strict=True), range(runtime.repeats))
-        self.todo = [Question(*pair, repeat) for pair, repeat in questions if (pair[0].index, repeat) not in done]
+        self._held.enter_context(folder.lock())
+        is_new = plan.config["overwrite"]
+        self.finished = [] if is_new else folder.open(self.circumstances)
+        responses = [] if is_new else folder.responses.open()
+        for stored in (self.finished, responses):
+            check_stored(folder, stored, plan, prompts)
+        pairs = product(zip(plan.documents, prompts, strict=True), range(runtime.repeats))
+        self.questions = [Question(*pair, repeat) for pair, repeat in pairs]
         longest = Question(plan.documents[0], max(prompts, key=len), 0)
-        measured = self.folder.kept() if self.finished else {}
+        measured = folder.kept() if self.finished or responses else {}
         self.start = Start(model_path, longest, [len(prompt) for prompt in prompts], measured)
-        self._references = references_of(plan, self.circumstances)
+        self._references = SharedReferences(plan, self.circumstances)
 
-    def groups(self) -> list[Sequence[Question]]:
-        """What is measured and stored together: a question, or so many that a batch is mostly full while they last."""
+    def to_decode(self) -> list[Question]:
+        """Return the questions that have no stored response yet."""
+        return [question for question in self.to_audit() if question.place not in self.folder.responses]
+
+    def to_audit(self) -> list[Question]:
+        """Return the questions that have no line in samples.jsonl yet."""
+        done = {(line["index"], line["repeat"]) for line in self.finished}
+        return [question for question in self.questions if question.place not in done]
+
+    def groups(self, questions: Sequence[Question]) -> list[Sequence[Question]]:
+        """Return the questions in groups that go together: one, or enough of them to keep a batch mostly full."""
         batch_size = self.plan.runtime.batch_size
         size = 1 if batch_size == 1 else BATCHES * batch_size
-        return [self.todo[start : start + size] for start in range(0, len(self.todo), size)]
+        return [questions[start : start + size] for start in range(0, len(questions), size)]
 
     def begin(self, measured: dict[str, Any]) -> None:
-        """Start to store, now that the model is loaded; measured: what the bench measured before the first prompt."""
-        if self.plan.config["overwrite"]:  # only now that nothing stands in the way of measuring anew
+        """Start to store, now that the model is loaded; `measured` becomes measured.json."""
+        if self.plan.config["overwrite"]:  # only now can nothing prevent measuring anew
             self.folder.clear()
             self.folder.open(self.circumstances)
         self.folder.keep(measured)
+        self.start = self.start._replace(measured=measured)
 
     def known(self, group: Sequence[Question]) -> list[Known]:
-        """What need not be decoded again of each question: nothing where time is measured, in pairs."""
-        if self.plan.runtime.timing:
-            return [{} for _ in group]
-        return [self._recall(question) for question in group]
+        """Return the responses to each question that need not be decoded again."""
+        return [self._references.known(question) for question in group]
 
-    def keep(self, measured: Measured) -> None:
-        """Store what one question gave: its references where others find them, its forwards, last its line."""
-        line = measured.line
-        for side, timed in measured.references.items():
-            drifted = self._references[side].settle(line["prompt_sha256"], line["seed"], timed)
-            line["reference_drift"] = line["reference_drift"] or drifted
-        if measured.traces is not None:
-            self.folder.write_trace(line["index"], line["repeat"], measured.traces)
+    def missing(self, group: Sequence[Question]) -> set[tuple[str, str, int]]:
+        """See `SharedReferences.missing`."""
+        return self._references.missing(group)
+
+    def keep_response(self, found: Found) -> None:
+        """Store a decoded question: its references, its traces, last its line of responses.jsonl."""
+        response = self._references.add(found)
+        if found.traces is not None:
+            self.folder.write_trace(response.index, response.repeat, found.traces)
+        self.folder.responses.append(response)
+
+    def response(self, question: Question) -> Response:
+        """Return the stored response to a question."""
+        return self.folder.responses.read(question.place)
+
+    def keep_line(self, line: dict[str, Any]) -> None:
+        """Store an audited question: its line of samples.jsonl."""
         self.folder.append(line)
         self.finished.append(line)
 
@@ -122,31 +129,15 @@ class Job:
         return summary
 
     def fail(self, error: Exception) -> None:
-        """Leave error.json beside the samples, unless there is no folder, or it is done or another process's."""
+        """Write error.json beside the samples, unless the folder is missing, done or another process's."""
         if self.folder.path.is_dir() and not self.folder.is_done and not isinstance(error, BlockingIOError):
             self.folder.fail(error)
 
     def close(self) -> None:
-        """Let go of the folder, and end what the task has started."""
+        """Let go of the folder."""
         self._held.close()
-        self.plan.task.close()
-
-    def unknown(self, group: Sequence[Question]) -> set[tuple[str, str, int]]:
-        """The references that would have to be decoded for these questions, where they are shared with other runs."""
-        if self.plan.runtime.timing:
-            return set()
-        places = [self._place(question) for question in group]
-        stores = self._references.values()
-        return {(str(store.path), *place) for store in stores for place in places if not store.has(*place)}
-
-    def _recall(self, question: Question) -> Known:
-        found = {side: store.find(*self._place(question)) for side, store in self._references.items()}
-        return {side: timed for side, timed in found.items() if timed is not None}
-
-    def _place(self, question: Question) -> tuple[str, int]:
-        return sha256_of_ids(question.prompt), self.plan.settings.seed + question.repeat
 
 
 def threads(plan: Plan) -> int:
-    """CPU threads of whoever decodes: a worker has one unless more are asked for."""
+    """Return the number of CPU threads that decode: one in a worker, unless more are asked for."""
     return plan.runtime.threads or (DEFAULT_THREADS if plan.runtime.in_process else 1)

@@ -1,4 +1,4 @@
-"""How far a run is, or several, and how long they will still take."""
+"""Progress bars of a run or of several: how many prompts each phase has done, and the time that remains."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+DECODED, AUDITED = "prompts decoded", "prompts audited"
+"""Names of a run's two phases."""
+
 
 class ProgressBar:
-    """A bar of prompts with the time that remains, on standard error, while it is entered."""
+    """A bar for each phase, on standard error, while it is entered."""
 
-    def __init__(self) -> None:
+    def __init__(self, *phases: str) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -22,7 +25,7 @@ class ProgressBar:
         )
 
         columns = (
-            TextColumn("prompts"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -30,8 +33,8 @@ class ProgressBar:
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=Console(stderr=True))
-        self._task = self._bar.add_task("prompts", total=0)
-        self._total = 0
+        self._tasks = {phase: self._bar.add_task(phase, start=False, total=0) for phase in phases}
+        self._totals = dict.fromkeys(phases, 0)
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()
@@ -42,19 +45,21 @@ class ProgressBar:
     ) -> None:
         self._bar.stop()
 
-    def expect(self, total: int, done: int) -> None:
-        """So many prompts more, some of which are done already."""
-        self._total += total
-        self._bar.update(self._task, total=self._total, advance=done)
+    def expect(self, phase: str, total: int, done: int) -> None:
+        """Add prompts to a phase's total; `done` of them are done already."""
+        self._totals[phase] += total
+        self._bar.update(self._tasks[phase], total=self._totals[phase], advance=done)
 
-    def advance(self) -> None:
-        """One prompt is done."""
-        self._bar.advance(self._task)
+    def advance(self, phase: str, prompts: int = 0) -> None:
+        """Count prompts that a phase has done; its clock starts with the first call."""
+        self._bar.start_task(self._tasks[phase])
+        self._bar.advance(self._tasks[phase], prompts)
 
 
 @contextmanager
 def progress(total: int, done: int) -> Iterator[Callable[[], None]]:
-    """The bar of one run; yields what advances it by one prompt."""
-    with ProgressBar() as bar:
-        bar.expect(total, done)
-        yield bar.advance
+    """Show the bar of a task with one phase; yield what advances it by one prompt."""
+    with ProgressBar("prompts") as bar:
+        bar.expect("prompts", total, done)
+        bar.advance("prompts")
+        yield lambda: bar.advance("prompts", 1)

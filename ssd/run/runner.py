@@ -1,34 +1,38 @@
-"""One run: everything is checked, then every prompt is measured and stored as it finishes, or was before."""
+"""One run: everything is checked; every prompt is decoded and timed; then every response is audited and scored."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from ssd.config.plan import Plan
 from ssd.modeling.checkpoint import local_folder
 from ssd.results import environment
 from ssd.results.store import RunFolder
+from ssd.run.audit_phase import AuditPhase
+from ssd.run.decode_phase import DecodePhase
 from ssd.run.device_lock import device_lock
 from ssd.run.job import Job, threads
-from ssd.run.loading import Models, open_bench
-from ssd.run.progress import progress
+from ssd.run.loading import Loaded, Models, load_run
+from ssd.run.progress import AUDITED, DECODED, ProgressBar
 
 MODELS = Models()
 """The model of this process's last run."""
 
 
 def run(plan: Plan) -> dict[str, Any]:
-    """Carry a plan out, resuming what an earlier run left; returns the summary.
+    """Carry a plan out, resuming what an earlier run left; return the summary.
 
     A finished run is returned as stored. A failed one leaves error.json beside its samples and raises.
     """
-    finished = stored_summary(plan)
+    folder = RunFolder(plan.results_dir, plan.config)
+    finished = stored_summary(plan, folder)
     if finished is not None:
         return finished
-    job = Job(plan)
+    job = Job(plan, folder)
     try:
         job.open()
-        if job.todo:
+        if job.to_audit():
             _measure(job)
         return job.finish()
     except Exception as error:
@@ -38,24 +42,23 @@ def run(plan: Plan) -> dict[str, Any]:
         job.close()
 
 
-def stored_summary(plan: Plan) -> dict[str, Any] | None:
-    """The summary of a run that is finished; None if there is something to measure."""
-    folder = RunFolder(plan.results_dir, plan.config)
+def stored_summary(plan: Plan, folder: RunFolder) -> dict[str, Any] | None:
+    """Return the summary of a finished run; None if there is something to measure."""
     if not folder.is_done or plan.config["overwrite"]:
         return None
-    changed = changed_since(plan)
+    changed = changed_since(plan, folder)
     print(f"{folder.path} is finished; this is its summary (overwrite=true measures it anew)")
     if changed:
         print(f"NOTE: it was measured under other circumstances: {'; '.join(changed)}")
     return folder.read("summary.json")
 
 
-def changed_since(plan: Plan) -> list[str]:
-    """What differs between a stored run's circumstances and those it would be measured under now, as `old → new`.
+def changed_since(plan: Plan, folder: RunFolder) -> list[str]:
+    """Return the differences between a stored run's circumstances and those of now, as `old → new`.
 
     A checkpoint that is no folder here (of the Hub, or gone) counts as the same.
     """
-    stored = RunFolder(plan.results_dir, plan.config).read("environment.json")
+    stored = folder.read("environment.json")
     checkpoint = local_folder(plan.config["model"]["path"])
     is_here = checkpoint is not None and (checkpoint / "config.json").is_file()
     now = environment.describe(plan.runtime.torch_device(), checkpoint if is_here else None, plan.runtime.engine)
@@ -64,16 +67,35 @@ def changed_since(plan: Plan) -> list[str]:
 
 
 def _measure(job: Job) -> None:
-    """Every question of a job, in this process."""
-    plan = job.plan
-    with device_lock(plan.runtime.torch_device(), plan.runtime.timing, job.folder.run_id):
-        bench = open_bench(MODELS, plan, job.start, job.tokenizer)
-        try:
-            job.begin(bench.measured())
-            with progress(len(job.finished) + len(job.todo), len(job.finished)) as advance:
-                for group in job.groups():
-                    for measured in bench.measure(group, job.known(group)):
-                        job.keep(measured)
-                        advance()
-        finally:
-            bench.close()
+    """Carry out both phases of a job in this process."""
+    device, to_decode, loaded = job.plan.runtime.torch_device(), job.to_decode(), None
+    with ProgressBar(DECODED, AUDITED) as bar:
+        bar.expect(DECODED, len(job.questions), len(job.questions) - len(to_decode))
+        bar.expect(AUDITED, len(job.questions), len(job.finished))
+        if to_decode:
+            with device_lock(device, job.plan.runtime.timing, job.folder.run_id):
+                loaded = load_run(MODELS, job.plan, job.start)
+                _decode(job, loaded, bar)
+        with device_lock(device, False, job.folder.run_id):  # audits are not timed
+            loaded = loaded or load_run(MODELS, job.plan, job.start)
+            _audit(job, loaded._replace(start=job.start), bar)
+
+
+def _decode(job: Job, loaded: Loaded, bar: ProgressBar) -> None:
+    """Decode, time and store every question that has no response yet."""
+    with closing(DecodePhase.open(loaded)) as phase:
+        job.begin(phase.measured())
+        bar.advance(DECODED)
+        for group in job.groups(job.to_decode()):
+            for found in phase.decode(group, job.known(group)):
+                job.keep_response(found)
+                bar.advance(DECODED, 1)
+
+
+def _audit(job: Job, loaded: Loaded, bar: ProgressBar) -> None:
+    """Audit, score and store every response that has no line in samples.jsonl yet."""
+    with closing(AuditPhase(loaded, job.tokenizer)) as phase:
+        bar.advance(AUDITED)
+        for question in job.to_audit():
+            job.keep_line(phase.line(question, job.response(question)))
+            bar.advance(AUDITED, 1)

@@ -5,7 +5,6 @@ import torch
 
 from ssd.audit import float64 as exact
 from ssd.audit.float64 import ExactModel, bytes_allowed, bytes_needed, free_bytes
-from ssd.measure import clock
 from ssd.measure.instrumentation import ForwardCounter
 from tests.restless import restless_model
 
@@ -27,15 +26,6 @@ def test_it_is_made_when_first_asked_for_and_only_once():
     asked = ExactModel(model)
     assert asked.model is asked.model
     assert model.dtype == torch.float32
-
-
-def test_the_peak_on_a_cpu_stays_what_it_was_before_the_copy(monkeypatch):
-    peaks = iter([100.0, 120.0, 500.0])
-    monkeypatch.setattr(clock, "peak_memory_mib", lambda device: next(peaks))
-    asked = ExactModel(restless_model("llada", dtype=torch.float32))
-    assert asked.peak_without_mib() == 100
-    assert asked.model is not None  # looks at the peak before it is made
-    assert asked.peak_without_mib() == 120
 
 
 def test_its_forwards_are_not_the_models():

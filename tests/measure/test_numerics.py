@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from baselines.stepwise import Stepwise
+from scripts.independence import Independence, independence
 from ssd.config.plan import make_plan
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.noise import CounterNoise
 from ssd.decoding.scores import Scores
 from ssd.decoding.scoring import Scorer
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.measure.independence import Independence, independence
 from ssd.measure.numerics import with_numerics
 from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.speculation.decoder import SelfSpeculative

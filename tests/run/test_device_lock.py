@@ -132,13 +132,16 @@ def test_the_lock_of_all_users_can_be_taken_by_all(monkeypatch, tmp_path):
 def test_a_run_holds_its_device_while_it_measures(timing, short_run, monkeypatch):
     """Alone if it is timed; the model is loaded under the lock, too."""
     found: list[tuple[bool, bool]] = []
-    open_bench = runner.open_bench
 
-    def watch(*arguments):
-        found.append((refused(True) is None, refused(False) is None))
-        return open_bench(*arguments)
+    def watched(call):
+        def watch(*arguments):
+            found.append((refused(True) is None, refused(False) is None))
+            return call(*arguments)
 
-    monkeypatch.setattr(runner, "open_bench", watch)
+        return watch
+
+    for name in ("load_run", "_decode", "_audit"):
+        monkeypatch.setattr(runner, name, watched(getattr(runner, name)))
     short_run("llada", f"runtime.timing={timing}")
-    assert found == [(False, not timing)]
+    assert found == [(False, not timing)] * 2 + [(False, True)], "audits share it"
     assert refused(True) is None

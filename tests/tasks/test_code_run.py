@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from ssd.config.plan import make_plan
-from ssd.run import loading
-from ssd.run import session as measurement
+from ssd.run import audit_phase, loading
 from ssd.run.runner import run
 from ssd.sandbox import sandbox
 from ssd.sandbox.errors import SandboxError
@@ -63,7 +62,7 @@ def test_both_sides_are_judged_in_one_call_where_they_differ(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = iter(["one", "another"] * 3)
-    monkeypatch.setattr(measurement, "response_text", lambda *arguments: next(texts))
+    monkeypatch.setattr(audit_phase, "response_text", lambda *arguments: next(texts))
     judged: list[int] = []
     judge = CodeTask.judge
     monkeypatch.setattr(

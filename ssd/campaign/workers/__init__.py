@@ -1,1 +1,1 @@
-"""Prompts of one run, or of all runs of a sweep, decoded by several model replicas: Ray actors, one per device."""
+"""Runs whose prompts are decoded by several workers: Ray actors, one per device."""

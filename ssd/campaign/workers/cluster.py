@@ -1,4 +1,4 @@
-"""Ray, as workers need it: a cluster of this machine's own or a given one, and actors with a device each."""
+"""Ray as workers need it: a cluster of this machine's own or a given one, and actors with a device each."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from ssd.campaign.workers.worker import Replica
+from ssd.campaign.workers.worker import Worker
 from ssd.config.plan import Plan
 
 STORE_BYTES = 256 * 2**20
-"""Room for what is sent to and fro, which is little."""
+"""Size of Ray's object store: messages are small."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What the workers of a run are; runs with the same needs share them.
+    """Requirements for the workers of a run; runs with the same needs share them.
 
-    on_gpu: whether each has a GPU; threads: CPU cores of each; workers: how many, None for as many as there is room.
+    on_gpu: whether each has a GPU; threads: CPU cores of each; workers: their number, None for all that have room.
     """
 
     on_gpu: bool
@@ -33,7 +33,7 @@ class Needs:
         return cls(runtime.torch_device().type == "cuda", runtime.threads or 1, runtime.workers, runtime.address)
 
     def require_same(self, others: Needs) -> None:
-        """Raise ValueError if the workers that there are, are not these."""
+        """Raise ValueError if the running workers were started for other needs."""
         if self != others:
             raise ValueError(
                 f"{self} is not what the workers of this sweep were started with ({others}); sweep over "
@@ -55,19 +55,20 @@ class Cluster:
             self.close()
             raise
 
-    def worker(self) -> Any:
-        """A new actor: a `Replica` in a process of its own, not restarted by Ray, since its pieces are sent again."""
+    def actor(self) -> Any:
+        """Return a new actor: a `Worker` in its own process, which Ray does not restart."""
         needs = self._needs
-        actor = self._ray.remote(num_cpus=needs.threads, num_gpus=int(needs.on_gpu), max_restarts=0)(Replica)
+        actor = self._ray.remote(num_cpus=needs.threads, num_gpus=int(needs.on_gpu), max_restarts=0)(Worker)
         return actor.remote(needs.threads)
 
     def close(self) -> None:
-        """Let go of Ray; a cluster of our own ends with all its processes."""
+        """Disconnect from Ray; a cluster of our own ends with all its processes."""
         if self._is_ours:
             self._ray.shutdown()
 
 
 def import_ray() -> ModuleType:
+    """Return the module. Raises ModuleNotFoundError in one line if Ray is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to Ray's makers
     try:
         import ray
@@ -79,7 +80,7 @@ def import_ray() -> ModuleType:
 
 
 def size(needs: Needs, resources: dict[str, float]) -> int:
-    """How many workers there are to be. Raises ValueError if the cluster has no room for them."""
+    """Return the number of workers. Raises ValueError if the cluster has no room for them."""
     cores = int(resources.get("CPU", 0) // needs.threads)
     room = min(cores, int(resources.get("GPU", 0))) if needs.on_gpu else cores
     kind = f"a GPU and {needs.threads} cores" if needs.on_gpu else f"{needs.threads} cores"

@@ -1,4 +1,4 @@
-"""The pool of a sweep whose runs are submitted one after the other by this process, and finished together."""
+"""The pool of a sweep: this process submits its runs one after the other, and they finish together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sweep:
         self._pool.submit(plan)
 
     def finish(self) -> list[Outcome]:
-        """Wait for all runs, end the workers, and return how each run ended; nothing if none was submitted."""
+        """Wait for all runs, end the workers, and return how each run ended; [] if none was submitted."""
         if self._pool is None:
             return []
         try:
@@ -30,10 +30,10 @@ class Sweep:
             self.close()
 
     def close(self) -> None:
-        """End the workers and their progress bar, whatever is unfinished; it can be resumed."""
+        """End the workers and their progress bar; unfinished runs can be resumed."""
         self._pool = None
         self._held.close()
 
 
 SWEEP = Sweep()
-"""The one of this process."""
+"""The sweep of this process."""

@@ -1,44 +1,60 @@
-"""What a worker does: it holds one model on one device, and measures the pieces of runs that it is sent."""
+"""A worker: it holds one model on one device, and decodes or audits the pieces of runs that it is sent."""
 
 from __future__ import annotations
 
 import pickle
 import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from ssd.config.plan import Plan
 from ssd.config.runtime import DTYPES
 from ssd.measure.timing import Known, Question
-from ssd.modeling.checkpoint import load_tokenizer, resolve
+from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
+from ssd.results.records import Response
+from ssd.run.audit_phase import AuditPhase
+from ssd.run.decode_phase import DecodePhase, Found
 from ssd.run.device_lock import DeviceHeldError, device_lock
-from ssd.run.loading import Models, Start, open_bench
-from ssd.run.session import Bench, Measured
+from ssd.run.loading import Loaded, Models, Start, load_run
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Assignment(NamedTuple):
-    """What a worker must know of a run. plan: without its documents, which come with the questions."""
+    """A run as a worker needs it. plan: without its documents, which come with the questions."""
 
     run_id: str
     plan: Plan
     start: Start
+    tokenizer: PreTrainedTokenizerBase
     circumstances: dict[str, Any]
 
     @classmethod
-    def of(cls, plan: Plan, run_id: str, start: Start, circumstances: dict[str, Any]) -> Assignment:
-        return cls(run_id, replace(plan, documents=[], tracker=None), start, circumstances)
+    def of(
+        cls, plan: Plan, run_id: str, start: Start, tokenizer: PreTrainedTokenizerBase, circumstances: dict[str, Any]
+    ) -> Assignment:
+        return cls(run_id, replace(plan, documents=[], tracker=None), start, tokenizer, circumstances)
 
 
-class Done(NamedTuple):
-    """What questions gave, and what the bench measured before the first of them."""
+class Decoded(NamedTuple):
+    """Answer to a piece of the first phase; `measured` is the contents of measured.json."""
 
-    found: list[Measured]
+    found: list[Found]
     measured: dict[str, Any]
+
+
+class Audited(NamedTuple):
+    """Answer to a piece of the second phase: lines of samples.jsonl."""
+
+    lines: list[dict[str, Any]]
 
 
 class Failed(NamedTuple):
@@ -53,75 +69,104 @@ class RemoteTraceback(Exception):  # noqa: N818  (the cause of an error, as the 
 
 
 class Busy(NamedTuple):
-    """The device is measured on by others, as `message` says."""
+    """The device is held by other processes, as `message` says."""
 
     message: str
 
 
-class Replica:
-    """Keeps its model while the runs it is sent ask for the same one, and its bench while they are the same run."""
+Answer = Decoded | Audited | Failed | Busy
+
+
+class Worker:
+    """Keeps its model while its runs ask for the same one, and its open phase while its pieces belong to it."""
 
     def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
         self._models = Models()
-        self._bench: Bench | None = None
-        self._run_id: str | None = None
+        self._loaded: tuple[str, Loaded] | None = None
+        self._phase: DecodePhase | AuditPhase | None = None
 
     def prepare(self, assignment: Assignment) -> None:
-        """Load the model before the first piece comes; what goes wrong here goes wrong with the piece, and is told."""
+        """Load the model before the first piece comes; an error here comes again with the piece, and is reported."""
         plan = assignment.plan
         with device_lock(plan.runtime.torch_device(), False, assignment.run_id, tell=None):
-            path = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
-            load_tokenizer(path)
+            path = _model_path(assignment)
             self._models.get(path, plan.runtime.torch_device(), DTYPES[plan.runtime.dtype], plan.runtime.numerics)
 
-    def measure(
+    def decode(
         self,
         assignment: Assignment,
-        questions: Sequence[Question],
-        known: Sequence[Known],
         measured: dict[str, Any],
         waits: bool,
-    ) -> Done | Failed | Busy:
-        """Lines for these questions.
+        questions: Sequence[Question],
+        known: Sequence[Known],
+    ) -> Answer:
+        """Decode questions. measured: of the run's first worker, {} for that one; waits: for a device that is held."""
 
-        measured: what the run's first bench measured, if there was one; waits: whether for a device that others hold.
-        """
-        plan = assignment.plan
+        def call() -> Answer:
+            loaded = self._load(assignment, measured)
+            if not isinstance(self._phase, DecodePhase):
+                self._close_phase()
+                self._phase = DecodePhase.open(loaded)
+            return Decoded(self._phase.decode(questions, known), self._phase.measured())
+
+        return self._on_device(assignment, assignment.plan.runtime.timing, waits, call)
+
+    def audit(
+        self,
+        assignment: Assignment,
+        measured: dict[str, Any],
+        waits: bool,
+        questions: Sequence[Question],
+        responses: Sequence[Response],
+    ) -> Answer:
+        """Audit and score responses. measured, waits: as in `decode`."""
+
+        def call() -> Answer:
+            loaded = self._load(assignment, measured)
+            if not isinstance(self._phase, AuditPhase):
+                self._close_phase()
+                start = loaded.start._replace(measured=measured)
+                self._phase = AuditPhase(loaded._replace(start=start), assignment.tokenizer)
+            return Audited([self._phase.line(*pair) for pair in zip(questions, responses, strict=True)])
+
+        return self._on_device(assignment, False, waits, call)
+
+    def _on_device(self, assignment: Assignment, is_timed: bool, waits: bool, call: Callable[[], Answer]) -> Answer:
+        """Make the call while the device is locked, alone if it is timed."""
         try:
             tell = (lambda message: None) if waits else None
-            with device_lock(plan.runtime.torch_device(), plan.runtime.timing, assignment.run_id, tell):
-                bench = self._open(assignment, measured)
-                return Done(bench.measure(questions, known), bench.measured())
+            with device_lock(assignment.plan.runtime.torch_device(), is_timed, assignment.run_id, tell):
+                return call()
         except DeviceHeldError as error:
             return Busy(str(error))
         except Exception as error:
             return Failed(_portable(error), traceback.format_exc())
 
-    def _open(self, assignment: Assignment, measured: dict[str, Any]) -> Bench:
-        """The bench of a run: this one's, or a new one on the same model if that is what it asks for."""
-        if self._bench is not None and self._run_id == assignment.run_id:
-            return self._bench
-        self._close()
-        plan = assignment.plan
-        path = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
-        device = plan.runtime.torch_device()
-        found = {**environment.describe(device, path, plan.runtime.engine), "protection": plan.task.protection()}
-        refuse_other_circumstances(assignment.circumstances, found)
+    def _load(self, assignment: Assignment, measured: dict[str, Any]) -> Loaded:
+        """Return the run with its model: the last one, or a new one."""
+        if self._loaded is not None and self._loaded[0] == assignment.run_id:
+            return self._loaded[1]
+        self._close_phase()
+        self._loaded = None
+        plan, path = assignment.plan, _model_path(assignment)
+        with closing(plan.task) as task:
+            protection = task.protection()
+        found = environment.describe(plan.runtime.torch_device(), path, plan.runtime.engine)
+        refuse_other_circumstances(assignment.circumstances, {**found, "protection": protection})
         start = assignment.start._replace(model_path=path, measured=measured)
-        self._bench = open_bench(self._models, plan, start, load_tokenizer(path))
-        self._run_id = assignment.run_id
-        return self._bench
+        loaded = load_run(self._models, plan, start)
+        self._loaded = assignment.run_id, loaded
+        return loaded
 
-    def _close(self) -> None:
-        if self._bench is not None:
-            self._bench.close()
-            self._bench.plan.task.close()
-            self._bench = self._run_id = None
+    def _close_phase(self) -> None:
+        if self._phase is not None:
+            self._phase.close()
+            self._phase = None
 
 
 def refuse_other_circumstances(expected: dict[str, Any], found: dict[str, Any]) -> None:
-    """Raise ValueError if a worker is not what environment.json says of the run."""
+    """Raise ValueError if a worker's circumstances differ from the run's environment.json."""
     changed = environment.differences(expected, found)
     if changed:
         raise ValueError(
@@ -130,10 +175,18 @@ def refuse_other_circumstances(expected: dict[str, Any], found: dict[str, Any]) 
         )
 
 
+def _model_path(assignment: Assignment) -> Path:
+    """Return the checkpoint's folder: the run's own where this machine has it, else one of this machine."""
+    if assignment.start.model_path.is_dir():
+        return assignment.start.model_path
+    model = assignment.plan.config["model"]
+    return resolve(model["path"], model["revision"])
+
+
 def _portable(error: Exception) -> Exception:
-    """The error itself if it survives the way to another process, else one that says the same."""
+    """Return the error itself if it can be sent to another process, else one with the same message."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever the error's own class raises; what it said goes on as text
+    except Exception:  # whatever the error's own class raises
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -1,8 +1,9 @@
-"""What a decode loop takes around its forwards, and how well its time is predicted from them."""
+"""Time decode loops: their share outside the model's forwards, and how well forward costs predict them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ssd.speculation.decoder import SelfSpeculative
 
 
 def decoders() -> dict[str, Decoder]:
-    """Those whose loops are timed."""
+    """Return the decoders whose loops are timed, by name."""
     return {"stepwise": Stepwise(), "ssd, depth 8": SelfSpeculative(), "ssd, depth auto": SelfSpeculative("auto")}
 
 
@@ -29,24 +30,22 @@ def loop_rows(
     sides: Mapping[str, Decoder],
     budget_s: float,
 ) -> list[dict[str, Any]]:
-    """One response of every decoder behind a prompt of so many end tokens, after one that warmed it up.
+    """Return a row per decoder: one response to a prompt of `prompt_length` end tokens, after one to warm up.
 
-    outside: the share of its seconds outside the model's forwards; predicted_s: from the forwards that it made and
-    what they cost, measured within `budget_s`.
+    outside: share of its seconds outside the model's forwards; predicted_s: from its forwards and their costs, which
+    are measured within `budget_s`.
     """
     prompt, length = [special.fill_id] * prompt_length, prompt_length + settings.gen_length
     most_nodes = max(decoder.most_nodes for decoder in sides.values())
     cost = CostModel.measure(model, settings, special, [prompt_length], node_grid(most_nodes), budget_s)
     timer = ForwardTimer(model.device, model.transformer, model.transformer.head)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, decoder in sides.items():
         decoder.load(model, Path(), settings, Workload(prompt_length))
         decoder.decode(model, prompt, settings, special)
         clock.synchronize(model.device)
         timer.take()
-        decoded, latency_s = clock.timed(
-            lambda decoder=decoder: decoder.decode(model, prompt, settings, special), model.device
-        )
+        decoded, latency_s = clock.timed(partial(decoder.decode, model, prompt, settings, special), model.device)
         trace = decoded.trace
         rows.append(
             {

@@ -33,6 +33,20 @@ class Kills(Stepwise):
         return super().decode(model, prompt_ids, settings, special)
 
 
+class DiesInAnAudit(Stepwise):
+    """Kills its process at the third response that is audited; writes the process of each down."""
+
+    def __init__(self, log: str) -> None:
+        self.log = Path(log)
+
+    @property
+    def most_steps(self):
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if len(self.log.read_text().splitlines()) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Raises(Stepwise):
     """Fails at every response."""
 

@@ -114,6 +114,19 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(pool, planned, tmp_pa
     assert 12 < started <= 12 + 2, "only what it had not answered was done again"
 
 
+def test_a_worker_that_is_killed_while_it_audits_loses_and_doubles_nothing(pool, planned, tmp_path):
+    log = tmp_path / "log"
+    target = "decoder._target_=tests.campaign.workers.planted.DiesInAnAudit"
+    plan = planned(UNTIMED, *PLANTED, *WORKERS, target, f"+decoder.log={log}", "runtime.limit=6")
+    (outcome,) = finished(pool, plan)
+    assert outcome.error is None
+    assert sorted(line["index"] for line in lines_of(folder_of(plan))) == list(range(6))
+    assert not (folder_of(plan) / "responses.jsonl").exists()
+    audits = log.read_text().splitlines()
+    assert len(set(audits)) >= 2
+    assert 6 < len(audits) <= 6 + 2, "only what was not answered was audited again"
+
+
 def test_what_fails_is_one_run_and_others_go_on(pool, planned, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "MOST_DEATHS", 2)  # each takes seconds to come back
     lengths = [len(line["prompt_ids"]) for line in lines_of_reference(planned, tmp_path)]
@@ -179,13 +192,13 @@ def test_a_device_that_others_time_on_is_waited_for_and_told_once(pool, planned,
 
 def test_work_that_a_worker_cannot_read_kills_none(pool, planned):
     finished(pool, planned(UNTIMED, *WORKERS))
-    before = [worker.actor for worker in pool._crew.workers]
+    before = [actor.handle for actor in pool._actors.actors]
     target = "decoder._target_=tests.campaign.workers.planted.Unreadable"
     (outcome,) = finished(pool, planned(UNTIMED, *PLANTED, *WORKERS, target))
     assert str(outcome.error).startswith(
         "a worker cannot read its work: System error: No module named 'no_such_module'"
     )
-    assert [worker.actor for worker in pool._crew.workers] == before
+    assert [actor.handle for actor in pool._actors.actors] == before
 
 
 def test_a_damaged_reference_ends_the_runs_that_need_it_and_no_others(pool, planned, tmp_path):

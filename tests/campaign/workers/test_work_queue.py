@@ -14,17 +14,23 @@ class Job:
     def __init__(self, pieces: int, references: dict[int, str] | None = None) -> None:
         self.todo = list(range(pieces))
         self.start = SimpleNamespace(measured={})
-        self.missing = references or {}
+        self.references = references or {}
 
-    def groups(self):
-        return [[number] for number in self.todo]
+    def to_decode(self):
+        return self.todo
 
-    def unknown(self, group):
-        return {self.missing[number] for number in group if number in self.missing}
+    def to_audit(self):
+        return self.todo
+
+    def groups(self, questions):
+        return [[number] for number in questions]
+
+    def missing(self, group):
+        return {self.references[number] for number in group if number in self.references}
 
 
-def queued(pieces: int, alone: bool = False, is_begun: bool = True, references: dict[int, str] | None = None):
-    run = QueuedRun.of(0, Job(pieces, references), None, alone)
+def queued(pieces: int, is_exclusive: bool = False, is_begun: bool = True, references: dict[int, str] | None = None):
+    run = QueuedRun.of(0, Job(pieces, references), None, is_exclusive)
     run.measured = {"costs": 1} if is_begun else None
     return run
 
@@ -56,8 +62,8 @@ def test_a_run_is_opened_by_one_worker_while_others_go_on_with_the_next_run():
 
 
 def test_a_timing_run_is_alone():
-    timed, free = queued(2, alone=True), queued(2)
-    busy = Piece(free, [9])
+    timed, free = queued(2, is_exclusive=True), queued(2)
+    busy = Piece(free, "decode", [9])
     assert first_of([timed, free], [], [busy]).run is free, "meanwhile others go on"
     assert first_of([timed], [], [busy]) is None
     piece = first_of([timed, free], [], [])
@@ -73,7 +79,7 @@ def test_a_reference_is_not_decoded_by_two_at_a_time():
     assert first_of([second], [], [a, b]).questions == [2], "which needs neither"
     assert first_of([second], [a, b], []) is None
     assert numbers(second) == [0, 1]
-    del first.job.missing[0], second.job.missing[0]
+    del first.job.references[0], second.job.references[0]
     assert first_of([second], [], [b]).questions == [0]
 
 
@@ -91,14 +97,20 @@ def test_whatever_the_order_of_answers_all_is_done_once_and_timing_is_alone(data
                     break
                 own.append(piece)
         at_work = [worker for worker in sent if worker]
-        if any(piece.run.alone for worker in at_work for piece in worker):
+        if any(piece.is_exclusive for worker in at_work for piece in worker):
             assert len(at_work) == 1
         if not at_work:
             break
         worker = data.draw(st.sampled_from(at_work))
         piece = worker.pop(0)
+        if piece.phase == "audit":
+            decoded = [other.questions for other in done if (other.run, other.phase) == (piece.run, "decode")]
+            assert len(decoded) == len(piece.run.job.todo), "audits begin when all is decoded"
         piece.run.measured = {"costs": 1}
+        piece.run.left -= 1
+        piece.run.next_phase()
         done.append(piece)
-    assert sorted((runs.index(piece.run), piece.questions[0]) for piece in done) == [
-        (place, number) for place, run in enumerate(runs) for number in run.job.todo
-    ]
+    for phase in ("decode", "audit"):
+        assert sorted((runs.index(piece.run), piece.questions[0]) for piece in done if piece.phase == phase) == [
+            (place, number) for place, run in enumerate(runs) for number in run.job.todo
+        ]

@@ -16,6 +16,7 @@ from ssd.decoding.canvas import Canvas
 from ssd.decoding.settings import Cache, GenerationSettings
 from ssd.modeling.attention import attend
 from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.transformer import Layer
 
 SEED = 0
 """Of the states that are tried: the same on every device, in every call."""
@@ -46,6 +47,7 @@ def independence(function: Callable[[Tensor], Tensor], nodes: Tensor, others: Te
 def building_blocks(model: DiffusionModel, prompt: Sequence[int], settings: GenerationSettings, nodes: int) -> Found:
     """Matrix products and both kinds of attention, in the model's shapes, over rows of a block and of a canvas."""
     config, layer = model.config, model.transformer.layers[0]
+    assert isinstance(layer, Layer)
     heads, groups, size = config.heads, config.key_value_heads, config.head_size
     context = len(prompt) + settings.gen_length - settings.block_length
     generator = torch.Generator().manual_seed(SEED)

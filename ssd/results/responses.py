@@ -1,0 +1,62 @@
+"""responses.jsonl: the timed responses of a run, from their decoding until the run is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ssd.results.atomic_io import append_line
+from ssd.results.records import Response
+
+Place = tuple[int, int]
+"""Index of the prompt and number of the response to it."""
+
+
+class Responses:
+    """The lines of one file, read one at a time: all of them together would need much memory."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offsets: dict[Place, int] = {}
+
+    def open(self) -> list[dict[str, Any]]:
+        """Cut off a torn last line; return place and prompt hash of every line. Raises ValueError for a corrupt one."""
+        self._offsets.clear()
+        if not self._file.is_file():
+            return []
+        found, end = [], 0
+        with self._file.open("r+b") as lines:
+            for number, line in enumerate(iter(lines.readline, b""), start=1):
+                if not line.endswith(b"\n"):
+                    lines.truncate(end)
+                    break
+                try:
+                    content = json.loads(line)
+                    found.append({name: content[name] for name in ("index", "repeat", "prompt_sha256")})
+                except (ValueError, LookupError, TypeError) as error:
+                    raise ValueError(
+                        f"{self._file}, line {number} is no response; pass overwrite=true to start anew"
+                    ) from error
+                self._offsets[content["index"], content["repeat"]] = end
+                end += len(line)
+        return found
+
+    def append(self, response: Response) -> None:
+        """Add one response and wait for the disk. Raises OSError in one line; the lines before stay whole."""
+        offset = self._file.stat().st_size if self._file.is_file() else 0
+        append_line(self._file, json.dumps(response.to_json()))
+        self._offsets[response.index, response.repeat] = offset
+
+    def read(self, place: Place) -> Response:
+        with self._file.open("rb") as lines:
+            lines.seek(self._offsets[place])
+            return Response.from_json(json.loads(lines.readline()))
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._offsets
+
+    def remove(self) -> None:
+        """Delete the file, once every response has its line in samples.jsonl."""
+        self._file.unlink(missing_ok=True)
+        self._offsets.clear()
