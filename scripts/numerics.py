@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -146,10 +147,8 @@ def measure(
     for place, prompt in enumerate([max(prompts, key=len), *prompts]):
         responses = {}
         for name, decoder in sides.items():
-            decoded, seconds = spent(
-                lambda decoder=decoder, prompt=prompt: decoder.decode(model, prompt, plan.settings, plan.special),
-                model.device,
-            )
+            decode = partial(decoder.decode, model, prompt, plan.settings, plan.special)
+            decoded, seconds = spent(decode, model.device)
             responses[name] = decoded.response_ids
             if place:
                 spent_s[name] += seconds

@@ -1,4 +1,4 @@
-"""Stepwise decoding as it is usually written: eager, on Hugging Face classes. The competitor of bench_engine.py.
+"""Stepwise decoding as it is usually written: eager, on Hugging Face classes. The other side of bench_engine.py.
 
 It decodes as Fast-dLLM's generate_with_dual_cache (arXiv 2505.22618): keys and values of the whole canvas in tensors of
 full length, the keys not yet rotated; every forward writes the block's in their place, and rotates all keys anew;
