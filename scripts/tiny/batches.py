@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -138,8 +139,8 @@ def _causal(bucket: Bucket, index: Tensor) -> Batch:
 
 def _buckets(tokenizer: PreTrainedTokenizerFast, kind: str, count: int, seed: int) -> list[Bucket]:
     pairs = _drill_sheets(count, seed) if kind == DRILLS else _conversations(tokenizer, kind, count, seed)
-    end_id, turn_end_id = tokenizer.convert_tokens_to_ids([END, TURN_END])
-    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    end_id, turn_end_id = cast(list[int], tokenizer.convert_tokens_to_ids([END, TURN_END]))
+    words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     rows: dict[tuple[int, int], list[tuple[list[int], list[float], int]]] = defaultdict(list)
     encoded = tokenizer([text for _, text in pairs], add_special_tokens=False)["input_ids"]
     for (prompt, _), answer in zip(pairs, encoded, strict=True):
@@ -156,8 +157,8 @@ def _buckets(tokenizer: PreTrainedTokenizerFast, kind: str, count: int, seed: in
         rows[len(prompt), GEN_LENGTH].append((tokens, weights, len(answer) + 1))
     buckets: list[Bucket] = []
     for (length, _), group in sorted(rows.items()):
-        tokens, weights, ends = zip(*group, strict=True)
-        buckets.append(Bucket(length, torch.tensor(tokens), torch.tensor(weights), torch.tensor(ends)))
+        columns = (torch.tensor(column) for column in zip(*group, strict=True))
+        buckets.append(Bucket(length, *columns))
     return buckets
 
 

@@ -6,6 +6,8 @@ finds there in the place of the position's own; from there on every position doe
 LLaDA has no biases either: a residual dimension that holds a constant stands in for them, and drives the new layer.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,7 @@ def convert(dream: Transformer, llada: Transformer, sample: Tensor) -> None:
     llada.norm.weight[:narrow] = dream.norm.weight
     shares = heads // dream.config.key_value_heads
     for theirs, ours, loud in zip(dream.layers, llada.layers[1:], loudness, strict=True):
-        _convert_layer(theirs, ours, narrow, size, shares, _scale(narrow, wide), loud)
+        _convert_layer(cast(Layer, theirs), cast(Layer, ours), narrow, size, shares, _scale(narrow, wide), loud)
     _look_left(llada, narrow, loudness[0])
 
 
@@ -91,7 +93,7 @@ def _convert_layer(theirs: Layer, ours: Layer, narrow: int, size: int, shares: i
 
 def _look_left(llada: Transformer, narrow: int, loud: float) -> None:
     """Make the first layer put the left neighbour's embedding in the place of every position's own."""
-    layer, size = llada.layers[0], llada.config.head_size
+    layer, size = cast(Layer, llada.layers[0]), llada.config.head_size
     frequencies = llada.config.rope_theta ** -(torch.arange(0, size, 2) / size)
     fast = (torch.arange(size // 2) < _PITCHES).float()
     query = torch.cat((frequencies.cos() * fast, -frequencies.sin() * fast)).repeat(llada.config.heads)

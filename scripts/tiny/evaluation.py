@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ def evaluate(
         for given, (_, expected) in zip(answers, rows, strict=True):
             answer = given[: given.index(turn_end)] if turn_end in given else given
             lengths += len(answer)
-            text = tokenizer.decode(answer)
+            text = cast(str, tokenizer.decode(answer))
             for left, sign, other, result in _STEP.findall(text):
                 tried[sign] += 1
                 good[sign] += int(result) == _OPERATORS[sign](int(left), int(other))

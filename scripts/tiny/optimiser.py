@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +33,13 @@ class FloatMuon(Optimizer):
             for shape, parameters in by_shape.items():
                 directions = []
                 for parameter in parameters:
+                    gradient = cast(Tensor, parameter.grad)
                     state = self.state[parameter]
                     if "momentum" not in state:
                         state["momentum"] = torch.zeros_like(parameter)
                     momentum: Tensor = state["momentum"]
-                    momentum.lerp_(parameter.grad, 1 - group["momentum"])
-                    directions.append(parameter.grad.lerp(momentum, group["momentum"]))
+                    momentum.lerp_(gradient, 1 - group["momentum"])
+                    directions.append(gradient.lerp(momentum, group["momentum"]))
                 scale = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
                 for parameter, direction in zip(parameters, orthogonalise(torch.stack(directions)), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction, alpha=scale)

@@ -1,4 +1,4 @@
-"""How long a grid will take: from its own responses, from stored runs like its own, or from a measured forward."""
+"""Estimate the time of a grid: from its own responses, from similar stored runs, or from a measured forward."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORWARD = "a measured forward, as if each decoder were stepwise decoding"
 
 
 class Evidence(NamedTuple):
-    """What a run's estimate rests on: a source in words, and the stored runs if it is those."""
+    """Source of an estimate, in words; `runs` are the ids of stored runs, if it comes from those."""
 
     source: str
     runs: tuple[str, ...] = ()
@@ -22,22 +22,22 @@ class Evidence(NamedTuple):
 
 @dataclass
 class Estimates:
-    """Seconds of every run, what they rest on, and why others cannot be told."""
+    """Seconds of every run (None: unknown), their sources, and the reasons for unknown ones."""
 
     seconds: list[float | None] = field(default_factory=list)
     evidence: set[Evidence] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """`about 12 minutes (from 3 stored runs)`, or what is not known."""
+        """Return `about 12 minutes (from 3 stored runs)`, or why the time is unknown."""
         if not self.unknown:
-            return f"{duration(sum(map(float, self.seconds)))}{self._sources()}"
+            return f"{duration(sum(second or 0.0 for second in self.seconds))}{self._sources()}"
         reason = self.unknown[0]
         if len(self.unknown) == sum(second != 0 for second in self.seconds):
             return f"not known: {reason}"
         told = duration(sum(second or 0.0 for second in self.seconds))
         runs = f"{len(self.unknown)} run{'s' if len(self.unknown) > 1 else ''}"
-        return f"{told}{self._sources()}, and {runs} of which it is not known: {reason}"
+        return f"{told}{self._sources()}, and {runs} of unknown time: {reason}"
 
     def _sources(self) -> str:
         runs = {run for evidence in self.evidence for run in evidence.runs}
@@ -53,13 +53,16 @@ def estimate(
     device_name: str | None,
     forward_s: Callable[[PlannedRun], float],
 ) -> Estimates:
-    """device_name: None where it is not known yet; forward_s: seconds per response from a measured forward; what it
-    raises is why a run's time is not known."""
+    """Return the estimates of the runs.
+
+    device_name: None if it is not known yet. forward_s: seconds per response from a measured forward; its error is the
+    reason for an unknown time.
+    """
     found = Estimates()
     for run in runs:
         try:
             seconds, evidence = _per_response(run, list(stored), device_name, forward_s)
-        except Exception as error:  # a guess that fails must not keep a grid from starting
+        except Exception as error:  # a failed estimate must not stop a grid
             found.unknown.append(str(error).partition("\n")[0] or type(error).__name__)
             found.seconds.append(None)
         else:
@@ -86,7 +89,7 @@ def _per_response(
 
 
 def duration(seconds: float) -> str:
-    """In the unit that a reader would choose."""
+    """Return `about 12 minutes`, with a unit that suits the number."""
     if seconds < MINUTE_S:
         return "less than a minute"
     if seconds < 1.5 * HOUR_S:

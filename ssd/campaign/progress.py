@@ -1,4 +1,4 @@
-"""The line before each run of a grid."""
+"""The line that is printed before each run of a grid."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ssd.campaign.planned_run import Grid
 
 
 def line_before(grid: Grid, number: int, measured_s: Mapping[int, float], in_turn: bool) -> str:
-    """`run 3 of 15: ssd depth=4 (about 9 minutes left)`.
+    """Return `run 3 of 15: ssd depth=4 (about 9 minutes left)`.
 
-    measured_s: seconds that runs of this grid took; in_turn: they are made one after the other, so that time adds up.
+    measured_s: seconds of finished runs, by number. in_turn: runs follow one another, so their times add up.
     """
     run = grid.runs[number]
     what = f"run {number + 1} of {len(grid.runs)}: {grid.names()[number]}"
@@ -22,10 +22,10 @@ def line_before(grid: Grid, number: int, measured_s: Mapping[int, float], in_tur
 
 
 def seconds_left(grid: Grid, number: int, measured_s: Mapping[int, float]) -> float | None:
-    """Seconds for run `number` and those after it; estimates are scaled by what runs before it took."""
+    """Return seconds for run `number` and later ones. Estimates are scaled by the times of finished runs."""
     coming = [place for place in range(number, len(grid.runs)) if grid.runs[place].left]
-    estimates = [grid.estimates_s[place] for place in coming]
-    if None in estimates:  # nothing was known before; what was measured meanwhile is
+    estimates = [second for place in coming if (second := grid.estimates_s[place]) is not None]
+    if len(estimates) < len(coming):  # without estimates, measured runs give a mean
         return sum(measured_s.values()) / len(measured_s) * len(coming) if measured_s else None
     foreseen = sum(grid.estimates_s[place] or 0.0 for place in measured_s)
     scale = sum(measured_s.values()) / foreseen if foreseen else 1.0

@@ -1,13 +1,14 @@
-"""From a sweep's words to the configurations of its runs, before any of them starts."""
+"""From the words of a sweep to the configurations of its runs, before any run starts."""
 
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Sequence
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import filter_overrides
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -19,27 +20,40 @@ Words = list[str]
 
 
 def jobs_of(config: DictConfig) -> list[Words]:
-    """The words of every job, as Hydra's basic sweeper makes them. Raises ValueError for a sweep that it cannot do."""
+    """Return the words of every job, in the order of Hydra's basic sweeper. Raises ValueError for other sweeps."""
     sweeper = config.hydra.sweeper
     if not sweeper._target_.endswith(".BasicSweeper"):
-        raise ValueError(f"hydra/sweeper={sweeper._target_}: expected basic, for a grid runs all combinations")
+        raise ValueError(f"hydra/sweeper={sweeper._target_}: expected basic, because a grid runs all combinations")
     presets = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     try:
         overrides = parser.parse_overrides([*presets, *config.hydra.overrides.task])
-        return BasicSweeper.split_arguments(overrides, None)[0]
     except HydraException as error:
         raise ValueError(one_line(error)) from error
+    choices = {override.get_key_element(): _choices(override) for override in overrides}  # a key's last word wins
+    return [list(words) for words in itertools.product(*choices.values())]
+
+
+def _choices(override: Override) -> Words:
+    """Return one word for each value of an override."""
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise ValueError(f"{override.input_line}: a grid takes values with commas, or range(...), not intervals")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
 def compose_jobs(config: DictConfig, jobs: Sequence[Words]) -> list[DictConfig]:
-    """Each job's configuration without Hydra's own part. Raises ValueError, in one line, if one does not compose."""
-    loader, composed, broken = GlobalHydra.instance().config_loader(), [], []
+    """Return each job's configuration without Hydra's own part. Raises ValueError if one does not compose."""
+    loader = GlobalHydra.instance().config_loader()
+    composed: list[DictConfig] = []
+    broken: list[tuple[Words, Exception]] = []
     for words in jobs:
         try:
             composed.append(without_hydra(loader.load_sweep_config(config, list(words))))
-        except (HydraException, OmegaConfBaseException) as error:
-            broken.append((words, error))
+        except (HydraException, OmegaConfBaseException) as refused:
+            broken.append((words, refused))
     if broken:
         words, error = broken[0]
         raise ValueError(
@@ -50,7 +64,7 @@ def compose_jobs(config: DictConfig, jobs: Sequence[Words]) -> list[DictConfig]:
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """What a run is given of a job's configuration."""
+    """Return a copy of a job's configuration without Hydra's own part."""
     config = copy.deepcopy(config)
     OmegaConf.set_readonly(config, False)
     OmegaConf.set_struct(config, False)
@@ -59,7 +73,7 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 
 def _remedy(jobs: Sequence[Words], broken: Sequence[Words], option: str | None) -> str:
-    """Two lines instead of one, where one choice tells the jobs that compose from those that do not."""
+    """Return the remedy: two command lines, if one choice separates the jobs that compose from the others."""
     for place, word in enumerate(broken[0] if option else []):
         bad = {words[place] for words in broken}
         fine = [words for words in jobs if words not in broken]
@@ -72,7 +86,7 @@ def _remedy(jobs: Sequence[Words], broken: Sequence[Words], option: str | None) 
 
 
 def _joined(jobs: Sequence[Words]) -> str:
-    """The words of a sweep that has these jobs."""
+    """Return the words of a sweep over these jobs."""
     columns = [list(dict.fromkeys(column)) for column in zip(*jobs, strict=True)]
     values = [",".join(word.partition("=")[2] for word in column) for column in columns]
     return " ".join(f"{column[0].partition('=')[0]}={value}" for column, value in zip(columns, values, strict=True))

@@ -1,31 +1,33 @@
-"""What Hydra finds wrong with a command line, in one line, with the nearest names."""
+"""Hydra's errors about a command line, in one line, with the nearest names."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 
+from ssd.config.folders import config_folders
+from ssd.paths import CONF, RUN
+
 MOST_NAMES = 3
 LEAST_ALIKE = 0.7
 DESCRIBED = ("_target_", "name", "lossless")
-"""What a group says of itself; no option."""
+"""Keys that describe a choice; they are no options."""
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error of Hydra's: what is known to be a slip in our words, all else as it is in one line."""
+    """Return Hydra's error in one line: frequent mistakes in our words, all others in Hydra's."""
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={name}: expected one of {', '.join(error.options)}"
     several = re.match(r"Ambiguous value for argument '([^']+)'", str(error))
     if several:
-        return f"{several[1]}: several values make a grid; add -m: python run.py -m {several[1]} ..."
+        return f"{several[1]}: several values make a grid; add -m: {RUN} -m {several[1]} ..."
     option = culprit(error)
     if option:
         return f"{option} is not an option"
@@ -33,18 +35,18 @@ def one_line(error: BaseException) -> str:
 
 
 def culprit(error: BaseException) -> str | None:
-    """The option that a command line names and the configuration does not have."""
+    """Return the option of a command line that the configuration does not have."""
     found = re.match(r"Could not override '([^']+)'", str(error))
     return found[1] if found else None
 
 
-def explain(error: HydraException, words: Sequence[str], folder: Path) -> str:
-    """The error in one line. words: of the command line; folder: of the configuration, absolute."""
+def explain(error: HydraException, words: Sequence[str]) -> str:
+    """Return the error in one line. words: of the command line."""
     option = culprit(error)
     if option is None:
         return one_line(error)
-    names = options(words, folder)
-    if "." not in option:  # a group, then
+    names = options(words)
+    if "." not in option:  # it names a group
         names += [*dict.fromkeys(name.partition(".")[0] for name in names if "." in name), "experiment"]
     near, prefix = nearest(option, names), option[: option.rfind(".") + 1]
     there = dict.fromkeys(name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix))
@@ -53,7 +55,7 @@ def explain(error: HydraException, words: Sequence[str], folder: Path) -> str:
 
 
 def nearest(option: str, names: Sequence[str]) -> list[str]:
-    """Names with the same last part in any group, else those in its own group that are spelled alike."""
+    """Return names with the same last part in any group, else similar names of its own group."""
     group, _, leaf = option.rpartition(".")
     same = [name for name in names if name.rpartition(".")[2] == leaf]
     siblings = [name for name in names if name.rpartition(".")[0] == group]
@@ -62,12 +64,15 @@ def nearest(option: str, names: Sequence[str]) -> list[str]:
     return same[:MOST_NAMES] or [name for name in siblings if name.rpartition(".")[2] in leaves]
 
 
-def options(words: Sequence[str], folder: Path) -> list[str]:
-    """Every option of the configuration with those words that choose one file of a group."""
-    choices = [word for word in words if (folder / word.replace("=", "/")).with_suffix(".yaml").is_file()]
-    with initialize_config_dir(str(folder), version_base="1.3"):
-        composed = OmegaConf.to_container(compose("config", overrides=choices))
-    return list(_keys(composed))
+def options(words: Sequence[str]) -> list[str]:
+    """Return every option of the configuration, after the words that choose a file of a group."""
+    folders = [*config_folders(words), CONF]
+    files = {word: word.replace("=", "/") + ".yaml" for word in words if not word.startswith("-")}
+    kept = [word for word, file in files.items() if any((folder / file).is_file() for folder in folders)]
+    searched = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders[:-1])}]"] if folders[1:] else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = OmegaConf.to_container(compose("config", overrides=[*searched, *kept]))
+    return list(_keys(cast(dict[str, Any], composed)))
 
 
 def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From a composed configuration to checked objects, before any weight is loaded."""
+"""From a composed configuration to checked objects. No weights are loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,16 +23,13 @@ from ssd.modeling.fingerprint import fingerprint
 from ssd.paths import ROOT
 from ssd.tasks.task import Document, Task
 
-Built = TypeVar("Built")
-
-
 KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
-"""What a composed configuration has at its top, whichever group its values came from."""
+"""Top-level keys of a composed configuration."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run needs but the weights."""
+    """Everything that a run needs, except the weights."""
 
     config: dict[str, Any]
     settings: GenerationSettings
@@ -51,11 +48,11 @@ class Plan:
 
 
 def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
-    """Check and build. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user.
+    """Return the checked plan. Raises ValueError, FileNotFoundError or ConnectionError with one line for the user.
 
-    is_here: whether this machine is to carry it out; another one has devices of its own, and `auto` stays as it is.
+    is_here: whether this machine makes the run. Another machine has its own devices, so `auto` stays `auto`.
     """
-    config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    config = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
     unknown = sorted(set(config) - set(KEYS))
     if unknown:
         raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
@@ -66,9 +63,9 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     require_text("results_dir", config["results_dir"])
     settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
-    # A result depends on the device that `auto` stands for, so that is what the run id is made of.
+    # A result depends on the device that `auto` stands for, so the run id contains that device.
     config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
-    if settings.steps == settings.gen_length:  # which is what null stands for
+    if settings.steps == settings.gen_length:  # the meaning of null
         config["generation"]["steps"] = None
     if runtime.repeats > 1 and not settings.is_random:
         raise ValueError(
@@ -77,25 +74,25 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         )
     if runtime.reference == "chain" and settings.cache == "none":
         raise ValueError(
-            "runtime.reference=chain: with generation.cache=none there is no hop from no cache to a cache; pass "
+            "runtime.reference=chain: with generation.cache=none the chain has no uncached part to compare; pass "
             "generation.cache=dual (or prefix), or runtime.reference=stepwise"
         )
     special = _check_model(config["model"])
     config["model"]["path"] = common_path(config["model"]["path"])
     decoder = build_decoder(config["decoder"])
     config["decoder"] |= {key: value for key, value in decoder.resolved().items() if key in config["decoder"]}
-    if decoder.needs_timing and not runtime.timing:  # others may load the cores while costs are measured
+    if decoder.needs_timing and not runtime.timing:  # other processes may use the cores meanwhile
         raise ValueError(
             "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
         )
     tracker = _tracker(config["tracker"])
-    task = _build("task", Task, config["task"])
+    task: Task = _build("task", Task, config["task"])
     prints = [fingerprint(path) for path in decoder.files()]
-    if prints:  # a result depends on what such a file holds, not on where it lies
+    if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
     documents = task.documents(runtime.limit)
     examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
-    # What is asked is part of the run's identity, not just the name of the file that it stands in.
+    # The run id depends on the prompts themselves, not only on the name of their file.
     asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
     config["task"] |= {"version": task.version, "sha256": asked}
     reference = decoder.reference or Stepwise()
@@ -103,7 +100,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
 
 
 def common_path(path: str) -> str:
-    """A folder's one spelling, relative to the project where it lies inside; what is no folder here stays as it is."""
+    """Return a folder's one spelling: relative to the project if inside it. Other text is returned unchanged."""
     folder = local_folder(path)
     if folder is None:
         return path
@@ -113,20 +110,22 @@ def common_path(path: str) -> str:
 
 
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
-    """The decoder of a resolved `decoder` group."""
-    described = ("name", "lossless")
-    return _build("decoder", Decoder, {key: value for key, value in values.items() if key not in described})
+    """Return the decoder of a resolved `decoder` group."""
+    options = {key: value for key, value in values.items() if key not in ("name", "lossless")}
+    decoder: Decoder = _build("decoder", Decoder, options)
+    return decoder
 
 
 def _tracker(values: Mapping[str, Any]) -> Tracker | None:
-    """Who is told of the finished run; nobody for a group that names no class."""
+    """Return the tracker of the finished run; None for a group that names no class."""
     if "_target_" not in values:
         return None
-    return _build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
+    tracker: Tracker = _build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
+    return tracker
 
 
 def _check_model(model: dict[str, Any]) -> SpecialTokens:
-    """The model's special tokens, after a look at the rest of its group."""
+    """Check the `model` group and return its special tokens."""
     require_text("model.path", model["path"])
     if type(model["context_length"]) is not int or model["context_length"] < 1:
         raise ValueError(f"model.context_length={model['context_length']}: expected a whole number of at least 1")
@@ -138,8 +137,8 @@ def _check_model(model: dict[str, Any]) -> SpecialTokens:
     return SpecialTokens(ids[0], tuple(ids[1:]))
 
 
-def _build(group: str, base: type[Built], values: dict[str, Any]) -> Built:
-    """The object whose class `_target_` names; what its constructor refuses is raised as it is."""
+def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
+    """Return an object of the class that `_target_` names. Errors of its constructor pass through."""
     from hydra.utils import get_class
 
     require_text(f"{group}._target_", values.get("_target_"))
@@ -158,6 +157,7 @@ def _build(group: str, base: type[Built], values: dict[str, Any]) -> Built:
 
 
 def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values. Raises ValueError naming one that the constructor does not take."""
     names = inspect.signature(kind).parameters
     unknown = sorted(set(values) - set(names))
     if unknown:

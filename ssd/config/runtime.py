@@ -1,4 +1,4 @@
-"""The `runtime` group: how much is run, on what, and in which arithmetic."""
+"""The `runtime` group: number of prompts, device and arithmetic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFERENCES = ("stepwise", "chain")
 
 @dataclass(frozen=True)
 class Runtime:
-    """The `runtime` group: how much is run, and on what. Raises ValueError naming the key and what was expected."""
+    """The `runtime` group. Raises ValueError naming the key and the expected values."""
 
     limit: int | None
     device: str
@@ -70,8 +70,8 @@ class Runtime:
             raise ValueError(f"runtime.numerics={self.numerics}: expected one of {', '.join(NUMERICS)}")
         if self.numerics == "locked" and self.batch_size > 1:
             raise ValueError(
-                f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards that several responses "
-                "share have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
+                f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards shared by several "
+                "responses have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
             )
         check_engine(self.engine, self.batch_size)
         self.torch_device()
@@ -92,22 +92,22 @@ class Runtime:
 
     @property
     def in_process(self) -> bool:
-        """Whether prompts are decoded in this process, not by workers."""
+        """Whether this process decodes the prompts, not workers."""
         return self.workers == 0
 
     @property
     def predicts(self) -> bool:
-        """Whether what forwards cost is measured, to predict what a response takes."""
+        """Whether the time of forwards is measured, to predict the time of a response."""
         return self.predict and self.timing and self.batch_size == 1
 
     def torch_device(self) -> torch.device:
-        """The device; `auto` takes CUDA where there is one."""
+        """Return the device; `auto` is CUDA on a machine that has it, else the CPU."""
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return device_named(self.device, "runtime.device=", "auto, ")
 
     def device_here(self) -> str:
-        """The device that `auto` stands for. Raises ValueError if this machine lacks it, or it lacks the engine."""
+        """Return the device's name on this machine. Raises ValueError for a missing device or an unfit engine."""
         device = self.torch_device()
         if self.device != "auto":
             check_here(device, "runtime.device=")
@@ -116,7 +116,7 @@ class Runtime:
 
 
 def device_named(name: str, option: str, others: str = "") -> torch.device:
-    """The device of this name. Raises ValueError naming the option (as `--device `) and what it takes."""
+    """Return the device of this name. Raises ValueError naming the option (as `--device `) and its values."""
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
@@ -135,20 +135,20 @@ def check_here(device: torch.device, option: str) -> None:
 
 
 def check_engine(engine: str, batch_size: int) -> None:
-    """Raise ValueError in one line for an engine that there is not, or not for batches."""
+    """Raise ValueError in one line for an unknown engine, or one that cannot decode batches."""
     if engine not in ENGINES:
         raise ValueError(f"runtime.engine={engine}: expected one of {', '.join(ENGINES)}")
     if engine != "eager" and batch_size > 1:
         raise ValueError(
-            f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards that several responses share have "
+            f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards shared by several responses have "
             "no fixed shape; pass runtime.batch_size=1 or runtime.engine=eager"
         )
 
 
 def check_graphs(engine: str, device: torch.device) -> None:
-    """Raise ValueError in one line for an engine that this device has not."""
+    """Raise ValueError in one line for an engine that this device does not have."""
     if engine == "graph" and device.type != "cuda":
         raise ValueError(
-            f"runtime.engine=graph on {device}: graphs are CUDA's; pass runtime.engine=eager (or compile), or "
+            f"runtime.engine=graph on {device}: only CUDA has graphs; pass runtime.engine=eager (or compile), or "
             "runtime.device=cuda"
         )

@@ -1,4 +1,4 @@
-"""What a tracker is: somebody who is told of a run when it is done, and keeps it where a team looks."""
+"""Interface of experiment trackers: each logs a finished run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 class Tracker(ABC):
-    """Made before anything is measured, so that its constructor is where what is missing is told (ValueError)."""
+    """Built before anything is measured. Its constructor raises ValueError for a missing library or option."""
 
     @abstractmethod
     def log(self, folder: Path) -> str | None:
-        """Take the finished run in `folder`, as it is stored; returns where it went, None if it was there before.
+        """Log the stored run in `folder`. Return the place of the log, or None if the run was logged before.
 
-        Raises OSError or ValueError in one line; the run itself is safe by then.
+        Raises OSError or ValueError in one line. The run itself is already stored.
         """
 
 
 def tell(tracker: Tracker | None, folder: Path) -> None:
-    """Tell a tracker, if there is one, of a finished run. Raises what `log` raises."""
+    """Log a finished run, if there is a tracker. Raises the errors of `Tracker.log`."""
     place = tracker.log(folder) if tracker else None
     if place:
         print(f"logged: {place}")

@@ -1,14 +1,15 @@
-"""Checks of single options, each refused in one line that names it."""
+"""Checks of single options. Each raises ValueError in one line that names the option."""
 
 from __future__ import annotations
 
 
 def require_bool(key: str, value: object) -> None:
-    """Refuse what YAML takes for text: `no`, `yes` and `off` are words to Hydra, and true if asked."""
+    """Raise ValueError unless the value is a bool. Hydra reads `no` and `off` as text, which Python counts as true."""
     if type(value) is not bool:
         raise ValueError(f"{key}={value}: expected true or false")
 
 
 def require_text(key: str, value: object) -> None:
+    """Raise ValueError unless the value is text of at least one character."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key}={value}: expected a path or a name")

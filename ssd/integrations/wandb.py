@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from ssd.config.tracker import Tracker
 from ssd.config.validate import require_text
+from ssd.extras import extra
 from ssd.results.reader import Line, read_run
 
 SIDES = ("reference", "decoder")
@@ -33,12 +34,8 @@ class WandbTracker(Tracker):
         require_text("tracker.project", project)
         if mode not in MODES:
             raise ValueError(f"tracker.mode={mode}: expected one of {', '.join(MODES)}")
-        try:
+        with extra("wandb", "tracker=wandb", "pass tracker=none"):
             import wandb  # noqa: F401
-        except ImportError as error:
-            raise ValueError(
-                f"tracker=wandb: cannot be imported ({error}); pip install wandb, or tracker=none"
-            ) from error
         self.project, self.mode, self.entity = project, mode, entity
 
     def log(self, folder: Path) -> str | None:

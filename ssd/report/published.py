@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from ssd.paths import CONF, ROOT
 from ssd.report.groups import REFERENCE
 from ssd.report.results import Results
 
-PROJECT = Path(__file__).resolve().parents[2]
-FOLDER, MODELS = PROJECT / "results" / "published", PROJECT / "conf" / "model"
+FOLDER, MODELS = ROOT / "results" / "published", CONF / "model"
 SAME = ("model", "task", "gen_length", "block_length", "method")
 """What a published figure and a run must have in common to be compared, beside what the source states."""
 STATED = {

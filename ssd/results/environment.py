@@ -15,7 +15,7 @@ import torch
 
 from ssd.modeling.fingerprint import fingerprint
 from ssd.modeling.static_attention import PACKED_NODES
-from ssd.paths import ROOT
+from ssd.paths import IS_INSTALLED, PACKAGE
 
 LIBRARIES = (
     "torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy", "lm_eval", "math-verify",
@@ -33,6 +33,7 @@ AT_STATIC_SHAPES = {
     device: f"sdpa without a context, beside one at static shapes: {PACKED.format(most)}"
     for device, most in PACKED_NODES.items()
 }
+CODE = PACKAGE.parent
 MEASURED = ("run.py", "conf", "ssd", "baselines")
 """What a result is made by: changes elsewhere in the checkout do not matter to it."""
 
@@ -95,21 +96,23 @@ def _code() -> dict[str, Any]:
 
 def _measured() -> list[str]:
     """The files of MEASURED, but for what Python compiles them to."""
-    roots = [ROOT / name for name in MEASURED]
+    roots = [CODE / name for name in MEASURED]
     files = [file for root in roots for file in (root, *root.rglob("*")) if file.is_file()]
-    return sorted(str(file.relative_to(ROOT)) for file in files if file.parent.name != "__pycache__")
+    return sorted(str(file.relative_to(CODE)) for file in files if file.parent.name != "__pycache__")
 
 
 def _hash(text: str, names: Iterable[str]) -> str:
     digest = hashlib.sha256(text.encode())
     for name in names:
-        digest.update(name.encode() + (ROOT / name).read_bytes())
+        digest.update(name.encode() + (CODE / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _git(*words: str) -> str | None:
+    if IS_INSTALLED:  # a repository around the package is a user's own
+        return None
     try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *words], cwd=CODE, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssd.extras import extra
+
 if TYPE_CHECKING:
     from lm_eval.tasks import TaskManager
 
@@ -26,7 +28,8 @@ _EVALUATES = re.compile("_robustness_math_")
 @cache
 def manager(include_path: str | None) -> TaskManager:
     """Index lm-eval's own tasks, or those of a folder, once per process: it takes seconds."""
-    from lm_eval.tasks import TaskManager
+    with extra("tasks", "task=lm_eval"):
+        from lm_eval.tasks import TaskManager
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns of every default that a task falls back to
     if include_path is None:

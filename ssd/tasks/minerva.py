@@ -17,7 +17,7 @@ def examples_of_lm_eval() -> list[dict[str, str]]:
     if installed is None or installed.origin is None:
         raise ValueError(
             "task.num_fewshot is above 0; MATH's examples are read from lm-eval, which is not installed; pip install "
-            "lm-eval==0.4.13, or pass task.num_fewshot=0"
+            '"ssd-benchmark[tasks]", or pass task.num_fewshot=0'
         )
     file = Path(installed.origin).with_name("tasks") / "minerva_math" / "utils.py"
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ssd.extras import extra
 from ssd.tasks.hub import go_offline_if_unreachable
 from ssd.tasks.jsonl import read_records
 
@@ -31,12 +32,10 @@ class Split:
         return self._from_hub(f"connect to it, or pass {option}=FILE.jsonl with a local copy{alternative}")
 
     def _from_hub(self, remedy: str) -> list[Row]:
-        try:
+        with extra("tasks", self.title, remedy):
             from datasets import load_dataset
             from datasets.exceptions import DatasetsError
             from huggingface_hub import constants
-        except ImportError as error:
-            raise ImportError(f"datasets is not installed, and {self.title} comes through it; {remedy}") from error
         unreachable = go_offline_if_unreachable()
         try:
             rows = load_dataset(self.name, self.config, split=self.split)

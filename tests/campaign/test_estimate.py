@@ -107,8 +107,7 @@ def test_what_is_known_of_some_runs_only_is_said_so(tmp_path):
     store(tmp_path, "a", reference_s=40.0, decoder_s=20.0)
     found = estimates(tmp_path, planned(tmp_path), planned(tmp_path, model="dream"))
     assert found.sentence() == (
-        "about 10 minutes (from 1 stored run), and 1 run of which it is not known: the weights are not on this machine "
-        "yet"
+        "about 10 minutes (from 1 stored run), and 1 run of unknown time: the weights are not on this machine yet"
     )
 
 

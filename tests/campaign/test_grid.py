@@ -181,7 +181,7 @@ def test_runs_measured_under_other_circumstances_are_marked(line):
         ),
         (["decoder.depht=4,8"], "decoder.depht=4 "),
         (["decoder=ssd,nope"], "spiffy, ssd, stepwise, wino); nothing was started. Mend that word"),
-        (["decoder.depth=interval(1,5)"], "does not support sweep type"),
+        (["decoder.depth=interval(1,5)"], "a grid takes values with commas, or range(...), not intervals"),
     ],
 )
 def test_what_does_not_compose_is_refused_before_anything_starts(line, words, message):

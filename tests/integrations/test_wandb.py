@@ -117,5 +117,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_measured(words, messa
 
 def test_a_missing_library_is_told_before_anything_is_measured(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ValueError, match=r"tracker=wandb: cannot be imported .*; pip install wandb, or tracker=none"):
+    with pytest.raises(
+        ValueError, match=r"tracker=wandb: wandb is not installed; pip install .*, or pass tracker=none"
+    ):
         make_plan(composed("tracker=wandb"))

@@ -90,7 +90,7 @@ def test_later_blocks_fit_into_the_rooms_of_earlier_ones(prompts):
 def test_graphs_need_cuda_and_engines_a_name_and_single_prompts():
     words = ("model=llada_tiny", "task=tiny_math", "runtime.device=cpu")
     with pytest.raises(
-        ValueError, match=r"runtime\.engine=graph on cpu: graphs are CUDA's; pass runtime\.engine=eager"
+        ValueError, match=r"runtime\.engine=graph on cpu: only CUDA has graphs; pass runtime\.engine=eager"
     ):
         make_plan(composed(*words, "runtime.engine=graph"))
     with pytest.raises(ValueError, match=r"runtime\.engine=fast: expected one of eager, graph, compile"):

@@ -64,5 +64,5 @@ def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):
 
 
 def test_a_chain_needs_a_cache(short_run):
-    with pytest.raises(ValueError, match=r"there is no hop from no cache to a cache; pass generation\.cache=dual"):
+    with pytest.raises(ValueError, match=r"the chain has no uncached part to compare; pass generation\.cache=dual"):
         short_run("llada", "runtime.reference=chain", "generation.cache=none")

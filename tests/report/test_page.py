@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from scripts.report import main
+from ssd.commands.report import main
 from ssd.report import load
 from ssd.report.figures import Entry
 from ssd.report.write import write_report

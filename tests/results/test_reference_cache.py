@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.stepwise import Stepwise
-from scripts.audit import main as audit
+from ssd.commands.audit import main as audit
 from ssd.config.plan import make_plan
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.trace import KINDS, Event, Pick, Trace

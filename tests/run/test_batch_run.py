@@ -60,7 +60,7 @@ def test_a_batch_is_resumed_where_it_stopped(short_run, tmp_path):
         (["runtime.batch_size=0"], "runtime.batch_size=0: expected a whole number of at least 1"),
         (
             ["runtime.numerics=locked"],
-            "forwards that several responses share have no fixed shape; pass runtime.batch_size=1",
+            "forwards shared by several responses have no fixed shape; pass runtime.batch_size=1",
         ),
     ],
 )

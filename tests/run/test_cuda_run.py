@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from scripts import bench_forward
+from ssd.commands import bench_forward
 from ssd.measure.cost.floor import Rates
 from ssd.measure.instrumentation import ForwardTimer
 from tests.models import FAMILIES

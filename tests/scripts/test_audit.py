@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
-from scripts.audit import main
 from ssd.audit import reproduce
+from ssd.commands.audit import main
 from ssd.config.plan import make_plan
 from ssd.measure.engines import as_decoded
 from ssd.modeling.batch_invariant import BatchInvariantModel

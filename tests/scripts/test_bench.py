@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from baselines.stepwise import Stepwise
-from scripts import bench_engine, bench_forward, eager
+from ssd.commands import bench_engine, bench_forward, eager
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import engines
 from ssd.modeling.checkpoint import load_model

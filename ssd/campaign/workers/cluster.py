@@ -10,6 +10,7 @@ from typing import Any
 
 from ssd.campaign.workers.worker import Worker
 from ssd.config.plan import Plan
+from ssd.extras import extra
 
 STORE_BYTES = 256 * 2**20
 """Size of Ray's object store: messages are small."""
@@ -70,12 +71,8 @@ class Cluster:
 def import_ray() -> ModuleType:
     """Return the module. Raises ModuleNotFoundError in one line if Ray is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to Ray's makers
-    try:
+    with extra("ray", "runtime=ray", "pass runtime.workers=0"):
         import ray
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            'runtime=ray: Ray is not installed; pip install "ssd-benchmark[ray]", or pass runtime.workers=0'
-        ) from error
     return ray
 
 

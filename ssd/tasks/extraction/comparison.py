@@ -76,9 +76,10 @@ class Comparison:
 
 def _started(limit_s: float) -> subprocess.Popen[str]:
     if importlib.util.find_spec("math_verify") is None:
-        raise ImportError(
-            "math-verify is not installed, and MATH's answers are compared with it; "
-            'pip install "math-verify[antlr4_9_3]==0.9.0"'
+        from ssd.extras import MissingExtraError
+
+        raise MissingExtraError(
+            'math-verify is not installed, and MATH\'s answers are compared with it; pip install "ssd-benchmark[tasks]"'
         )
     # math_verify may be on the path that the user has set; no other variable of the user's is the process's business.
     path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.trace import main
+from ssd.commands.trace import main
 from ssd.config.plan import make_plan
 from ssd.report.viewer.page import embedded
 from ssd.report.viewer.texts import visible

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scripts.trace import main
+from ssd.commands.trace import main
 from ssd.config.plan import make_plan
 from ssd.report.viewer.contents import contents
 from ssd.report.viewer.page import page as page_of

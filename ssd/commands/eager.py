@@ -1,4 +1,4 @@
-"""Stepwise decoding as it is usually written: eager, on Hugging Face classes. The competitor of bench_engine.py.
+"""Stepwise decoding as it is usually written: eager, on Hugging Face classes. The other side of bench_engine.py.
 
 It decodes as Fast-dLLM's generate_with_dual_cache (arXiv 2505.22618): keys and values of the whole canvas in tensors of
 full length, the keys not yet rotated; every forward writes the block's in their place, and rotates all keys anew;
@@ -53,7 +53,7 @@ AttentionInterface.register("see_everything", see_everything)
 class Attention(LlamaAttention):
     """Llama's, whose cache holds keys as they are before rotation."""
 
-    def forward(
+    def forward(  # type: ignore[override]  # the cache is ours
         self,
         hidden_states: Tensor,
         position_embeddings: tuple[Tensor, Tensor],
@@ -72,7 +72,7 @@ class Attention(LlamaAttention):
             states * cosine[:, None] + rotate_half(states) * sine[:, None]
             for states, (cosine, sine) in ((query, position_embeddings), (key, of_keys))
         )
-        mixed, _ = see_everything(self, query, key, value, attention_mask, scaling=self.scaling)
+        mixed = see_everything(self, query, key, value, attention_mask, scaling=self.scaling)[0]
         return self.o_proj(mixed.reshape(*hidden_states.shape[:-1], -1)), None
 
 
@@ -80,21 +80,20 @@ def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: t
     """transformers' Llama with the weights of a LLaDA checkpoint. Raises ValueError for another family."""
     if config.family != "llada" or config.heads != config.key_value_heads:
         raise ValueError(f"{folder}: the eager competitor knows LLaDA alone; pass --model llada_tiny or another LLaDA")
-    llama = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=config.vocabulary_size,
-            hidden_size=config.hidden_size,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            num_key_value_heads=config.key_value_heads,
-            intermediate_size=config.mlp_size,
-            rms_norm_eps=config.norm_epsilon,
-            rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-            max_position_embeddings=config.context_length,
-            tie_word_embeddings=False,
-            attn_implementation="see_everything",
-        )
+    llama_config = LlamaConfig(
+        vocab_size=config.vocabulary_size,
+        hidden_size=config.hidden_size,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.key_value_heads,
+        intermediate_size=config.mlp_size,
+        rms_norm_eps=config.norm_epsilon,
+        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+        max_position_embeddings=config.context_length,
+        tie_word_embeddings=False,
     )
+    llama = LlamaForCausalLM(llama_config)
+    llama.set_attn_implementation("see_everything")
     weights: dict[str, Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         for name, weight in load_file(file).items():
@@ -104,7 +103,8 @@ def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: t
     for index, layer in enumerate(llama.model.layers):
         layer.self_attn = Attention(llama.config, index)
     llama.load_state_dict(weights, strict=True)
-    return llama.to(device, dtype).eval().requires_grad_(False)
+    nn.Module.to(llama, device, dtype)
+    return llama.eval().requires_grad_(False)
 
 
 class DualCache(Cache):

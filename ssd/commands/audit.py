@@ -1,0 +1,164 @@
+"""Audit the identity of measured runs from their stored samples.
+
+ssd-bench audit RUN [RUN ...] [--results results] [--cases 10] [--replay [--sample 5]]
+
+RUN is a run's folder, or its id under --results. The figures are also written to audit.json beside the summary.
+--replay loads model and decoder. It decodes all divergent samples again, and some identical ones.
+Exit status 1: a run claims to be lossless, and rounding does not explain a difference from its reference.
+Exit status 2: a run is missing, unfinished, unreadable or not reproduced. Exit status 0: all is well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ssd.audit.summary import audit
+from ssd.commands.results_dir import RESULTS, stored_run
+from ssd.modeling.checkpoint import load_tokenizer, local_folder
+from ssd.results.reader import StoredRun, name_of, read_run
+from ssd.results.store import write_json
+
+WIDTH, BAR = 160, 40
+FAILED, UNUSABLE = 1, 2
+AGREES = {True: "agrees", False: "differs", None: "-"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Audit every run that is named; returns the exit status."""
+    options = parse(arguments)
+    console = Console(width=WIDTH, highlight=False)
+    statuses = set()
+    for name in options.runs:
+        try:
+            statuses |= audit_run(stored_run(name, options.results), options, console)
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            statuses.add(UNUSABLE)
+    return min(statuses - {0}, default=0)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's options; argparse itself leaves with status 2."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or its id under --results")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
+    parser.add_argument("--cases", type=int, default=10, help="worst cases to print; audit.json holds all")
+    parser.add_argument("--replay", action="store_true", help="decode samples again and compare with what is stored")
+    parser.add_argument("--sample", type=int, default=5, help="identical samples to decode again")
+    options = parser.parse_args(arguments)
+    for name in ("cases", "sample"):
+        if getattr(options, name) < 0:
+            parser.error(f"--{name} {getattr(options, name)}: expected a whole number of at least 0")
+    return options
+
+
+def audit_run(folder: Path, options: argparse.Namespace, console: Console) -> set[int]:
+    """Print one run's audit and write it down; returns what it adds to the exit status."""
+    run = read_run(folder)
+    report = audit(run)
+    write_json(folder / "audit.json", report)
+    print_figures(report, console)
+    if report["cases"] and options.cases:
+        print_cases(report["cases"][: options.cases], token_names(run), console)
+    console.print(f"all cases: {folder / 'audit.json'}", soft_wrap=True, markup=False)
+    statuses = set()
+    if not report["finished"]:
+        print(f"error: {folder} is unfinished; this is what its {report['samples']} samples say", file=sys.stderr)
+        statuses.add(UNUSABLE)
+    if report["fails"]:
+        console.print("FAILS: it claims to be lossless, and rounding does not explain", *report["failures"], sep="\n  ")
+        statuses.add(FAILED)
+    try:
+        if options.replay and not replayed(run, options.sample, console):
+            statuses.add(UNUSABLE)
+    except (ValueError, OSError) as error:
+        print(f"error: --replay: {error}", file=sys.stderr)
+        statuses.add(UNUSABLE)
+    return statuses
+
+
+def print_figures(report: dict[str, Any], console: Console) -> None:
+    """Rates by class, of responses and of orders; margins as bars over decades; float64's opinions."""
+    claim = "claims to be lossless" if report["claims_lossless"] else "does not claim to be lossless"
+    table = Table(title=f"{report['run_id']}: {report['samples']} samples, {claim}", title_justify="left")
+    table.add_column("")
+    for name in ("as the reference", "numeric", "algorithmic", "unexplained", "rate"):
+        table.add_column(name, justify="right")
+    for title, counts in (("response", report["identity"]), ("order of commitment", report["order"])):
+        numbers = [counts.get("identical", counts.get("same")), counts["numeric"], counts["algorithmic"]]
+        table.add_row(title, *map(str, numbers), str(counts.get("unexplained", "")), f"{counts['rate']:.1%}")
+    console.print(table)
+    for kind, counts in report["token_margins"].items():
+        if not any(counts.values()):
+            continue
+        console.print(f"token margins of {kind} cases, by decade")
+        for decade, count in counts.items():
+            console.print(f"  {decade:>6} {'█' * -(-BAR * count // max(counts.values()))} {count}")
+    if report["cases"]:
+        console.print("float64's pick:", ", ".join(f"{name} {count}" for name, count in report["float64"].items()))
+    if report["numeric_without_float64"]:
+        console.print(f"numeric by a bound of the dtype alone, without float64: {report['numeric_without_float64']}")
+
+
+def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], console: Console) -> None:
+    """The worst cases, one row each."""
+    table = Table(title="worst cases, largest token margin first", title_justify="left")
+    for name in ("sample", "differs", "step", "forward"):
+        table.add_column(name, no_wrap=True)
+    for name in ("reference's pick", "decoder's pick"):
+        table.add_column(name, ratio=1, overflow="fold")
+    for name in ("token", "position", "tolerance", "near tie", "alone", "exact", "nodes", "class", "float64"):
+        table.add_column(name, no_wrap=True)
+    for case in cases:
+        picks = [_pick(case.get(name), text) for name in ("reference_pick", "decoder_pick")]
+        margins = [_number(case.get(name)) for name in ("token_margin", "position_margin", "tolerance")]
+        opinion = case.get("float64") or {"picks": "-"}
+        again = [AGREES[case.get("one_by_one")], AGREES[opinion.get("same_steps")]]
+        where = [case["differs"], str(case.get("step", "-")), str(case.get("forward", "-"))]
+        sample = name_of(case["index"], case["repeat"]).removeprefix("sample ")
+        nodes = _number(opinion.get("node_difference"))
+        rest = [str(case.get("near_tie") or "-"), *again, nodes, case["class"], opinion["picks"]]
+        table.add_row(*map(escape, (sample, *where, *picks, *margins, *rest)))
+    console.print(table)
+    console.print(
+        "token, position: margins in logits, in confidence; alone: nodes evaluated one by one; exact: both sides in "
+        "float64; nodes: how far nodes together differ there from one by one; float64: whose pick; tolerance: in "
+        "logits, what confidences may move by follows from it",
+        markup=False,
+    )
+
+
+def token_names(run: StoredRun) -> Callable[[int], str]:
+    """A token's text beside its id, where the run's tokenizer lies on this machine."""
+    folder = local_folder(str(run.config["model"]["path"]))
+    try:
+        tokenizer = load_tokenizer(folder) if folder else None
+    except (OSError, ValueError):
+        tokenizer = None
+    return lambda token: f"{token} {tokenizer.decode([token])!r}" if tokenizer else str(token)
+
+
+def replayed(run: StoredRun, identical: int, console: Console) -> bool:
+    """Decode samples again; whether all came out as they are stored."""
+    from ssd.audit.reproduce import choose, load  # torch and the model code are not needed for all else
+
+    reproduction, lines = load(run), choose(run.lines, identical)
+    changed = [difference for line in lines for difference in reproduction.differences(line)]
+    console.print(f"replay: {len(lines)} samples decoded again, {len(changed)} differences", *changed, sep="\n  ")
+    return not changed
+
+
+def _pick(pick: dict[str, Any] | None, text: Callable[[int], str]) -> str:
+    return f"{pick['position']}: {text(pick['token'])} ({_number(pick['confidence'])})" if pick else "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

@@ -1,0 +1,33 @@
+"""`ssd-bench bench`: time forwards beside their floor, and stepwise decoding beside an eager implementation."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ssd.extras import extra
+
+BENCHMARKS = ("forward", "engine")
+USAGE = """usage: ssd-bench bench [forward | engine] [options]
+
+  forward  time forwards with more and more nodes, beside their floor
+  engine   time stepwise decoding beside an eager implementation
+
+Without a name both run with their defaults. ssd-bench bench NAME --help shows the options."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark or both; return the exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if words and words[0] not in BENCHMARKS:
+        raise ValueError(f"bench {words[0]}: expected one of {', '.join(BENCHMARKS)}")
+    for name in words[:1] or BENCHMARKS:
+        sys.argv[0] = f"ssd-bench bench {name}"
+        with extra("run"):
+            benchmark = importlib.import_module(f"ssd.commands.bench_{name}")
+        benchmark.main(words[1:])
+    return 0

@@ -1,0 +1,150 @@
+"""Our stepwise decoding against a straightforward eager one, at equal forwards and equal responses.
+
+ssd-bench bench engine [--model llada_tiny] [--prompts 10] [--gen-length 64] [--block-length 32] [--threads 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from baselines.stepwise import Stepwise
+from ssd.commands import eager
+from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.clock import timed
+from ssd.measure.instrumentation import ForwardCounter
+from ssd.modeling.checkpoint import load_model, load_tokenizer, resolve
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import CONF
+from ssd.run.device_lock import device_lock
+from ssd.tasks.prompts import render
+from ssd.tasks.tiny_math import TinyMath
+
+
+@dataclass
+class Side:
+    """One of the two engines. processor_s is what its process computed, however busy the machine was; on a CPU."""
+
+    decode: Callable[[list[int]], list[int]]
+    counter: ForwardCounter
+    responses: list[list[int]] = field(default_factory=list)
+    latency_s: float = 0.0
+    processor_s: float = 0.0
+
+    def run(self, prompt: list[int], device: torch.device) -> None:
+        begun_s = time.process_time()
+        response, latency_s = timed(lambda: self.decode(prompt), device)
+        self.processor_s += time.process_time() - begun_s
+        self.latency_s += latency_s
+        self.responses.append(response)
+
+
+class Watched(MaskedDiffusionModel):
+    """The same model, adding up the seconds spent inside its forwards."""
+
+    def __init__(self, model: MaskedDiffusionModel) -> None:
+        self.transformer, self.config = model.transformer, model.config
+        self.inside_s = self.inside_processor_s = 0.0
+
+    def refresh(self, *arguments: Any) -> Any:
+        return self._watch(super().refresh, *arguments)
+
+    def window(self, *arguments: Any) -> Any:
+        return self._watch(super().window, *arguments)
+
+    def _watch(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        begun_s = time.process_time()
+        result, latency_s = timed(lambda: call(*arguments), self.device)
+        self.inside_processor_s += time.process_time() - begun_s
+        self.inside_s += latency_s
+        return result
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    check_here(device_named(options.device, "--device "), "--device ")
+    with device_lock(torch.device(options.device), True, "bench_engine"):
+        bench(options)
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure what was asked for, and print it."""
+    torch.set_num_threads(options.threads)
+    preset = OmegaConf.load(CONF / "model" / f"{options.model}.yaml")
+    special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
+    folder = resolve(str(options.path or preset.model.path), preset.model.revision)
+    device, dtype = torch.device(options.device), DTYPES[options.dtype]
+    model = load_model(folder, device, dtype)
+    llama = eager.load_llama(folder, model.config, device, dtype)
+    settings = GenerationSettings(gen_length=options.gen_length, block_length=options.block_length)
+    lengths = (settings.gen_length, settings.block_length, special.mask_id)
+    sides = {
+        "eager": Side(lambda prompt: eager.decode(llama, prompt, *lengths), ForwardCounter(llama)),
+        "ours": Side(
+            lambda prompt: Stepwise().decode(model, prompt, settings, special).response_ids,
+            ForwardCounter(model.transformer),
+        ),
+    }
+    watched, watched_s, watched_processor_s = Watched(model), 0.0, 0.0
+    prompts = tiny_prompts(folder, options.prompts)
+    for side in sides.values():
+        side.decode(max(prompts, key=len))
+        side.counter.forwards = 0
+    for place, prompt in enumerate(prompts):
+        for name in sides if place % 2 else reversed(sides):
+            sides[name].run(prompt, device)
+        forwards, begun_s = sides["ours"].counter.forwards, time.process_time()
+        watched_s += timed(partial(Stepwise().decode, watched, prompt, settings, special), device)[1]
+        watched_processor_s += time.process_time() - begun_s
+        sides["ours"].counter.forwards = forwards
+    report(options, sides, 1 - watched.inside_s / watched_s, 1 - watched.inside_processor_s / watched_processor_s)
+
+
+def tiny_prompts(folder: Path, limit: int) -> list[list[int]]:
+    """Word problems as chats of the checkpoint's tokenizer."""
+    tokenizer, task = load_tokenizer(folder), TinyMath()
+    return [render(tokenizer, task, document, [], chat=True) for document in task.documents(limit)]
+
+
+def report(options: argparse.Namespace, sides: dict[str, Side], outside: float, outside_processor: float) -> None:
+    """Print both sides' seconds per prompt, their ratio, and the share of ours outside the model's forwards."""
+    table = Table(title=f"stepwise decoding, dual cache, {options.model}, {options.dtype}, {options.device}")
+    for name in ("", "eager", "ours", "ratio"):
+        table.add_column(name, justify="right")
+    count = options.prompts
+    for name, attribute in (("seconds per prompt", "latency_s"), ("processor seconds per prompt", "processor_s")):
+        theirs, ours = (getattr(sides[side], attribute) / count for side in ("eager", "ours"))
+        table.add_row(name, f"{theirs:.3f}", f"{ours:.3f}", f"{theirs / ours:.2f}")
+    table.add_row("forwards per prompt", *(f"{side.counter.forwards / count:.1f}" for side in sides.values()))
+    console = Console(width=100)
+    console.print(table)
+    equal = sum(map(list.__eq__, sides["eager"].responses, sides["ours"].responses))
+    console.print(f"{equal} of {count} responses are equal; {torch.get_num_threads()} threads")
+    console.print(
+        f"ours outside the model's forwards: {outside:.1%} of its seconds, {outside_processor:.1%} of processor's"
+    )
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="llada_tiny", help="a LLaDA's preset")
+    parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtype", default="float32", choices=sorted(DTYPES))
+    parser.add_argument("--prompts", type=int, default=10, help="how many word problems")
+    parser.add_argument("--gen-length", type=int, default=64)
+    parser.add_argument("--block-length", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args(arguments)

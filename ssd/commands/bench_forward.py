@@ -1,0 +1,148 @@
+"""What forwards cost as nodes are added, beside the least that they could; and how the cost grows with the response.
+
+ssd-bench bench forward [--model llada_tiny] [--nodes 1,2,4,8,16,32] [--budget 10] [--compile]
+ssd-bench bench forward --model llada --random --device cuda --dtype bfloat16 \\
+    --prompt 1024 --gen-length 256 --block-length 32 --nodes 1,8,16 --json results/reference/FILE.json
+
+On CUDA every table has both engines, eager and graph; ways to attend beside a context, and decode loops, follow.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.cost.attention import attention_rows
+from ssd.measure.cost.floor import Rates
+from ssd.measure.cost.loop import decoders, loop_rows
+from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
+from ssd.measure.cost.shapes import random_weights, shape_with
+from ssd.measure.engines import capture_s, with_engine
+from ssd.modeling.checkpoint import load_model, local_folder, read_config, resolve
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.paths import CONF
+from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
+from ssd.results.environment import describe
+from ssd.results.store import write_json
+from ssd.run.device_lock import device_lock
+
+CACHES = ("none", "prefix", "dual")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    check_here(device_named(options.device, "--device "), "--device ")
+    with device_lock(torch.device(options.device), True, "bench_forward"):
+        bench(options)
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure what was asked for, and print it."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    preset = cast(DictConfig, OmegaConf.load(CONF / "model" / f"{options.model}.yaml"))
+    special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
+    model, checkpoint = build(options, preset)
+    rates, console = Rates.measure(model), Console(width=110)
+    console.print(
+        f"{options.model}{', random weights' if options.random else ''}, {str(model.dtype)[6:]}, {model.device}, "
+        f"{torch.get_num_threads()} threads, prompt {options.prompt}\n"
+        f"copies {rates.bytes_per_s / 1e9:,.1f} GB/s, products {rates.flops_per_s / 1e12:,.3f} TFLOP/s"
+    )
+    settings = GenerationSettings(gen_length=options.gen_length, block_length=options.block_length)
+    sides = decoders()
+    most_nodes = max(*options.nodes, *(decoder.most_nodes for decoder in sides.values()))
+    engines = {name: with_engine(model, name, most_nodes) for name in options.engines}
+    figures: dict[str, Any] = {"rates": asdict(rates), "forwards": {}}
+
+    def each_engine(
+        rows_of: Callable[..., list[Row]], *given: Any, names: Sequence[str] = options.engines
+    ) -> list[Row]:
+        return [{"engine": name, **row} for name in names for row in rows_of(engines[name], *given)]
+
+    for cache in options.caches:
+        # Whole canvases are evaluated eagerly by every engine.
+        names = options.engines[:1] if cache == "none" else options.engines
+        chosen = replace(settings, cache=cache)
+        rows = each_engine(
+            forward_rows, chosen, special, options.prompt, options.nodes, rates, options.budget, names=names
+        )
+        figures["forwards"][cache] = rows
+        console.print(table(f"cache {cache}: window of {rows[-1]['window']} positions", COLUMNS, rows))
+    fitting, too_long = split_by_fit(model.config, options.prompt, options.growth)
+    growth = each_engine(growth_rows, settings, special, options.prompt, fitting, options.budget)
+    console.print(
+        table("stepwise decoding, dual cache; uncached, a token costs about a refresh", GROWTH_COLUMNS, growth)
+    )
+    if too_long:
+        console.print(f"gen_length {', '.join(map(str, too_long))}: more than the model's context has room for")
+    window, context = options.block_length, options.prompt + options.gen_length - options.block_length
+    attention = attention_rows(model, window, context, options.nodes)
+    console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
+    loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
+    console.print(table("decode loops, dual cache, one response", LOOP_COLUMNS, loops))
+    compile_s = {name: capture_s(engine) for name, engine in engines.items()}
+    if any(compile_s.values()):
+        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
+        console.print(f"seconds of capture and compilation: {told}")
+    if options.json:
+        given = {name: value for name, value in vars(options).items() if name != "json"}
+        asked = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+        figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops}
+        environment = describe(model.device, checkpoint)
+        write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
+
+
+def build(options: argparse.Namespace, preset: DictConfig) -> tuple[MaskedDiffusionModel, Path | None]:
+    """The model and its checkpoint's folder, or with random weights in its shape, for which a config.json is enough."""
+    device, dtype = torch.device(options.device), DTYPES[options.dtype or preset.runtime.dtype]
+    if options.random:
+        folder = options.path or local_folder(preset.model.path)
+        return random_weights(read_config(folder) if folder else shape_with(preset.model.mask_id), device, dtype), None
+    folder = resolve(str(options.path or preset.model.path), preset.model.revision)
+    return load_model(folder, device, dtype), folder
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    presets = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
+    parser.add_argument("--model", default="llada_tiny", choices=presets)
+    parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
+    parser.add_argument(
+        "--random", action="store_true", help="random weights in the model's shape; nothing is downloaded"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtype", choices=sorted(DTYPES))
+    parser.add_argument("--nodes", type=counts, default=[1, 2, 4, 8, 16, 32], help="states per forward, as 1,2,4")
+    parser.add_argument("--prompt", type=int, default=64, help="prompt tokens")
+    parser.add_argument("--gen-length", type=int, default=64)
+    parser.add_argument("--block-length", type=int, default=32)
+    parser.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
+    parser.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--caches", type=lambda text: text.split(","), default=CACHES, help="as prefix,dual")
+    parser.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
+    parser.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
+    options = parser.parse_args(arguments)
+    if not set(options.caches) <= set(CACHES):
+        parser.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
+    graph = ["graph"] if options.device.startswith("cuda") else []
+    options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
+    return options
+
+
+def counts(text: str) -> list[int]:
+    """Numbers from a list with commas."""
+    if not all(word.isdecimal() and int(word) for word in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text}: expected whole numbers of at least 1, as 1,2,4")
+    return [int(word) for word in text.split(",")]

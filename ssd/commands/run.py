@@ -1,0 +1,111 @@
+"""`ssd-bench run`: compose the configuration, build, measure, summarise; with -m a grid of runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, cast
+
+from ssd.extras import extra
+from ssd.paths import CONF
+from ssd.version import version_line
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from ssd.config.plan import Plan
+
+INTERRUPTED = 130
+failures: list[str] = []
+"""Error messages of this process's runs."""
+begun: set[str] = set()
+"""Ids of this process's runs."""
+
+
+def main() -> int:
+    """Measure what the command line (sys.argv) asks; return the exit status."""
+    words = sys.argv[1:]
+    if {"-h", "--help"} & set(words):
+        from ssd.config.help import describe
+
+        print(describe(words))
+        return 0
+    if "--version" in words:
+        print(version_line())
+        return 0
+    with extra("run"):
+        import hydra
+        from hydra.errors import HydraException
+    failures.clear()
+    begun.clear()
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a user's own decoders and tasks
+    is_shown_by_hydra = "HYDRA_FULL_ERROR" in os.environ
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise what is wrong with the command line, instead of printing it
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+    except KeyboardInterrupt:
+        print("interrupted; the same line resumes where it stopped", file=sys.stderr)
+        return INTERRUPTED
+    except HydraException as error:
+        from ssd.config.command_line import explain
+
+        if is_shown_by_hydra:
+            raise
+        sys.exit(f"error: {explain(error, words)}")
+    return int(bool(failures))
+
+
+def job(config: DictConfig) -> str | None:
+    """Make a single run, or one run of a grid. Return an error in one line; other runs of a grid go on."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from ssd.campaign.workers.sweep import SWEEP
+    from ssd.config.plan import make_plan
+    from ssd.run.failures import EXPECTED, keep_traceback, line_of
+
+    hydra_config = cast("DictConfig", HydraConfig.get())
+    in_grid = hydra_config.mode == RunMode.MULTIRUN
+    plan: Plan | None = None
+    try:
+        plan = make_plan(config)
+        _carry_out(plan, in_grid, hydra_config)
+    except KeyboardInterrupt:
+        SWEEP.close()
+        raise
+    except Exception as error:
+        keep_traceback(error, plan, in_grid)
+        if not isinstance(error, EXPECTED) and not hasattr(error, "__notes__"):  # no error.json has it
+            traceback.print_exc()
+        failures.append(line_of(error))
+        print(f"error: {failures[-1]}", file=sys.stderr)
+        return failures[-1]
+    return None
+
+
+def _carry_out(plan: Plan, in_grid: bool, hydra_config: DictConfig) -> None:
+    """Measure a plan, or give it to the grid's workers, unless it is done; then log it."""
+    from ssd.campaign.callback import is_in_turn
+    from ssd.campaign.dispatch import run
+    from ssd.campaign.workers.sweep import SWEEP
+    from ssd.config.tracker import tell
+    from ssd.report.console.run_table import print_summary
+    from ssd.results.store import RunFolder
+
+    folder = RunFolder(plan.results_dir, plan.config)
+    if in_grid and folder.run_id in begun:  # the same run in other words
+        plan.task.close()
+        return
+    begun.add(folder.run_id)
+    if in_grid and folder.is_done and not plan.config["overwrite"]:
+        plan.task.close()  # the grid's table has it
+    elif in_grid and not plan.runtime.in_process and is_in_turn(hydra_config):
+        SWEEP.submit(plan)  # all runs of the grid share their workers, until its end
+        return
+    else:
+        summary = run(plan)
+        print_summary(summary, summary["run_id"], plan.runtime.pass_at)
+        print(f"samples and summary: {plan.config['results_dir']}/{summary['run_id']}")
+    tell(plan.tracker, folder.path)

@@ -1,0 +1,72 @@
+"""A user's own decoder and configuration, in a folder outside the checkout."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssd.config.command_line import options
+from tests.checkpoints import write_tiny_checkpoint
+from tests.data import REPOSITORY
+
+DECODER = '''
+from baselines.stepwise import Stepwise
+
+class Patient(Stepwise):
+    """Stepwise decoding with an option."""
+
+    def __init__(self, patience: int) -> None:
+        super().__init__()
+        self.patience = patience
+'''
+SHORT = (
+    "model=llada_tiny", "runtime.limit=1", "runtime.threads=1", "runtime.predict=false", "runtime.warmup=0",
+    "generation.gen_length=16", "generation.block_length=8",
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with patience.py and conf/decoder/patient.yaml."""
+    (tmp_path / "patience.py").write_text(DECODER)
+    own = tmp_path / "conf" / "decoder" / "patient.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("_target_: patience.Patient\nname: patient\nlossless: true\npatience: 3  # in days\n")
+    return tmp_path
+
+
+def words(folder: Path, kind: str) -> list[str]:
+    own = folder / "conf"
+    return [f"hydra.searchpath=[file://{own}]"] if kind == "searchpath" else ["--config-dir", str(own)]
+
+
+def call(folder: Path, *given: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", "ssd", "run", *given]  # -P: only `ssd-bench run` itself finds patience.py
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["searchpath", "config-dir"])
+@pytest.mark.parametrize("grid", [False, True])
+def test_an_own_decoder_is_measured(folder, kind, grid):
+    checkpoint = write_tiny_checkpoint(folder / "checkpoint", "llada")
+    values = ["-m", "decoder.patience=4"] if grid else ["decoder.patience=4"]
+    done = call(folder, *words(folder, kind), "decoder=patient", *values, *SHORT, f"model.path={checkpoint}")
+    assert done.returncode == 0, done.stderr
+    (summary,) = folder.glob("results/patient-*/summary.json")
+    assert json.loads(summary.read_text())["identity"]["rate"] == 1.0
+
+
+@pytest.mark.parametrize("kind", ["searchpath", "config-dir"])
+def test_an_own_option_is_known_to_errors_and_help(folder, kind):
+    given = [*words(folder, kind), "decoder=patient"]
+    assert "decoder.patience" in options(given)
+    done = call(folder, *given, "decoder.patiense=1")
+    assert "did you mean decoder.patience?" in done.stderr
+    shown = call(folder, *given, "--help").stdout
+    assert "decoder.patience=3" in shown
+    assert "in days" in shown

@@ -1,0 +1,78 @@
+"""The console command: help, versions, its exit status, and what a missing library or folder leads to."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ssd.cli import COMMANDS, main
+from ssd.extras import MissingExtraError, extra
+from tests.data import REPOSITORY
+
+
+def test_help_is_fast_and_lists_every_command():
+    code = (
+        "import sys; from ssd.cli import main; main(['--help']); print(sorted({'torch', 'hydra'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    assert done.stdout.splitlines()[-1] == "[]", "help imports nothing heavy"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["run", "--version"]])
+def test_the_version_is_ours(words, capsys):
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("ssd-benchmark")
+
+
+def test_an_unknown_command_names_those_that_exist(capsys):
+    assert main(["measure"]) == 2
+    assert capsys.readouterr().err == (
+        "error: measure is not a command; expected one of run, report, trace, audit, runs, bench\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["report"], ["runs"], ["trace", "run"], ["audit", "run"]])
+def test_without_results_one_line_says_so(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) != 0
+    error = capsys.readouterr().err
+    assert error.startswith("error: results: there is no such folder in ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "library", "name"),
+    [(["report"], "pandas", "report"), (["run"], "hydra", "run"), (["trace"], "yaml", "run")],
+)
+def test_a_missing_library_names_its_extra(words, library, name, monkeypatch, capsys):
+    for module in [
+        module for module in sys.modules if module.startswith(("ssd.commands", "ssd.report", "ssd.results"))
+    ]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, library, None)
+    assert main(words) == 1
+    assert capsys.readouterr().err == f'error: {library} is not installed; pip install "ssd-benchmark[{name}]"\n'
+
+
+def test_a_module_of_ours_is_never_a_missing_extra():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'ssd\.nowhere'") as raised, extra("run"):
+        import ssd.nowhere  # noqa: F401
+    assert not isinstance(raised.value, MissingExtraError)
+
+
+def test_help_of_run_has_groups_options_comments_and_examples(capsys):
+    assert main(["run", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "\n  decoder: the decoder that is measured\n    ssd, apd, " in shown
+    assert "\n  runtime.limit=null                      number of prompts; null: all\n" in shown
+    assert "\n  decoder.kv_window=16 " in shown
+    assert shown.count("python run.py ") >= 4
+    assert max(map(len, shown.splitlines())) <= 120
+
+
+def test_help_shows_the_choice_that_is_named(capsys):
+    main(["run", "--help", "decoder=apd"])
+    shown = capsys.readouterr().out
+    assert "decoder.mixture_weight" in shown
+    assert "decoder.draft_steps" not in shown

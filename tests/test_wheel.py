@@ -1,0 +1,49 @@
+"""The built wheel, in an empty folder: it measures, reports and lists runs without the checkout."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.data import REPOSITORY
+
+RUN = (
+    "run", "decoder=ssd", "model=llada_tiny", "task=tiny_math", "runtime.limit=1", "runtime.predict=false",
+    "runtime.threads=1",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_wheel_measures_in_an_empty_folder(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling builds the wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", str(REPOSITORY), "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(tmp_path / "dist")], check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    site, here = tmp_path / "site", tmp_path / "here"
+    zipfile.ZipFile(wheel).extractall(site)
+    here.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # a user's repository around everything
+    environment = {name: value for name, value in os.environ.items() if name != "GIT_DIR"}
+    environment |= {"PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+    def call(*words: str) -> str:
+        # -P keeps the current folder off the path, where the checkout's own ssd/ could be.
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "ssd", *words], cwd=here, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "samples and summary: results/ssd-llada_tiny-tiny_math-" in call(*RUN)
+    (summary,) = here.glob("results/*/summary.json")
+    assert json.loads(summary.read_text())["prompts"] == 1
+    stored = json.loads((summary.parent / "environment.json").read_text())
+    assert stored["commit"] is None
+    assert stored["changes"], "a hash of the code stands in for the commit"
+    assert "1 finished runs" in call("report")
+    assert (here / "report" / "index.html").is_file()
+    assert summary.parent.name in call("runs")
