@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ssd.report.figures.intervals import ratio_of_sums
 from ssd.report.figures.multiples import multiples
-from ssd.report.figures.selection import Run
 from ssd.report.figures.style import BLACK, PALE, Columns, look
+from ssd.report.groups import Run
 from ssd.report.viewer.contents import LOWEST
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ssd.report.figures.selection import Group
-from ssd.report.groups import NEVER_TOLD
+from ssd.report.groups import Group
+from ssd.report.labels import NEVER_TOLD
 
 DEPTH, WIDTH, BUILDER = (f"config.decoder.{name}" for name in ("depth", "width", "builder"))
 CHAIN = "chain"
@@ -47,7 +47,7 @@ def grids(group: Group, value: str) -> Iterator[Grid]:
                 told = (str(decoder), f"builder={builder}" if several else "", options_told, code_told)
                 cells = trees.pivot(index="depth", columns="width", values=value).astype(float)
                 has_chain = builder != CHAIN and BUILDER in trees and (trees[BUILDER] == CHAIN).any()
-                yield Grid(f"{group.title}: {' '.join(word for word in told if word)}", cells, has_chain)
+                yield Grid(f"{group.panel_title}: {' '.join(word for word in told if word)}", cells, has_chain)
 
 
 def _by_builder(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
-from ssd.report.figures.selection import Group, Run, groups
 from ssd.report.figures.style import BLUE, ORANGE, SKY, Columns
+from ssd.report.groups import Group, Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results

@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import legend, panels, small_print
-from ssd.report.figures.selection import Run, groups, small_print_of
+from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLACK, GREY, Columns, look
+from ssd.report.groups import Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -27,7 +28,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     if not found:
         return None
     per_row = 1 if columns == 1 else 2 if len(found) in (2, 4) else 3
-    figure, axes = panels(columns, [group.title for group in found], per_row, 1.8)
+    figure, axes = panels(columns, [group.panel_title for group in found], per_row, 1.8)
     for panel, group in zip(axes, found, strict=True):
         runs = [run for run in group.runs if run.is_timed]
         for run in runs:

@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ssd.report.figures.layout import canvas, legend, small_print, swatch
-from ssd.report.figures.selection import groups, small_print_of
+from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import GREY, PALE, Columns, look
+from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results

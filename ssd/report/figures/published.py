@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ssd.report.figures.layout import LINE_INCHES, canvas, legend, small_print, wrap
-from ssd.report.figures.selection import groups
 from ssd.report.figures.style import BLUE, GREY, VERMILLION, Columns
+from ssd.report.groups import groups
 from ssd.report.published import beside_measured
 
 if TYPE_CHECKING:

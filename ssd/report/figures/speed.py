@@ -12,8 +12,8 @@ from matplotlib.ticker import NullLocator
 from ssd.report.figures.intervals import ratio_of_forwards
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
-from ssd.report.figures.selection import Group, Run, groups
 from ssd.report.figures.style import BLUE, GREY, ORANGE, Columns
+from ssd.report.groups import Group, Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results

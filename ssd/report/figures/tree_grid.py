@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from ssd.report.figures.grids import grids
 from ssd.report.figures.layout import canvas, colour_bar, head, head_inches, room, small_print, wrap
-from ssd.report.figures.selection import groups, small_print_of
+from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
+from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
