@@ -51,12 +51,13 @@ def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
         f"{summary['token_rows']['decoder']:.0f}",
         f"{summary['tokens_per_forward']['decoder']:.2f}",
         f"{summary['acceptance_length']['mean']:.2f}" if summary["acceptance_length"]["rate_by_depth"] else "",
-        _speedup(summary["speedup"]),
+        speedup_text(summary["speedup"]),
         f"{identity['rate']:.1%}",
     )
 
 
-def _speedup(speedup: Mapping[str, Any] | None) -> str:
+def speedup_text(speedup: Mapping[str, Any] | None) -> str:
+    """Return a speedup with its interval."""
     if speedup is None:  # nothing was timed
         return "-"
     return f"{speedup['ratio']:.2f}" + (f" ({speedup['low']:.2f} to {speedup['high']:.2f})" if speedup["low"] else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ssd.report import Results
 
 REFERENCE, DECODER = "reference.latency_s", "decoder.latency_s"
-DASHED = {"color": GREY, "linestyle": "--"}
+DASHED: dict[str, Any] = {"color": GREY, "linestyle": "--"}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:

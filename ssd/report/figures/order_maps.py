@@ -94,7 +94,7 @@ def _draw(
     forwards = results.forwards()
     if forwards.empty:
         return None
-    traced = dict(tuple(forwards.groupby(["run_id", "side"])))
+    traced = {(str(run_id), str(side)): rows for (run_id, side), rows in forwards.groupby(["run_id", "side"])}
     found = [(group, order) for group in groups(results.runs) for order in _orders(group, traced)]
     if not found:
         return None

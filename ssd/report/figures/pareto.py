@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ from ssd.report.groups import Run, groups
 if TYPE_CHECKING:
     from ssd.report import Results
 
-FRONT = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 1.5}
+FRONT: dict[str, Any] = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 1.5}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -51,7 +52,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     axes.set_xlabel("measured speedup (times as fast)")
     axes.set_ylabel("predicted speedup (times as fast)")
     decoders = dict.fromkeys(run.decoder for run in runs)
-    keys = [
+    keys: list[Artist] = [
         Line2D([], [], color=look(name).colour, marker=look(name).marker, linestyle="", label=name) for name in decoders
     ]
     keys += [
