@@ -25,7 +25,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.clock import timed
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.checkpoint import load_model, load_tokenizer, resolve
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DelegatingModel, DiffusionModel
 from ssd.paths import CONF
 from ssd.run.device_lock import device_lock
 from ssd.tasks.prompts import render
@@ -50,11 +50,11 @@ class Side:
         self.responses.append(response)
 
 
-class Watched(MaskedDiffusionModel):
+class Watched(DelegatingModel):
     """The same model, adding up the seconds spent inside its forwards."""
 
-    def __init__(self, model: MaskedDiffusionModel) -> None:
-        self.transformer, self.config = model.transformer, model.config
+    def __init__(self, model: DiffusionModel) -> None:
+        super().__init__(model)
         self.inside_s = self.inside_processor_s = 0.0
 
     def refresh(self, *arguments: Any) -> Any:

@@ -28,7 +28,7 @@ from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
 from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.measure.engines import capture_s, with_engine
 from ssd.modeling.checkpoint import load_model, local_folder, read_config, resolve
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 from ssd.paths import CONF
 from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
 from ssd.results.environment import describe
@@ -102,7 +102,7 @@ def bench(options: argparse.Namespace) -> None:
         write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
 
 
-def build(options: argparse.Namespace, preset: DictConfig) -> tuple[MaskedDiffusionModel, Path | None]:
+def build(options: argparse.Namespace, preset: DictConfig) -> tuple[DiffusionModel, Path | None]:
     """The model and its checkpoint's folder, or with random weights in its shape, for which a config.json is enough."""
     device, dtype = torch.device(options.device), DTYPES[options.dtype or preset.runtime.dtype]
     if options.random:

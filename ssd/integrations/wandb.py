@@ -67,7 +67,7 @@ class WandbTracker(Tracker):
                 settings=settings,
                 reinit="create_new",
             ) as logged:
-                logged.summary.update(run.summary)
+                logged.summary.update(run.summary or {})
                 samples = wandb.Table(columns=list(columns()), data=[list(row(line)) for line in run.lines])
                 with TemporaryDirectory() as drawn:
                     figures = {

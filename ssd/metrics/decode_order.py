@@ -1,4 +1,4 @@
-"""How left to right a response was committed: 1 from left to right, -1 from right to left, 0 in no such order."""
+"""The order of commitment: 1 from left to right, -1 from right to left, 0 for neither."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # figures read orders without torch
+if TYPE_CHECKING:  # reports need this module without torch
     from ssd.decoding.trace import Trace
 
+from ssd.results.schema import OrderCorrelation
+
 LEFT_TO_RIGHT = 0.95
-"""Above this, positions that the stepping rule was free to rank were in fact taken from left to right, as with Dream at
-temperature 0.1, where confidences are all 1 and ties go to the left (DreamLM/Dream, issue 72)."""
+"""Above this correlation a response counts as decoded from left to right, although the stepping rule was free to rank.
+Dream does so at temperature 0.1: confidences are all 1, and ties go to the left (DreamLM/Dream, issue 72)."""
 
 
-def order_correlation(trace: Trace) -> dict[str, float | None]:
-    """Rank correlation of position and time of commitment, within blocks and over the response.
+def order_correlation(trace: Trace) -> OrderCorrelation:
+    """Return the rank correlation of position and time of commitment, within blocks and over the response.
 
-    It is Kendall's tau over the pairs of positions that were committed one after the other: (pairs whose left one came
-    first - pairs whose right one did) / pairs. Pairs that one step committed together have no order and are left out
-    (which makes it Goodman and Kruskal's gamma), where tau-b would call a decoder that takes whole words from left to
-    right unordered. Spearman's coefficient is no count of pairs, so that blocks could not be pooled by it.
+    It is Goodman and Kruskal's gamma: (pairs whose left position came first - pairs whose right one did) / pairs. Pairs
+    that one step committed have no order and are left out; Kendall's tau-b would call a decoder unordered that takes
+    whole words from left to right. Spearman's coefficient counts no pairs, so that blocks cannot be pooled by it.
 
-    within_blocks: over the pairs inside blocks, since blocks follow each other from left to right whatever the model
-    does; response: over all pairs. None where no two positions were committed one after the other.
+    within_blocks: over the pairs inside blocks, because blocks always follow each other from left to right; response:
+    over all pairs. None where no two positions were committed one after the other.
     """
     forwards = ((event.block, [pick.position for pick in event.picks], sum(event.accepted)) for event in trace.events)
     steps, blocks = commitments(forwards)
@@ -39,13 +40,15 @@ def order_correlation(trace: Trace) -> dict[str, float | None]:
 
 
 def commitments(forwards: Iterable[tuple[int, Sequence[int], int]]) -> tuple[dict[int, int], dict[int, int]]:
-    """Position → ordinal of the step that committed it for good, and → the block in whose turn that was.
+    """Return position → ordinal of the step that committed it for good, and position → the block of that forward.
 
-    forwards: of each one its block, the positions of its picks, and how many drafts it accepted. One that walked as
-    many states as it made picks made one pick in each, in their order; else its picks are taken for one step.
-    Positions that were taken back count where they were committed again.
+    forwards: of each its block, the positions of its picks, and its number of accepted drafts. A forward with one pick
+    per state of its accepted path made one step per pick; the picks of any other forward are one step.
+    A position that was taken back counts where it was committed again.
     """
-    steps, blocks, ordinal = {}, {}, 0
+    steps: dict[int, int] = {}
+    blocks: dict[int, int] = {}
+    ordinal = 0
     for block, positions, accepted in forwards:
         one_by_one = len(positions) == 1 + accepted
         for place, position in enumerate(positions):
@@ -54,18 +57,21 @@ def commitments(forwards: Iterable[tuple[int, Sequence[int], int]]) -> tuple[dic
     return steps, blocks
 
 
-def mean_correlation(parts: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
-    """The mean over responses of what `order_correlation` gave for each; None if it told nothing of any of them."""
+def mean_correlation(parts: Sequence[OrderCorrelation]) -> OrderCorrelation:
+    """Return the mean over responses, without those whose correlation is None; None if all are."""
 
-    def mean(name: str) -> float | None:
-        told = [part[name] for part in parts if part[name] is not None]
-        return float(np.mean(told)) if told else None
+    def mean(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
 
-    return {name: mean(name) for name in ("within_blocks", "response")}
+    return {
+        "within_blocks": mean(part["within_blocks"] for part in parts),
+        "response": mean(part["response"] for part in parts),
+    }
 
 
 def _gamma(groups: Iterable[Sequence[int]]) -> float | None:
-    """Over all pairs inside groups, each of which lists the steps of its positions from left to right."""
+    """Return gamma over all pairs inside groups; a group lists the steps of its positions from left to right."""
     left_first = right_first = 0
     for steps in groups:
         order = np.asarray(steps)

@@ -1,4 +1,4 @@
-"""How far drafts could have taken a decoder: the forwards of a clairvoyant one, every draft of which is right."""
+"""Number of forwards of an oracle: a decoder whose every draft is right."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ssd.decoding.trace import Trace
 
 
 def oracle_nfe(reference: Trace, most_steps: int) -> int:
-    """The fewest forwards that a lossless decoder can spend on a response which the reference made step by step.
+    """Return the fewest forwards that a lossless decoder can spend on the reference's response.
 
-    Each block opens with one forward, which makes one step; every other one makes up to `most_steps` inside the block
-    (as many as its nodes on one path: the drafted ones, and the bonus of the last). So that tokens per forward, or
-    acceptance, reached over those of the oracle say how good the drafts were, whatever the blocks and the budget.
+    Each block begins with one forward of one step. Each further forward makes up to `most_steps` steps inside the
+    block: the drafted nodes of one path and the bonus of the last. A decoder's tokens per forward over the oracle's
+    measure how good its drafts are, whatever the block length and the budget.
     reference: one event per step. Raises ValueError for `most_steps` below 1.
     """
     if most_steps < 1:

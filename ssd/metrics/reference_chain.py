@@ -1,34 +1,33 @@
-"""The chain of approximations: stepwise decoding without a cache → with it → the decoder, and what each hop changes."""
+"""The reference chain: stepwise decoding without a cache → with a cache → the decoder; what each link changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ssd.metrics.accuracy import accuracy_difference
 from ssd.metrics.bootstrap import ratio_of_sums
+from ssd.metrics.means import Sample
+from ssd.results.schema import Hop
 
-HOPS = (("uncached", "reference"), ("reference", "decoder"), ("uncached", "decoder"))
+LINKS = (("uncached", "reference"), ("reference", "decoder"), ("uncached", "decoder"))
+Lines = Sequence[Sequence[Sample]]
 
 
-Lines = Sequence[Sequence[dict[str, Any]]]
+def reference_chain(prompts: Lines, turns: Lines) -> list[Hop] | None:
+    """Return one record per link, the last from end to end; None for lines without an uncached side.
 
-
-def hops(prompts: Lines, turns: Lines) -> list[dict[str, Any]] | None:
-    """One object per hop, the last from end to end, of the lines of every prompt and turn; None if they hold no chain.
-
-    identity: share of responses that the hop leaves unchanged; tokens: share of positions at which they agree;
-    accuracy: before and after, with the difference's interval and test; speedup: ratio of sums of seconds, None where
-    nothing was timed.
+    prompts, turns: the lines of every prompt, and of every turn. identity: share of responses that a link leaves
+    unchanged; tokens: share of positions that agree; accuracy: before and after, with the difference's interval and
+    test; speedup: ratio of sums of seconds, None where nothing was timed.
     """
     if "uncached" not in prompts[0][0]:
         return None
-    return [_hop(prompts, turns, before, after) for before, after in HOPS]
+    return [_link(prompts, turns, before, after) for before, after in LINKS]
 
 
-def _hop(prompts: Lines, turns: Lines, before: str, after: str) -> dict[str, Any]:
+def _link(prompts: Lines, turns: Lines, before: str, after: str) -> Hop:
     pairs = [[(line[before], line[after]) for line in prompt] for prompt in prompts]
     responses = [[side["response_ids"] for side in pair] for prompt in pairs for pair in prompt]
     correct = [[[bool(pair[side]["correct"]) for pair in prompt] for prompt in pairs] for side in (0, 1)]
@@ -45,5 +44,5 @@ def _hop(prompts: Lines, turns: Lines, before: str, after: str) -> dict[str, Any
 
 
 def _seconds(turns: Lines, side: str) -> list[float]:
-    """What each turn took a side."""
+    """Return the seconds of each turn on one side."""
     return [sum(line[side]["time_s"] for line in turn) for turn in turns]

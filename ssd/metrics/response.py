@@ -1,4 +1,4 @@
-"""One line of samples.jsonl: what both sides gave for one prompt."""
+"""One side's fields in a line of samples.jsonl."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 from ssd.decoding.trace import Trace
 from ssd.metrics.decode_order import order_correlation
 from ssd.results.records import Timed
+from ssd.results.schema import SideRecord
 from ssd.tasks.task import Verdict
 
 
-def side(
-    timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], predicted_s: float | None
-) -> dict[str, Any]:
-    """One side's fields. Tokens are counted from ids and never include the prompt.
+def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], predicted_s: float | None) -> SideRecord:
+    """Return one side's fields. Tokens are counted from ids and never include the prompt.
 
-    predicted_s: what the forwards of its trace should take by the run's cost model; None if that cannot be told.
+    predicted_s: seconds of its forwards by the run's cost model; None if they cannot be predicted.
     """
     trace, ids = timed.decoded.trace, timed.decoded.response_ids
     drafted, accepted = by_depth(trace)
@@ -47,17 +46,17 @@ def side(
 
 
 def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
-    """Drafted and accepted nodes per depth, summed over a trace's forwards."""
+    """Return drafted and accepted nodes per depth, summed over a trace's forwards."""
     return sum_columns(event.drafted for event in trace.events), sum_columns(event.accepted for event in trace.events)
 
 
 def sum_columns(rows: Any) -> list[int]:
-    """Column sums of rows of unequal length."""
+    """Return column sums of rows of unequal length."""
     return [sum(column) for column in zip_longest(*rows, fillvalue=0)]
 
 
 def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
-    """The events of a trace as plain data, one object per forward, each with the nodes that it drafted."""
+    """Return the events of a trace as plain data, one object per forward, each with the nodes that it drafted."""
     return [
         {
             **event._asdict(),
@@ -71,5 +70,5 @@ def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
 
 
 def total_nfe(part: dict[str, Any]) -> int:
-    """Forwards of the dLLM in one side's fields; a verifier's are counted apart."""
+    """Return the forwards of the dLLM in one side's fields, without a verifier's."""
     return sum(count for kind, count in part["nfe"].items() if kind != "verifier")

@@ -1,10 +1,10 @@
-"""From the lines of samples.jsonl to a summary: nothing here was measured that is not in the lines."""
+"""The summary of a run, computed from the lines of samples.jsonl alone."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -12,28 +12,29 @@ from ssd.decoding.trace import KINDS
 from ssd.metrics.accuracy import accuracy_difference, lengths, pass_at
 from ssd.metrics.decode_order import mean_correlation
 from ssd.metrics.means import SIDES, Sample, per_response, per_sum
-from ssd.metrics.reference_chain import hops
+from ssd.metrics.reference_chain import reference_chain
 from ssd.metrics.response import sum_columns, total_nfe
 from ssd.metrics.timing import speed
+from ssd.results.schema import SCHEMA, Acceptance, Identity, Pair, SideRecord
 
 
 def summarise(
     config: Mapping[str, Any], run_id: str, reference: str, caveat: str | None, samples: Sequence[Sample]
 ) -> dict[str, Any]:
-    """summary.json: means per response unless a name says otherwise; ratios are of sums, reference over decoder.
+    """Return summary.json (`ssd.results.schema.Summary`): means per response; ratios of sums, reference over decoder.
 
-    A prompt has `runtime.repeats` responses. Intervals are over prompts, since responses to one prompt are alike; the
-    speedup's is over the turns that the sides took, which are of many prompts in a batch.
-
-    Figures of time and memory are None where nothing was timed. reference_drift: responses whose reference came out
-    otherwise than the one stored of it.
-    reference: what the decoder was compared with; caveat: why its claim to be lossless does not hold in this mode.
+    A prompt has `runtime.repeats` responses. Intervals are over prompts, because responses to one prompt are alike; the
+    speedup's interval is over turns, since a turn of a batch has many prompts. Metrics of time and memory are None
+    where nothing was timed. reference_drift: number of responses whose reference differs from the stored one.
+    compile_s is None here; the run adds it.
+    reference: name of what the decoder was compared with; caveat: why the claim to be lossless is void in this mode.
     """
     prompts = together(samples, "index")
     turns = together(samples, "turn")
     nfe = per_response(samples, total_nfe)
     by_kind = {kind: sum(sample["decoder"]["nfe"].get(kind, 0) for sample in samples) / len(samples) for kind in KINDS}
     return {
+        "schema": SCHEMA,
         "run_id": run_id,
         "status": "done",
         "prompts": len(prompts),
@@ -64,14 +65,15 @@ def summarise(
             str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
             for k in range(1, config["runtime"]["repeats"] + 1)
         },
-        "hops": hops(prompts, turns),
+        "hops": reference_chain(prompts, turns),
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
-        "reference_drift": sum(sample.get("reference_drift", False) for sample in samples),
+        "reference_drift": sum(sample["reference_drift"] for sample in samples),
+        "compile_s": None,
     }
 
 
 def together(samples: Sequence[Sample], key: Literal["index", "turn"]) -> list[list[Sample]]:
-    """The lines of every prompt, or of every turn, in the order of their repeats."""
+    """Return the lines of every prompt, or of every turn, in the order of their repeats."""
     groups: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample[key]].append(sample)
@@ -79,19 +81,19 @@ def together(samples: Sequence[Sample], key: Literal["index", "turn"]) -> list[l
 
 
 def _correct(prompts: Sequence[Sequence[Sample]], side: str) -> list[list[bool]]:
-    """Which responses of every prompt are right."""
+    """Return whether each response of each prompt is right."""
     return [[bool(sample[side]["correct"]) for sample in prompt] for prompt in prompts]
 
 
-def _accuracy_strict(samples: Sequence[Sample]) -> dict[str, float] | None:
-    """Shares that are right under the task's strict rule as well; None for a task without one."""
-    strict = {side: [sample[side].get("correct_strict") for sample in samples] for side in SIDES}
+def _accuracy_strict(samples: Sequence[Sample]) -> Pair | None:
+    """Return the shares that are right under the task's strict rule; None for a task without one."""
+    strict = {side: [sample[side]["correct_strict"] for sample in samples] for side in SIDES}
     if any(verdict is None for verdicts in strict.values() for verdict in verdicts):
         return None
-    return {side: sum(verdicts) / len(verdicts) for side, verdicts in strict.items()}
+    return cast(Pair, {side: sum(verdicts) / len(verdicts) for side, verdicts in strict.items()})
 
 
-def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _acceptance(parts: Sequence[SideRecord]) -> Acceptance:
     lengths = [length for part in parts for length in part["acceptance_lengths"]]
     drafted = sum_columns(part["drafted_by_depth"] for part in parts)
     accepted = sum_columns(part["accepted_by_depth"] for part in parts)
@@ -100,7 +102,7 @@ def _acceptance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _oracle(samples: Sequence[Sample]) -> float | None:
-    """The reference's tokens over the forwards for them if every draft were right; None for decoders without drafts."""
+    """Return the reference's tokens per forward if every draft were right; None for decoders without drafts."""
     if any(sample["oracle_nfe"] is None for sample in samples):
         return None
     return sum(sample["reference"]["tokens_total"] for sample in samples) / sum(
@@ -108,7 +110,7 @@ def _oracle(samples: Sequence[Sample]) -> float | None:
     )
 
 
-def _identity(samples: Sequence[Sample]) -> dict[str, Any]:
+def _identity(samples: Sequence[Sample]) -> Identity:
     divergences = [sample["first_divergence"] for sample in samples if not sample["identical"]]
     orders = [sample["order_divergence"]["class"] for sample in samples if sample["order_divergence"]]
     numeric = sum(divergence["class"] == "numeric" for divergence in divergences)
@@ -119,5 +121,5 @@ def _identity(samples: Sequence[Sample]) -> dict[str, Any]:
         "numeric": numeric,
         "algorithmic": len(divergences) - numeric,
         "same_commit_order": sum(sample["same_commit_order"] for sample in samples) / len(samples),
-        "other_order": {name: orders.count(name) for name in ("numeric", "algorithmic")},
+        "other_order": {"numeric": orders.count("numeric"), "algorithmic": orders.count("algorithmic")},
     }

@@ -1,25 +1,21 @@
-"""The figures of time and memory in a summary; none of them exists where nothing was timed."""
+"""Metrics of time and memory in a summary; all are None where nothing was timed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from ssd.metrics.bootstrap import ratio_of_sums
 from ssd.metrics.means import SIDES, Sample, per_response, per_sum
-
-FIGURES = (
-    "speedup", "ms_per_forward", "tokens_per_s", "verifier_s", "latency_s", "reference_latency_s", "peak_memory_mib",
-    "predicted_speedup", "predicted_of_measured", "outside_model",
-)  # fmt: skip
+from ssd.results.schema import Pair, Speed
 
 
-def speed(samples: Sequence[Sample], turns: Sequence[Sequence[Sample]]) -> dict[str, Any]:
-    """Keys of summary.json, all None after runtime.timing=false. The speedup's interval is over `turns`."""
+def speed(samples: Sequence[Sample], turns: Sequence[Sequence[Sample]]) -> Speed:
+    """Return keys of summary.json, all None after runtime.timing=false. The speedup's interval is over `turns`."""
     if not is_timed(samples):
-        return dict.fromkeys(FIGURES)
+        return cast(Speed, dict.fromkeys(Speed.__annotations__))
     latencies = {side: [sample[side]["latency_s"] for sample in samples] for side in SIDES}
     return {
         "speedup": ratio_of_sums(
@@ -44,27 +40,29 @@ def is_timed(samples: Sequence[Sample]) -> bool:
 
 
 def _predicted(samples: Sequence[Sample]) -> float | None:
-    """The speedup if a response took the time of its forwards alone, by the run's cost model."""
+    """Return the speedup that the run's cost model predicts from the forwards alone; None without a cost model."""
     predicted = {side: [sample[side]["predicted_s"] for sample in samples] for side in SIDES}
     if None in (*predicted["reference"], *predicted["decoder"]):
         return None
     return sum(predicted["reference"]) / sum(predicted["decoder"])
 
 
-def _predicted_of_measured(samples: Sequence[Sample]) -> dict[str, float] | None:
-    """By how much each side's forwards were over- or underestimated: predicted seconds over those inside the model."""
+def _predicted_of_measured(samples: Sequence[Sample]) -> Pair | None:
+    """Return each side's predicted seconds over its measured seconds inside the model; None where either is unknown."""
     pairs = {side: [(sample[side]["predicted_s"], sample[side]["model_s"]) for sample in samples] for side in SIDES}
     if any(None in pair for side in SIDES for pair in pairs[side]):
         return None
-    return {side: sum(first for first, _ in pairs[side]) / sum(second for _, second in pairs[side]) for side in SIDES}
+    sums = {side: [sum(values) for values in zip(*pairs[side], strict=True)] for side in SIDES}
+    return cast(Pair, {side: predicted / measured for side, (predicted, measured) in sums.items()})
 
 
-def _outside_model(samples: Sequence[Sample]) -> dict[str, float] | None:
-    """The share of each side's time that is spent outside the forwards of the model and a verifier."""
+def _outside_model(samples: Sequence[Sample]) -> Pair | None:
+    """Return the share of each side's time outside the forwards of the model and a verifier; None where unknown."""
     if any(sample[side]["model_s"] is None for side in SIDES for sample in samples):
         return None
     inside = {side: sum(sample[side]["model_s"] + sample[side]["verifier_s"] for sample in samples) for side in SIDES}
-    return {side: 1 - inside[side] / sum(sample[side]["latency_s"] for sample in samples) for side in SIDES}
+    total = {side: sum(sample[side]["latency_s"] for sample in samples) for side in SIDES}
+    return cast(Pair, {side: 1 - inside[side] / total[side] for side in SIDES})
 
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, float]:

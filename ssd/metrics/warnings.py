@@ -1,35 +1,35 @@
-"""What a run's summary gives reason to doubt: the warnings under its table."""
+"""Warnings below a run's table, from its summary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ssd.metrics.decode_order import LEFT_TO_RIGHT
 
 MOST_CUT_OFF = 0.1
-"""The share of responses without an end token from which on a warning is due."""
+"""Largest share of responses without an end token that needs no warning."""
 MOST_MISTIMED = 1.15
-"""From this ratio on, or its inverse, by which one side's forwards were misjudged more than the other's, too."""
+"""Largest ratio of the two sides' prediction errors, or inverse of it, that needs no warning."""
 
 
-def doubts(summary: dict[str, Any]) -> Iterator[str]:
-    """One line each, the reader's remedy included."""
+def warnings_of(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Return warnings of one line each, with the remedy."""
     identity, length = summary["identity"], summary["length"]
     for side in ("reference", "decoder"):
         if length[side]["empty"] == 1:
             yield (
-                f"all of the {side}'s responses are empty: it ends at once; look at task.chat, at generation.eos "
+                f"all of the {side}'s responses are empty: they end at once; look at task.chat, at generation.eos "
                 "(suppress_logits keeps end tokens out), and at model.end_ids"
             )
         share = length[side]["cut_off"]
         if share > MOST_CUT_OFF:
             yield (
                 f"{share:.0%} of the {side}'s responses have no end token, and may be cut off; "
-                "generation.gen_length gives them room"
+                "increase generation.gen_length"
             )
-    # Only the reference's: it goes by the stepping rule, while a decoder such as APD is made to go from left to right.
-    order = summary.get("order_correlation", {}).get("reference", {}).get("within_blocks")  # none in earlier versions
+    # Only the reference's: it follows the stepping rule, while a decoder such as APD decodes left to right by design.
+    order = summary["order_correlation"]["reference"]["within_blocks"]
     if (order or 0) > LEFT_TO_RIGHT:
         yield (
             f"{summary['compared_with']} went from left to right inside blocks (rank correlation "
@@ -38,29 +38,29 @@ def doubts(summary: dict[str, Any]) -> Iterator[str]:
         )
     if summary["numerics"] == "locked" and summary["speedup"]:
         yield "no speedup: under runtime.numerics=locked the reference pays for nodes that it does not need"
-    if summary.get("reference_drift"):
+    if summary["reference_drift"]:
         yield (
             f"{summary['reference_drift']} responses of the reference differ from those that the same model gave "
-            "before under the same circumstances: it does not repeat itself, so that identity is in doubt; "
-            "runtime.numerics=locked or float64 may steady it"
+            "before under the same circumstances: its results are not repeatable, so that identity is in doubt; try "
+            "runtime.numerics=locked or float64"
         )
-    found = summary.get("predicted_of_measured")  # none in earlier versions
+    found = summary["predicted_of_measured"]
     if found and not 1 / MOST_MISTIMED < found["decoder"] / found["reference"] < MOST_MISTIMED:
         yield (
             f"the predicted speedup is rough: the forwards timed beforehand make {found['reference']:.2f} of the time "
             f"that the reference spent in the model, and {found['decoder']:.2f} of the decoder's; if the machine had "
-            "other work, measure again (overwrite=true) when it has none, for then the speedup is rough, too"
+            "other work, the measured speedup is rough, too: measure again (overwrite=true) when it has none"
         )
     if summary["caveat"]:
         yield f"not lossless in this mode: {summary['caveat']}"
     if summary["claims_lossless"] and identity["algorithmic"]:
         yield (
             f"this decoder claims to be lossless, but {identity['algorithmic']} responses differ "
-            "algorithmically; scripts/audit.py RUN tells where"
+            "algorithmically; scripts/audit.py RUN shows where"
         )
     elif summary["claims_lossless"] and identity["other_order"]["algorithmic"]:
         yield (
             f"this decoder claims to be lossless, but {identity['other_order']['algorithmic']} equal responses were "
             "committed in another order than the reference's, which rounding does not explain; scripts/audit.py RUN "
-            "tells where"
+            "shows where"
         )

@@ -1,4 +1,4 @@
-"""Traces as one row per forward."""
+"""Traces as a table of one row per forward."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAME = re.compile(r"(\d+)-(\d+)\.json")
 
 
 def read_traces(folder: Path, run_id: str, left_out: list[tuple[str, str]]) -> pa.Table:
-    """The forwards of every trace of a run; adds what cannot be read to `left_out`."""
+    """Return the forwards of every trace of a run; adds what cannot be read to `left_out`."""
     tables = [FORWARD.empty_table()]
     for file in sorted((folder / "traces").glob("*.json")):
         place = NAME.fullmatch(file.name)
@@ -50,10 +50,10 @@ def read_traces(folder: Path, run_id: str, left_out: list[tuple[str, str]]) -> p
 
 
 def _forwards(side: str, events: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of one side; traces of older runs do not tell what was drafted, only how much."""
+    """Return the rows of one side."""
     for forward, event in enumerate(events):
         positions, tokens, confidences = ([pick[place] for pick in event["picks"]] for place in range(3))
-        draft = event.get("draft", [])
+        draft = event["draft"]
         yield {
             "side": side,
             "forward": forward,

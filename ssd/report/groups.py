@@ -1,58 +1,105 @@
-"""Which runs may stand side by side in a table, what the group is called, and what each run of it is called."""
+"""Groups of runs that may be compared, their titles, and the label of each run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from ssd.report.labels import NEVER_TOLD, differing, words
+
 CHECKPOINT = {
     "config.model.path": "path", "config.model.revision": "revision", "environment.checkpoint": "checkpoint",
 }  # fmt: skip
-"""What tells two models of one name apart."""
+"""Columns in which two models of one name differ."""
 CIRCUMSTANCES = {
     **CHECKPOINT, "environment.device_name": "", "environment.threads": "threads", "config.runtime.dtype": "",
     "config.runtime.numerics": "numerics", "config.runtime.engine": "engine", "config.runtime.batch_size": "batch",
     "environment.libraries.torch": "torch", "environment.cuda": "CUDA", "environment.attention_backend": "attention",
 }  # fmt: skip
-"""What a measurement depends on beside its configuration, and how it is called."""
+"""Circumstances that a measurement depends on, and their names in titles."""
 ALWAYS_TOLD = ("environment.device_name", "config.runtime.dtype")
 REFERENCE = "stepwise decoding"
-"""What a run is compared with, unless the title of its group names another reference."""
+"""The reference of a group whose title names no other."""
 EXPERIMENT = ("config.generation.", "config.task.")
-"""What is asked of a model, and how it generates: a speedup is relative to stepwise decoding of the same."""
+"""Options of the question and of generation: a speedup is relative to stepwise decoding with the same options."""
 NO_MATTER = tuple(f"config.task.{name}" for name in ("name", "_target_", "path", "fewshot_path", "workers"))
-NEVER_TOLD = ("_target_", ".name", ".lossless", ".fingerprints", "sha256")
 ORDER = ("stepwise", "ssd", "freedave", "spiffy", "psd", "fast_dllm", "wino", "apd")
 MARKS = "abcdefghijklmnopqrstuvwxyz"
 
 
-@dataclass(frozen=True)
-class Group:
-    """Runs that differ in nothing but their decoder, and perhaps the code; all are compared with one reference.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A row of the frame of runs with its label.
 
-    parts: model, task, and what else tells the group from others; rows: as in the frame of runs, with two columns more,
-    `label` and `mark`; marks: which commit a `mark` stands for, where the runs are of several.
+    shown_for: the runs that it represents where not all are shown, such as `fastest of 24`.
+    """
+
+    label: str
+    row: pd.Series
+    shown_for: str = ""
+
+    @property
+    def run_id(self) -> str:
+        return self.row["run_id"]
+
+    @property
+    def decoder(self) -> str:
+        return self.row["decoder"]
+
+    @property
+    def is_timed(self) -> bool:
+        return bool(pd.notna(self.row["speedup.ratio"]))
+
+    @property
+    def name(self) -> str:
+        """The label, with the runs that it represents."""
+        return f"{self.label} ({self.shown_for})" if self.shown_for else self.label
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that differ only in their decoder, and perhaps in the code; all are compared with one reference.
+
+    parts: model, task, and the differences from other groups; rows: rows of the frame of runs with two more columns,
+    `label` and `mark`; marks: the commit of each `mark`, where there are several; shared: parts that all groups have.
     """
 
     parts: tuple[str, ...]
     rows: pd.DataFrame
     marks: Mapping[str, str]
+    shared: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         return ", ".join(self.parts)
 
+    @property
+    def panel_title(self) -> str:
+        """The title without shared parts, with the number of prompts."""
+        (model, task, *others), prompts = self.parts, f"{self.rows['prompts'].iloc[0]:.0f}"
+        told = [part for part in others if part not in (*self.shared, f"prompts {prompts}")]
+        return ", ".join((model, task, *told, f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{prompts}"))
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(Run(row["label"], row) for _, row in self.rows.iterrows())
+
+    def having(self, holds: Callable[[Run], bool]) -> Group:
+        """Return the same group with only the runs for which `holds` is true."""
+        return replace(self, rows=self.rows.loc[[bool(holds(run)) for run in self.runs]])
+
 
 def groups(runs: pd.DataFrame) -> list[Group]:
-    """Finished runs by model, task, reference, experiment and circumstances; titles tell in what the groups differ."""
+    """Return finished runs by model, task, reference, experiment and circumstances, with titles that differ."""
     done = runs[runs["status"] == "done"].reset_index(drop=True).copy()
     if done.empty:
         return []
-    experiment = [name for name in done if name.startswith(EXPERIMENT) and name not in NO_MATTER]
+    experiment = [name for name in map(str, done) if name.startswith(EXPERIMENT) and name not in NO_MATTER]
     circumstances = [name for name in CIRCUMSTANCES if name in done]
     splitting = ["model", "task", "compared_with", *circumstances, *experiment, "prompts"]
     marks, notes = _commits(done)
@@ -64,16 +111,18 @@ def groups(runs: pd.DataFrame) -> list[Group]:
         shown = {mark: notes[mark] for mark in notes if several and mark in set(rows["mark"])}
         parts = tuple(_told(rows.iloc[0], ["model", "task", *told]))
         found.append(Group(parts, _labelled(rows if several else rows.assign(mark="")), shown))
-    return sorted(_apart(found), key=lambda group: group.title)
+    apart = sorted(_apart(found), key=lambda group: group.title)
+    shared = tuple(part for part in apart[0].parts[2:] if all(part in group.parts for group in apart))
+    return [replace(group, shared=shared) for group in apart]
 
 
 def marks_of(found: Sequence[Group]) -> dict[str, str]:
-    """What the marks of all these groups mean."""
+    """Return the meaning of the marks of all these groups."""
     return {mark: meaning for group in found for mark, meaning in sorted(group.marks.items())}
 
 
 def _apart(found: Sequence[Group]) -> Iterator[Group]:
-    """The groups; where two have one title, they were asked different prompts, which a title then tells apart."""
+    """Return the groups; two of one title have different prompts, whose hash the title then shows."""
     titles = Counter(group.title for group in found)
     for group in found:
         asked = str(group.rows.iloc[0].get("config.task.sha256"))[:6]
@@ -81,10 +130,10 @@ def _apart(found: Sequence[Group]) -> Iterator[Group]:
 
 
 def _is_told(runs: pd.DataFrame, name: str) -> bool:
-    """Whether it differs between runs of one model; of options, between those of one model and task."""
+    """Return whether a column differs between runs of one model; for options, between runs of one model and task."""
     same = ["model"] if name in CHECKPOINT else ["model", "task"] if name.startswith(EXPERIMENT) else []
-    lots = (rows for _, rows in runs.groupby(same)) if same else (runs,)
-    return any(_differs(rows, name) for rows in lots)
+    lots = [rows for _, rows in runs.groupby(same)] if same else [runs]
+    return any(rows[name].map(str).nunique() > 1 for rows in lots)
 
 
 def _told(row: pd.Series, names: Iterable[str]) -> Iterator[str]:
@@ -100,38 +149,36 @@ def _told(row: pd.Series, names: Iterable[str]) -> Iterator[str]:
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
-    """With `label`: each run's decoder and the options in which it differs from the decoder's other runs; in order."""
-    options = [name for name in rows if name.startswith(("config.decoder.", "config.runtime.repeats"))]
+    """Return the rows in order, with `label`: the decoder and the options in which its runs differ."""
+    shown = [name for name in map(str, rows) if name.startswith(("config.decoder.", "config.runtime.repeats"))]
+    shown = [name for name in shown if not name.endswith(NEVER_TOLD)]
     places, labels = [], []
     for decoder in sorted(rows["decoder"].unique(), key=_rank):
         siblings = rows[rows["decoder"] == decoder]
-        kept = [name for name in options if not name.endswith(NEVER_TOLD) and _differs(siblings, name)]
-        chains = _differs(siblings.assign(chain=siblings["hops"].notna()), "chain")
-        for place in sorted(siblings.index, key=lambda at: [_magnitude(value) for value in rows.loc[at, kept]]):
-            told = {name.rpartition(".")[2]: rows.loc[place, name] for name in kept}
-            words = [f"{name}={_word(value)}" for name, value in told.items() if value is not None]
-            words += ["untimed"] if rows.loc[place].get("config.runtime.timing") is False else []
-            words += ["reference=chain"] if chains and isinstance(rows.loc[place, "hops"], list) else []
+        options = {
+            place: {name.removeprefix("config."): row[name] for name in shown} for place, row in siblings.iterrows()
+        }
+        names = differing(list(options.values()))
+        has_chain = {place: isinstance(row["hops"], list) for place, row in siblings.iterrows()}
+        for place in sorted(options, key=lambda at: [_magnitude(options[at][name]) for name in names]):
+            extra = ["untimed"] if siblings.loc[place].get("config.runtime.timing") is False else []
+            extra += ["reference=chain"] if has_chain[place] and not all(has_chain.values()) else []
             places.append(place)
-            labels.append(" ".join([str(decoder), *words]))
+            labels.append(" ".join([str(decoder), *words(options[place], names), *extra]))
     labelled = rows.loc[places].assign(label=labels)
     doubled = labelled["label"].duplicated(keep=False)
     return labelled.assign(label=labelled["label"] + (" #" + labelled["run_id"].str[-4:]).where(doubled, ""))
 
 
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _magnitude(value: Any) -> tuple[int, float, str]:
-    """Numbers in their order, then words, in front of them what is missing."""
+    """Return a key that sorts None first, then numbers, then words."""
     if isinstance(value, int | float):
         return (1, float(value), "")
     return (0, 0.0, "") if value is None else (2, 0.0, str(value))
 
 
 def _commits(runs: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
-    """A letter for every state of the code, and what it stands for."""
+    """Return each run's letter for its state of the code, and the meaning of each letter."""
     names = ("environment.commit", "environment.changes")
     states = [tuple(row.get(name) for name in names) for _, row in runs.iterrows()]
     marks: dict[Any, str] = {}
@@ -147,10 +194,6 @@ def _commits(runs: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
 
 def _letters(number: int) -> str:
     return MARKS[number] if number < len(MARKS) else MARKS[number // len(MARKS) - 1] + MARKS[number % len(MARKS)]
-
-
-def _differs(rows: pd.DataFrame, name: str) -> bool:
-    return rows[name].map(str).nunique() > 1
 
 
 def _rank(decoder: str) -> tuple[int, str]:

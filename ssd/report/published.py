@@ -58,7 +58,10 @@ def beside_measured(results: Results, figures: pd.DataFrame | None = None) -> pd
         for key in _keys(run):
             runs.setdefault(key, []).append(run)
     beside: list[dict[str, Any]] = []
-    for figure in rows.to_dict("records"):
+    records: list[dict[str, Any]] = [
+        dict(zip(map(str, rows), row, strict=True)) for row in rows.itertuples(index=False)
+    ]
+    for figure in records:
         key = tuple(figure[name] for name in SAME)
         alike = [run for run in runs.get(key, []) if _set_alike(figure, run)]
         found = [measured_by(run, figure, results) for run in alike]

@@ -13,20 +13,21 @@ import pyarrow as pa
 from ssd.report.events import FORWARD, read_traces
 from ssd.report.frames import frame_of, frame_of_rows, read_parquet, write_parquet
 from ssd.report.lines import flat, line_schema, read_lines
-from ssd.report.runs import AS_WRITTEN, COLUMNS, read_run, run_folders
+from ssd.report.runs import AS_WRITTEN, COLUMNS, read_row
+from ssd.results.reader import run_folders
 
 FILES = ("runs.parquet", "samples.parquet", "forwards.parquet")
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a results folder holds.
+    """The content of a results folder as frames.
 
-    runs: a row per run: run_id, folder, status (done, unfinished, failed), decoder, model, task; the figures of
-    summary.json by dotted name (`speedup.ratio`), NaN where there are none, speedups and tokens/s under locked numerics
-    among them; `config.<group>.<key>` and `environment.<key>` as they are written there.
+    runs: a row per run: run_id, folder, status (done, unfinished, failed), decoder, model, task; the metrics of
+    summary.json by dotted name (`speedup.ratio`); `config.<group>.<key>` and `environment.<key>`. A missing metric is
+    NaN, and so are speedups and tokens/s under locked numerics.
     samples: a row per line of samples.jsonl, of unfinished runs as well; lists are Python lists.
-    left_out: (folder, reason) for whatever could not be read.
+    left_out: (folder, reason) of everything that could not be read.
     """
 
     root: Path
@@ -36,15 +37,15 @@ class Results:
 
     @property
     def done(self) -> pd.DataFrame:
-        """The rows of finished runs: those that have figures."""
+        """Return the rows of finished runs."""
         return self.runs[self.runs["status"] == "done"].reset_index(drop=True)
 
     def folder(self, name: str) -> Path:
-        """Where a run's files lie; `root` may itself be the run's folder."""
+        """Return a run's folder; `root` may itself be it."""
         return self.root if (self.root / "config.yaml").is_file() else self.root / name
 
     def forwards(self) -> pd.DataFrame:
-        """A row per forward of the runs that stored traces; read when first asked for."""
+        """Return a row per forward of the runs that stored traces; they are read at the first call."""
         return self._forwards
 
     @cached_property
@@ -60,7 +61,7 @@ class Results:
     def to_parquet(self, folder: str | Path) -> list[Path]:
         """Write runs.parquet, samples.parquet and, if there are traces, forwards.parquet; `load` reads the folder.
 
-        Raises ValueError if `folder` holds runs, which `load` would no longer see.
+        Raises ValueError if `folder` holds runs, which `load` would then ignore.
         """
         target = Path(folder)
         if target.is_dir() and any(run_folders(target)):
@@ -86,14 +87,14 @@ def load(root: str | Path, texts: bool = False) -> Results:
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; expected a results folder, as run.py's results_dir")
     if (root / FILES[0]).is_file():
-        runs, (left_out,) = read_parquet(root / FILES[0], "left_out")
-        return Results(root, runs, read_parquet(root / FILES[1])[0], [(name, reason) for name, reason in left_out])
+        runs, (stored,) = read_parquet(root / FILES[0], "left_out")
+        return Results(root, runs, read_parquet(root / FILES[1])[0], [(name, reason) for name, reason in stored])
     rows: list[dict[str, Any]] = []
     tables: list[pa.Table] = [line_schema(texts).empty_table().append_column("run_id", pa.array([], pa.string()))]
     left_out: list[tuple[str, str]] = []
     for folder in run_folders(root):
         try:
-            row, notes = read_run(folder)
+            row, notes = read_row(folder)
         except ValueError as error:
             left_out.append((folder.name, str(error)))
             continue

@@ -1,19 +1,16 @@
-"""One row per run: its figures, its configuration and its circumstances, from the small files of its folder."""
+"""One row per run: its metrics, its configuration and its circumstances, from the small files of its folder."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ssd.results.reader import ANEW, read_config, read_environment, read_failure, read_summary
 
 TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
-"""Figures of a comparison of times."""
-OLDER = {"config.runtime.engine": "eager"}
-"""What was so before it could be configured."""
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Metrics of a comparison of times."""
 AS_WRITTEN = ("config.", "environment.")
 PAIRS = (
     "nfe", "token_rows", "node_evaluations", "tokens_per_forward", "tokens_per_s", "tokens_total", "tokens_useful",
@@ -31,58 +28,43 @@ COLUMNS = (
     *(f"accuracy_difference.{name}" for name in ("difference", "low", "high", "mcnemar_p")),
     "peak_memory_mib", "hops", "reference_drift",
 )  # fmt: skip
-"""Columns that are there whatever the runs hold."""
-FIGURES = (
-    "prompts", "responses", "nfe.reference", "nfe.decoder", "nfe.ratio", "accuracy.reference", "accuracy.decoder",
-    "identity.rate",
-)  # fmt: skip
-NEEDED: dict[str, Any] = {**dict.fromkeys(FIGURES, int | float), "compared_with": str, "claims_lossless": bool}
-"""What the summary of every finished run holds, and of which type."""
+"""Columns that every frame of runs has."""
+NEEDED: dict[str, Any] = {
+    **dict.fromkeys(("prompts", "responses", "nfe.reference", "nfe.decoder", "nfe.ratio"), int | float),
+    **dict.fromkeys(("accuracy.reference", "accuracy.decoder", "identity.rate"), int | float),
+    "compared_with": str, "claims_lossless": bool,
+}  # fmt: skip
+"""Metrics of every finished run, and their types."""
 
 
-def run_folders(root: Path) -> Iterator[Path]:
-    """The folders in `root` that are runs, or look as if they were, by name; `root` itself if it is one."""
-    if (root / "config.yaml").is_file():
-        yield root.resolve()
-        return
-    files = ("config.yaml", "samples.jsonl", "summary.json", "done.json")
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and any((folder / name).is_file() for name in files):
-            yield folder
-
-
-def read_run(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """A run's row, and what could not be read of it. Raises ValueError if it cannot be told what was run."""
+def read_row(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return a run's row, and notes of what could not be read. Raises ValueError if its configuration cannot be."""
     notes: list[str] = []
-    config = _mapping(folder / "config.yaml", lambda text: yaml.load(text, Loader=LOADER))
-    names = {}
-    for group in ("decoder", "model", "task"):
-        values = config.get(group)
-        if not isinstance(values, Mapping) or "name" not in values:
-            raise ValueError(f"config.yaml: expected {group}.name; measure the run anew with overwrite=true")
-        names[group] = str(values["name"])
-    environment = _optional(folder / "environment.json", notes)
-    summary = _figures(folder / "summary.json", notes) if (folder / "summary.json").is_file() else {}
+    try:
+        config = read_config(folder)
+    except ValueError as error:
+        raise ValueError(_short(error, folder)) from error
+    environment = _optional(read_environment, folder, notes)
+    summary = _metrics(folder, notes) if (folder / "summary.json").is_file() else {}
     if dict(flatten(config)).get("runtime.numerics") == "locked":
         summary = _without_speedups(summary)
-    failure = _optional(folder / "error.json", notes) if (folder / "error.json").is_file() else {}
+    failure = _optional(read_failure, folder, notes) if (folder / "error.json").is_file() else {}
     status = "done" if summary.get("status") == "done" else "failed" if failure else "unfinished"
-    error = str(failure.get("error", "")).partition("\n")[0] or None if status == "failed" else None
+    message = str(failure.get("error", "")).partition("\n")[0] or None if status == "failed" else None
     return {
         **summary,
         "run_id": folder.name,
         "folder": folder.name,
         "status": status,
-        "error": error,
-        **names,
-        **OLDER,
+        "error": message,
+        **{group: str(config[group]["name"]) for group in ("decoder", "model", "task")},
         **dict(flatten(config, "config.", nulls=True)),
         **dict(flatten(environment, "environment.", nulls=True)),
     }, notes
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "", nulls: bool = False) -> Iterator[tuple[str, Any]]:
-    """Nested mappings as dotted names; nulls: also of values that are None."""
+    """Return nested mappings as dotted names and values; nulls: also of values that are None."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{name}.", nulls)
@@ -90,41 +72,33 @@ def flatten(values: Mapping[str, Any], prefix: str = "", nulls: bool = False) ->
             yield f"{prefix}{name}", value
 
 
-def _figures(file: Path, notes: list[str]) -> dict[str, Any]:
-    """A finished run's figures by dotted name, or nothing and a note if any is lacking that every run has."""
-    figures = dict(flatten(_optional(file, notes)))
-    lacking = [name for name, kind in NEEDED.items() if not isinstance(figures.get(name), kind)]
-    if figures.get("status") != "done" or not lacking:
-        return figures
-    notes.append(f"{file.name}: without {', '.join(lacking)}; measure the run anew with overwrite=true")
+def _metrics(folder: Path, notes: list[str]) -> dict[str, Any]:
+    """Return the summary by dotted name; nothing and a note if a metric lacks that every finished run has."""
+    found = dict(flatten(_optional(read_summary, folder, notes)))
+    lacking = [name for name, kind in NEEDED.items() if not isinstance(found.get(name), kind)]
+    if found.get("status") != "done" or not lacking:
+        return found
+    notes.append(f"summary.json: without {', '.join(lacking)}; {ANEW}")
     return {}
 
 
-def _without_speedups(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Under locked numerics the reference pays for nodes that it does not need: its times are nothing to compare."""
-    kept = {name: value for name, value in figures.items() if not name.startswith(TIMES)}
+def _without_speedups(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics without times: under locked numerics the reference computes nodes that it does not need."""
+    kept = {name: value for name, value in metrics.items() if not name.startswith(TIMES)}
     if isinstance(kept.get("hops"), list):
-        kept["hops"] = [{**hop, "speedup": dict.fromkeys(("ratio", "low", "high"))} for hop in kept["hops"]]
+        kept["hops"] = [{**link, "speedup": dict.fromkeys(("ratio", "low", "high"))} for link in kept["hops"]]
     return kept
 
 
-def _optional(file: Path, notes: list[str]) -> dict[str, Any]:
-    """A JSON object, or nothing and a note of why it cannot be had."""
+def _optional(read: Callable[[Path], Any], folder: Path, notes: list[str]) -> dict[str, Any]:
+    """Return a file's content without its schema number; nothing and a note if it cannot be read."""
     try:
-        return _mapping(file, json.loads)
+        return {name: value for name, value in read(folder).items() if name != "schema"}
     except ValueError as error:
-        notes.append(str(error))
+        notes.append(_short(error, folder))
         return {}
 
 
-def _mapping(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
-    try:
-        content = parse(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"{file.name}: missing") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"{file.name}: cannot be read ({reason})") from error
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{file.name}: expected names and values, found {type(content).__name__}")
-    return dict(content)
+def _short(error: ValueError, folder: Path) -> str:
+    """Return the message without the folder, which stands beside it in the report."""
+    return str(error).removeprefix(f"{folder}{os.sep}")

@@ -1,4 +1,4 @@
-"""The circumstances of a run: versions, device, threads, commit. A number without them means little."""
+"""The circumstances of a run: versions, device, threads, commit."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ import torch
 from ssd.modeling.fingerprint import fingerprint
 from ssd.modeling.static_attention import PACKED_NODES
 from ssd.paths import IS_INSTALLED, PACKAGE
+from ssd.results.schema import MUST_MATCH
 
 LIBRARIES = (
     "torch", "transformers", "tokenizers", "safetensors", "hydra-core", "datasets", "numpy", "lm_eval", "math-verify",
-)  # fmt: skip
-MUST_MATCH = (
-    "python", "libraries", "device", "device_name", "threads", "attention_backend", "commit", "changes", "checkpoint",
 )  # fmt: skip
 ATTENTION = {
     "cpu": "sdpa, node by node beside a context",
     "cuda": "sdpa without a context, beside one fused in two parts, explicit softmax where there is no such kernel",
 }
-"""Of eager forwards."""
+"""Attention of eager forwards, by device."""
 PACKED = "packed into one with up to {} nodes (locked: never), in two parts above"
 AT_STATIC_SHAPES = {
     device: f"sdpa without a context, beside one at static shapes: {PACKED.format(most)}"
@@ -35,11 +33,14 @@ AT_STATIC_SHAPES = {
 }
 CODE = PACKAGE.parent
 MEASURED = ("run.py", "conf", "ssd", "baselines")
-"""What a result is made by: changes elsewhere in the checkout do not matter to it."""
+"""Parts of the checkout that a result depends on."""
 
 
 def describe(device: torch.device, checkpoint: Path | None = None, engine: str = "eager") -> dict[str, Any]:
-    """Everything outside the configuration that a result may depend on; engine: which attention is taken."""
+    """Return everything outside the configuration that a result may depend on.
+
+    engine: `eager` or an engine with static shapes, which use different attention.
+    """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -55,7 +56,7 @@ def describe(device: torch.device, checkpoint: Path | None = None, engine: str =
 
 
 def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs between two environments in a way that forbids mixing their samples, as `name: old → new`."""
+    """Return the differences that forbid mixing samples of two environments, as `name: old → new`."""
     return [f"{name}: {stored.get(name)} → {now[name]}" for name in MUST_MATCH if stored.get(name) != now[name]]
 
 
@@ -67,7 +68,7 @@ def _version(name: str) -> str | None:
 
 
 def _processor() -> str:
-    """The CPU's model name; platform.processor() is empty on most Linux systems."""
+    """Return the CPU's model name; platform.processor() is empty on most Linux systems."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text().splitlines():
@@ -77,10 +78,10 @@ def _processor() -> str:
 
 
 def _code() -> dict[str, Any]:
-    """Commit, whether the measuring code differs from it, and a hash of how.
+    """Return the commit, whether the measuring code differs from it, and a hash of the difference.
 
-    Outside a git checkout: a hash of the code itself. With GIT_DIR=/dev/null, as tests have it, nothing: somebody may
-    edit the code while they run.
+    Outside a git checkout `changes` is a hash of the code itself. With GIT_DIR=/dev/null all are None: tests set it,
+    because the code may be edited while they run.
     """
     commit, diff, new = (
         _git("rev-parse", "HEAD"),
@@ -95,7 +96,7 @@ def _code() -> dict[str, Any]:
 
 
 def _measured() -> list[str]:
-    """The files of MEASURED, but for what Python compiles them to."""
+    """Return the files of MEASURED, without compiled ones."""
     roots = [CODE / name for name in MEASURED]
     files = [file for root in roots for file in (root, *root.rglob("*")) if file.is_file()]
     return sorted(str(file.relative_to(CODE)) for file in files if file.parent.name != "__pycache__")

@@ -1,23 +1,27 @@
-"""Runs as they lie on the disk, read without changing them."""
+"""The one reader of stored runs. It changes no file, and needs no torch."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import yaml
 
+from ssd.results.schema import SCHEMA, Environment, Failure, Sample, Summary, Verdict
+
 Line = dict[str, Any]
 Case = dict[str, Any]
-CLASSES = ("numeric", "algorithmic", "unexplained")
+ANEW = "measure the run anew with overwrite=true"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+CLASSES = get_args(Verdict)
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's folder; an unfinished one has no summary yet."""
+    """A run's folder; an unfinished run has no summary yet."""
 
     folder: Path
     config: dict[str, Any]
@@ -27,75 +31,124 @@ class StoredRun:
 
     @property
     def claims_lossless(self) -> bool:
-        """As its summary says, which knows of caveats; an unfinished run as its configuration says."""
+        """As its summary states it, caveats included; an unfinished run's configuration states it."""
         if self.summary is None:
             return bool(self.config["decoder"]["lossless"])
         return bool(self.summary["claims_lossless"])
 
 
 def find_run(name: str, results: Path) -> Path:
-    """The folder of a run, given itself or as a run id under `results`. Raises FileNotFoundError."""
+    """Return the folder of a run, from a path or from a run id under `results`. Raises FileNotFoundError."""
     for folder in (Path(name).expanduser(), results / name):
         if (folder / "config.yaml").is_file():
             return folder
     raise FileNotFoundError(f"{name}: no such run; expected a run's folder or a run id under {results} (--results)")
 
 
+def run_folders(root: Path) -> Iterator[Path]:
+    """Return the folders in `root` that hold a run or parts of one, sorted by name; only `root` if it is a run."""
+    if (root / "config.yaml").is_file():
+        yield root.resolve()
+        return
+    files = ("config.yaml", "samples.jsonl", "summary.json", "done.json")
+    for folder in sorted(root.iterdir()):
+        if folder.is_dir() and any((folder / name).is_file() for name in files):
+            yield folder
+
+
 def read_run(folder: Path) -> StoredRun:
-    """All that a run has stored. Raises ValueError naming the file or line that cannot be read, and the remedy."""
-    finished = (folder / "done.json").is_file()
-    return StoredRun(
-        folder,
-        _mapping(folder / "config.yaml", yaml.safe_load),
-        _mapping(folder / "environment.json", json.loads),
-        read_lines(folder / "samples.jsonl"),
-        _mapping(folder / "summary.json", json.loads, "claims_lossless") if finished else None,
-    )
+    """Return all that a run has stored. Raises ValueError naming the file or line that cannot be read, and the remedy.
+
+    The summary of a run without done.json is None, even if its file is there.
+    """
+    config, environment = read_config(folder), read_environment(folder)
+    lines = read_lines(folder / "samples.jsonl")
+    summary = read_summary(folder) if (folder / "done.json").is_file() else None
+    return StoredRun(folder, config, cast(dict[str, Any], environment), lines, cast(dict[str, Any] | None, summary))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the resolved configuration. Raises ValueError if a group lacks its name."""
+    config = _mapping(folder / "config.yaml", lambda text: yaml.load(text, Loader=LOADER))
+    for group in ("decoder", "model", "task"):
+        if not isinstance(config.get(group), Mapping) or "name" not in config[group]:
+            raise ValueError(f"{folder / 'config.yaml'}: expected {group}.name; {ANEW}")
+    return config
+
+
+def read_environment(folder: Path) -> Environment:
+    return cast(Environment, read_json(folder / "environment.json", checked=True))
+
+
+def read_summary(folder: Path) -> Summary:
+    return cast(Summary, read_json(folder / "summary.json", checked=True))
+
+
+def read_failure(folder: Path) -> Failure:
+    return cast(Failure, read_json(folder / "error.json"))
+
+
+def read_json(file: Path, checked: bool = False) -> dict[str, Any]:
+    """Return a JSON object. Raises ValueError if it cannot be read or, where `checked`, has another schema."""
+    content = _mapping(file, json.loads)
+    if checked:
+        require_schema(content, file)
+    return content
+
+
+def require_schema(content: Mapping[str, Any], where: object) -> None:
+    """Raise ValueError, in one line, for a record of another schema than this version's."""
+    if content.get("schema") != SCHEMA:
+        raise ValueError(f"{where}: schema {content.get('schema')}, this version reads schema {SCHEMA}; {ANEW}")
 
 
 def read_lines(file: Path) -> list[Line]:
-    """The lines of samples.jsonl but for a torn last one. Raises ValueError for a corrupt line, or if there is none."""
-    whole = file.read_bytes().rpartition(b"\n")[0] if file.is_file() else b""
-    lines = []
-    for number, text in enumerate(whole.splitlines(), start=1):
+    """Return the lines of samples.jsonl, without a torn last one. Raises ValueError for a bad line, or if all lack."""
+    lines = list(whole_lines(file))
+    for number, line in enumerate(lines, start=1):
         try:
-            line = json.loads(text)
             case_of(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{file}, line {number}: not a sample ({type(error).__name__}: {error}); measure the run anew with "
-                "overwrite=true"
-            ) from error
-        lines.append(line)
+            raise _no_sample(file, number, error) from error
     if not lines:
         raise ValueError(f"{file}: no samples yet; the run has not measured its first prompt")
     return lines
 
 
-def place_of(line: Line) -> tuple[int, int]:
-    """Which sample a line is: index of the prompt, number of the response to it."""
-    return line["index"], line.get("repeat", 0)
+def whole_lines(file: Path) -> Iterator[Line]:
+    """Return the lines of this schema that end with a line break. Raises ValueError for any other whole line."""
+    whole = file.read_bytes().rpartition(b"\n")[0] if file.is_file() else b""
+    for number, text in enumerate(whole.split(b"\n") if whole else (), start=1):
+        try:
+            line = json.loads(text)
+        except ValueError as error:  # not JSON, or not UTF-8
+            raise _no_sample(file, number, error) from error
+        if not isinstance(line, dict):
+            raise _no_sample(file, number, TypeError(f"expected an object, found {type(line).__name__}"))
+        require_schema(line, f"{file}, line {number}")
+        yield line
+
+
+def place_of(line: Mapping[str, Any] | Sample) -> tuple[int, int]:
+    """Return which sample a line is: index of the prompt, number of the response to it."""
+    return line["index"], line["repeat"]
 
 
 def case_of(line: Line) -> Case | None:
-    """A sample's divergence with the sample's place; None if response and order are the reference's.
+    """Return a sample's divergence with the sample's place; None if response and order are the reference's.
 
-    index, repeat: the sample's; position: the divergence's index in the response; differs: what does, the `response` or
-    only the `order` of its commitment. Samples of older runs do not tell why an order differs: such a case has class
-    `unexplained` and no figures.
+    index, repeat: the sample's; position: the divergence's index in the response; differs: the `response`, or only the
+    `order` of its commitment. Raises ValueError for a line that contradicts itself.
     """
     index, repeat = place_of(line)
     ids = [line[side]["response_ids"] for side in ("reference", "decoder") if side in line]
     if len(ids) == 2 and (ids[0] == ids[1]) != line["identical"]:
         raise ValueError(f"identical is {line['identical']}, which its response_ids contradict")
-    if not line["identical"]:
-        divergence = {"differs": "response", **line["first_divergence"]}
-    elif line.get("order_divergence"):
-        divergence = {"differs": "order", **line["order_divergence"]}
-    elif "order_divergence" not in line and not line["same_commit_order"]:
-        divergence = {"differs": "order", "class": "unexplained"}
-    else:
+    differs = "order" if line["identical"] else "response"
+    found = line["order_divergence"] if line["identical"] else line["first_divergence"]
+    if found is None and line["identical"]:
         return None
+    divergence = {"differs": differs, **found}
     if divergence["class"] not in CLASSES:
         raise ValueError(f"class {divergence['class']!r}, expected one of {', '.join(CLASSES)}")
     position = divergence.pop("index", None)
@@ -103,18 +156,22 @@ def case_of(line: Line) -> Case | None:
 
 
 def name_of(index: int, repeat: int) -> str:
-    """`sample 3`, and which of several responses to its prompt."""
+    """Return `sample 3`, with the number of the response if it is not the prompt's first."""
     return f"sample {index}, repeat {repeat}" if repeat else f"sample {index}"
 
 
-def _mapping(file: Path, parse: Callable[[str], Any], *needed: str) -> dict[str, Any]:
+def _no_sample(file: Path, number: int, error: Exception) -> ValueError:
+    return ValueError(f"{file}, line {number}: not a sample ({type(error).__name__}: {error}); {ANEW}")
+
+
+def _mapping(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
         content = parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"{file}: missing; {ANEW}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"{file}: cannot be read ({reason}); measure the run anew with overwrite=true") from error
-    if not isinstance(content, Mapping) or any(name not in content for name in needed):
-        raise ValueError(
-            f"{file}: expected a mapping with {', '.join(needed) or 'names'}; measure the run anew with overwrite=true"
-        )
+        raise ValueError(f"{file}: cannot be read ({reason}); {ANEW}") from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{file}: expected names and values, found {type(content).__name__}; {ANEW}")
     return dict(content)

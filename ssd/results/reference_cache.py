@@ -1,4 +1,4 @@
-"""The reference's responses, which runs share: decoded once for a model and its settings."""
+"""Responses of the reference, decoded once for a model and its settings and shared by runs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssd.config.plan import Plan
+from ssd.decoding.settings import Cache
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
-from ssd.results.environment import MUST_MATCH
 from ssd.results.records import Timed
+from ssd.results.schema import MUST_MATCH
 from ssd.results.store import plain
 
 FOLDER = "references"
-"""Where references lie, in a results folder."""
+"""Name of the folder of references, in a results folder."""
 WITHOUT_INFLUENCE = (
     "limit", "device", "threads", "reference", "warmup", "traces", "predict", "repeats", "pass_at", "timing", "workers",
     "address",
 )  # fmt: skip
-"""Keys of `runtime` that change no response; device and threads are among the circumstances as what they stand for."""
+"""Keys of `runtime` that change no response; the circumstances hold the resolved device and threads."""
 
 
 def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, References]:
-    """Where the responses of each side are kept that other runs may have, too: `reference`, in a chain `uncached`."""
-    caches = {"reference": plan.settings.cache}
+    """Return the store of each side that runs share: `reference`, and `uncached` in a reference chain."""
+    caches: dict[str, Cache] = {"reference": plan.settings.cache}
     if plan.runtime.reference == "chain":
         caches["uncached"] = "none"
     names = (type(plan.reference).__name__.lower(), *(plan.config[group]["name"] for group in ("model", "task")))
@@ -37,8 +38,8 @@ def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, Ref
     }
 
 
-def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a response of the reference depends on but its prompt and its seed."""
+def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that a response of the reference depends on, apart from its prompt and seed."""
     decoder, runtime = type(plan.reference), plan.config["runtime"]
     settings = asdict(replace(plan.settings, cache=cache, steps=plan.config["generation"]["steps"]))
     locked = plan.runtime.numerics == "locked"
@@ -54,9 +55,9 @@ def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, A
 
 
 class References:
-    """`references/<readable prefix>-<hash>/`: key.json says of what, lines.jsonl has a line per prompt and seed.
+    """`references/<readable prefix>-<hash>/`: key.json holds the key, lines.jsonl a line per prompt and seed.
 
-    Several processes may share it: a line is appended whole, under a lock, and what a killed writer left torn is cut
+    Several processes may share it: a line is appended whole, under a lock, and a torn line of a killed writer is cut
     off. Raises ValueError for a line that cannot be read.
     """
 
@@ -69,27 +70,27 @@ class References:
         self._lines: dict[tuple[str, int], bytes] = {}
 
     def has(self, prompt_sha256: str, seed: int) -> bool:
-        """Whether anybody has decoded it yet."""
+        """Return whether the response is stored."""
         if (prompt_sha256, seed) not in self._lines and self._file.is_file():
             with self._file.open("rb") as file:
                 self._catch_up(file)
         return (prompt_sha256, seed) in self._lines
 
     def find(self, prompt_sha256: str, seed: int) -> Timed | None:
-        """The response, untimed; None if nobody has decoded it yet."""
+        """Return the response, untimed; None if it is not stored."""
         if not self.has(prompt_sha256, seed):
             return None
         return Timed.from_json(json.loads(self._lines[prompt_sha256, seed]))
 
     def settle(self, prompt_sha256: str, seed: int, timed: Timed) -> bool:
-        """Put a response in, or compare it with the one that is there; returns whether it differs from that."""
+        """Store a response, or compare it with the stored one; return whether it differs from that."""
         stored = self.find(prompt_sha256, seed)
         if stored is None:
             stored = self._add(prompt_sha256, seed, timed)
         return stored.decoded.response_ids != timed.decoded.response_ids
 
     def _add(self, prompt_sha256: str, seed: int, timed: Timed) -> Timed:
-        """Append a response, unless another process has done so meanwhile; returns what is stored then."""
+        """Append a response, unless another process has done so meanwhile; return the stored one."""
         make_folder(self.path)
         with storing(self._file), self._file.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -97,17 +98,16 @@ class References:
                 write_json(self.path / "key.json", self._key)
             self._catch_up(file)
             if (prompt_sha256, seed) not in self._lines:
-                file.truncate(self._read)  # what a killed writer left torn
-                append_line(
-                    self._file, json.dumps({"prompt_sha256": prompt_sha256, "seed": seed, **timed.untimed().to_json()})
-                )
+                file.truncate(self._read)  # a torn line of a killed writer
+                line = {"prompt_sha256": prompt_sha256, "seed": seed, **timed.untimed().to_json()}
+                append_line(self._file, json.dumps(line))
                 self._catch_up(file)
         return Timed.from_json(json.loads(self._lines[prompt_sha256, seed]))
 
     def _catch_up(self, file: IO[bytes]) -> None:
-        """Take in the whole lines that were appended since the last time; all of them of a file that is another one."""
+        """Read the whole lines that were appended since the last time, or all lines of a file that was replaced."""
         file.seek(max(0, self._read - 1))
-        if self._read and file.read(1) != b"\n":  # it was deleted meanwhile, and perhaps begun anew
+        if self._read and file.read(1) != b"\n":  # the file was deleted meanwhile, and perhaps begun anew
             self._read = 0
             self._lines.clear()
         file.seek(self._read)
@@ -119,7 +119,7 @@ class References:
                 place = line["prompt_sha256"], line["seed"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
-                    f"{self._file}: a line is no reference ({text[:40]!r}...); delete this file, what it holds is "
+                    f"{self._file}: a line is no reference ({text[:40]!r}...); delete this file: its responses are "
                     "decoded again"
                 ) from error
             self._lines.setdefault(place, text)

@@ -1,4 +1,4 @@
-"""One run's folder: appended samples, atomic summaries, resume after a kill."""
+"""The folder of one run: samples are appended, summaries are written whole, a killed run is resumed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ import yaml
 
 from ssd.results.atomic_io import LOCK, append_line, locked, make_folder, write_atomically, write_json
 from ssd.results.environment import differences
+from ssd.results.reader import read_json, whole_lines
 from ssd.results.responses import Responses
+from ssd.results.schema import SCHEMA, Done, Failure
 
-# What a result does not depend on, or is hashed by its contents: the documents asked, a decoder's files.
 NOT_HASHED = (
     "results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at", "runtime.workers", "runtime.address",
     "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
 )  # fmt: skip
+"""Options without influence on a result, and paths of files whose contents are hashed instead."""
 NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")
-"""What a result does not depend on either where nothing is timed."""
+"""Further options without influence on a result where nothing is timed."""
 
 
 def run_id(config: Mapping[str, Any]) -> str:
-    """A readable prefix and a hash of the result-relevant part of a resolved configuration."""
-    ignored = NOT_HASHED if config["runtime"].get("timing", True) else NOT_HASHED + NOT_HASHED_UNTIMED
-    if isinstance(config["decoder"].get("costs"), str):  # a file's path, where they are not the values themselves
+    """Return a readable prefix and a hash of the result-relevant part of a resolved configuration."""
+    ignored: tuple[str, ...] = NOT_HASHED if config["runtime"]["timing"] else NOT_HASHED + NOT_HASHED_UNTIMED
+    if isinstance(config["decoder"].get("costs"), str):  # a path; values are hashed
         ignored += ("decoder.costs",)
     relevant = {
         group: {key: value for key, value in values.items() if f"{group}.{key}" not in ignored}
@@ -43,7 +45,7 @@ def run_id(config: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Equal numbers spelled alike: 1.0 as 1."""
+    """Return the value with equal numbers written alike: 1.0 as 1."""
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -67,7 +69,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from measuring the same run meanwhile; BlockingIOError if one does."""
+        """Lock the run against other processes. Raises BlockingIOError if one of them measures it."""
         make_folder(self.path)
         try:
             with locked(self.path):
@@ -76,7 +78,7 @@ class RunFolder:
             raise BlockingIOError(f"{self.path}: another process is measuring this run; wait for it") from error
 
     def clear(self) -> None:
-        """Forget everything measured so far, and first of all that it was done; who holds the folder goes on to."""
+        """Remove everything measured so far, done.json first; the lock stays."""
         (self.path / "done.json").unlink(missing_ok=True)
         for path in self.path.glob("*"):
             if path.is_dir():
@@ -85,9 +87,9 @@ class RunFolder:
                 path.unlink()
 
     def open(self, environment: dict[str, Any]) -> list[dict[str, Any]]:
-        """Make or reopen the folder; returns the samples already there, a torn last line dropped from the file.
+        """Make or reopen the folder and return the samples already there; a torn last line is cut off the file.
 
-        Raises ValueError if those were measured under other circumstances.
+        Raises ValueError if those were measured under other circumstances, or stored in another schema.
         """
         make_folder(self.path)
         (self.path / "error.json").unlink(missing_ok=True)
@@ -97,26 +99,26 @@ class RunFolder:
         stored = self.path / "environment.json"
         begun = samples or self.responses.open()
         if begun and stored.is_file():
-            changed = differences(json.loads(stored.read_text()), environment)
+            changed = differences(self.read(stored.name), environment)
             if changed:
                 raise ValueError(
                     f"{self.path} holds {len(begun)} samples measured elsewhere ({'; '.join(changed)}); "
                     "pass overwrite=true to measure them anew, or another results_dir"
                 )
         write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(self.config), sort_keys=False))
-        write_json(stored, environment)
+        write_json(stored, {"schema": SCHEMA, **environment})
         return samples
 
     def append(self, sample: Mapping[str, Any]) -> None:
-        """Add one sample and make sure that it has reached the disk; OSError in one line leaves those before whole."""
-        append_line(self._samples, json.dumps(sample))
+        """Add one sample and wait for the disk. Raises OSError in one line; the samples before stay whole."""
+        append_line(self._samples, json.dumps({"schema": SCHEMA, **sample}))
 
     def keep(self, measured: dict[str, Any]) -> None:
-        """Keep what the decoder measured before it began, so that a resumed run goes on with the same figures."""
+        """Store what was measured before the first prompt, so that a resumed run uses the same values."""
         write_json(self.path / "measured.json", measured)
 
     def kept(self) -> dict[str, Any]:
-        """What `keep` was given, or nothing."""
+        """Return what `keep` stored, or nothing."""
         return self.read("measured.json") if (self.path / "measured.json").is_file() else {}
 
     def write_trace(self, index: int, repeat: int, trace: Mapping[str, Any]) -> None:
@@ -124,47 +126,36 @@ class RunFolder:
         write_json(self.path / "traces" / f"{index:06d}-{repeat}.json", trace)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary, and last of all the mark that the run is done."""
+        """Write the summary, then done.json, which marks the run as done."""
         write_json(self.path / "summary.json", summary)
         self.responses.remove()
-        write_json(self.path / "done.json", {"run_id": self.run_id, "prompts": summary["prompts"]})
+        done: Done = {"run_id": self.run_id, "prompts": summary["prompts"]}
+        write_json(self.path / "done.json", done)
 
     def fail(self, error: BaseException) -> None:
-        """Leave the traceback of a failed run beside its samples, and in the error's notes where it is."""
+        """Write the traceback of a failed run to error.json, and add that file's path to the error's notes."""
         file = self.path / "error.json"
         lines = traceback.format_exception(error)
         try:
             make_folder(self.path)
-            write_json(file, {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)})
-        except OSError as refusal:  # which must not hide what went wrong before it
-            if not isinstance(error, OSError):  # else it is the disk itself that is told of
+            failure: Failure = {"error": f"{type(error).__name__}: {error}", "traceback": "".join(lines)}
+            write_json(file, failure)
+        except OSError as refusal:  # must not hide the first error
+            if not isinstance(error, OSError):  # both would be about the disk
                 error.add_note(f"no error.json: {refusal}")
         else:
             error.add_note(f"traceback: {file}")
 
     def read(self, name: str) -> dict[str, Any]:
-        """summary.json or environment.json of this run. Raises ValueError for one that is not whole."""
-        file = self.path / name
-        try:
-            return json.loads(file.read_text())
-        except ValueError as error:
-            raise ValueError(f"{file} cannot be read ({error}); pass overwrite=true to measure the run anew") from error
+        """Return a JSON file of this run. Raises ValueError if it is not whole, or of another schema."""
+        return read_json(self.path / name, checked=name in ("summary.json", "environment.json"))
 
     def _repair(self) -> list[dict[str, Any]]:
-        """The whole lines of samples.jsonl; bytes after the last of them are cut off."""
-        if not self._samples.is_file():
-            return []
-        content = self._samples.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            with self._samples.open("r+b") as file:
-                file.truncate(len(whole))
-        samples = []
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                samples.append(json.loads(line))
-            except ValueError as error:  # not JSON, or not even UTF-8
-                raise ValueError(
-                    f"{self._samples}, line {number} is not JSON; pass overwrite=true to start anew"
-                ) from error
-        return samples
+        """Cut off what follows the last whole line of samples.jsonl, and return its lines."""
+        if self._samples.is_file():
+            content = self._samples.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                with self._samples.open("r+b") as file:
+                    file.truncate(whole)
+        return list(whole_lines(self._samples))

@@ -97,10 +97,3 @@ def test_a_run_tells_the_order_of_both_sides(family, decoder, short_run, capsys)
         correlation[side]["within_blocks"] = LEFT_TO_RIGHT + 0.01
         print_summary(summary, "title", [1])
         assert ("WARNING: stepwise decoding went from left to right" in capsys.readouterr().out) is warned
-
-
-def test_a_stored_run_without_these_figures_still_prints(short_run, capsys):
-    summary = short_run("llada")
-    del summary["order_correlation"]
-    print_summary(summary, "title", [1])
-    assert "left to right" not in capsys.readouterr().out

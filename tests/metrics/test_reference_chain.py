@@ -1,10 +1,10 @@
-"""Three hops: by hand, and against runs that decode without a cache on their own."""
+"""Three links: by hand, and against runs that decode without a cache on their own."""
 
 import json
 
 import pytest
 
-from ssd.metrics.reference_chain import HOPS, hops
+from ssd.metrics.reference_chain import LINKS, reference_chain
 from ssd.report.console.run_table import print_summary
 
 
@@ -29,8 +29,8 @@ def test_figures_by_hand():
             }
         ],
     ]
-    cache, decoder, both = hops(prompts, prompts)
-    assert [(hop["from"], hop["to"]) for hop in (cache, decoder, both)] == list(HOPS)
+    cache, decoder, both = reference_chain(prompts, prompts)
+    assert [(hop["from"], hop["to"]) for hop in (cache, decoder, both)] == list(LINKS)
     assert [hop["identity"] for hop in (cache, decoder, both)] == [0.5, 0.5, 0.0]
     assert [hop["tokens"] for hop in (cache, decoder, both)] == [0.75, 0.5, 0.25]
     assert cache["accuracy"] == {"from": 1.0, "to": 0.5}
@@ -40,7 +40,7 @@ def test_figures_by_hand():
 
 def test_lines_without_a_chain_have_no_hops():
     prompts = [[{"reference": side([1], True, 1.0), "decoder": side([1], True, 1.0)}]]
-    assert hops(prompts, prompts) is None
+    assert reference_chain(prompts, prompts) is None
 
 
 def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):

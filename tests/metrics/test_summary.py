@@ -23,6 +23,7 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
     return {
         "response_ids": [7] * total,
         "correct": correct,
+        "correct_strict": None,
         "latency_s": latency_s,
         "time_s": latency_s,
         "forwards": float(sum(nfe[:3])),
@@ -52,6 +53,7 @@ def line(index, reference, decoder, divergence=None, same_order=True, repeat=0):
         "same_commit_order": same_order,
         "first_divergence": divergence,
         "order_divergence": None,
+        "reference_drift": False,
         "oracle_nfe": 4,
         "peak_memory_mib": 123.5 - index,
     }

@@ -41,6 +41,7 @@ def sample_line(
         parts["decoder"][name] += gain_s * len(sides["decoder"])
     divergence = {"index": 5, "step": 3, "class": "numeric" if index % 2 else "algorithmic", "token_margin": 0.01}
     return {
+        "schema": 1,
         "index": index,
         "repeat": repeat,
         "turn": index,
@@ -53,6 +54,7 @@ def sample_line(
         "same_commit_order": not differs,
         "first_divergence": divergence if differs else None,
         "order_divergence": None,
+        "reference_drift": False,
         "oracle_nfe": 9,
         "peak_memory_mib": 370.0 + index,
     }

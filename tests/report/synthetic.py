@@ -91,7 +91,7 @@ def write_run(
     folder = root / run_id
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    _write(folder / "environment.json", {**ENVIRONMENT, **(environment or {})})
+    _write(folder / "environment.json", {"schema": 1, **ENVIRONMENT, **(environment or {})})
     generator = np.random.default_rng(int(digest[:8], 16))
     lines = []
     for index, repeat in product(range(prompts), range(repeats)):
@@ -102,7 +102,7 @@ def write_run(
             events = {name: sides[name] for name in ("reference", "decoder")}
             _write(folder / "traces" / f"{index:06d}-{repeat}.json", events)
     if status == "done":
-        with patch("ssd.metrics.bootstrap.RESAMPLES", 200), patch("ssd.metrics.accuracy.RESAMPLES", 200):
+        with patch("ssd.metrics.bootstrap.RESAMPLES", 200):
             summary = summarise(config, run_id, reference, None, lines)
         _write(folder / "summary.json", summary if timed else without_times(summary))
         _write(folder / "done.json", {"run_id": run_id, "prompts": prompts})
@@ -132,6 +132,7 @@ def _config(decoder: str, model: str, task: str, options: dict[str, Any], runtim
     generation = {"gen_length": GEN_LENGTH, "block_length": BLOCK_LENGTH, "steps": None, "cache": "dual"}
     generation |= {"temperature": 0.0, "confidence_dtype": "float64", "eos": "keep", "seed": 0}
     basis = {"limit": None, "device": "cuda", "dtype": "bfloat16", "numerics": "native", "batch_size": 1, "threads": 8}
+    basis["engine"] = "eager"
     return {
         "generation": generation,
         "runtime": {**basis, "predict": True, "pass_at": [1], **runtime},

@@ -89,20 +89,21 @@ def test_bad_lines_are_left_out_and_no_others(tmp_path: Path, bad: list[tuple[in
     assert results.left_out == [(folder.name, f"samples.jsonl: {len(numbers)} {words} ({shown})")]
 
 
-def test_fields_that_older_runs_lack(tmp_path: Path) -> None:
-    folder = write_run(tmp_path, prompts=2)
+def test_lines_and_summaries_of_another_schema_are_left_out_with_the_remedy(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, prompts=3)
     lines = lines_of(folder)
-    for line in lines:
-        for name in ("repeat", "turn", "seed", "oracle_nfe", "order_divergence"):
-            del line[name]
-        for side in ("reference", "decoder"):
-            for name in ("model_s", "predicted_s", "drafted_by_depth", "correct_strict", "order_correlation"):
-                del line[side][name]
+    lines[1]["schema"] = 2
     (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    samples = load(tmp_path).samples
-    assert list(samples["repeat"]) == [0, 0]
-    assert samples["decoder.predicted_s"].isna().all()
-    assert list(samples["decoder.drafted_by_depth"]) == [None, None]
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, "schema": 2}))
+    results = load(tmp_path)
+    assert list(results.samples["index"]) == [0, 2]
+    assert results.done.empty
+    remedy = "measure the run anew with overwrite=true"
+    assert results.left_out == [
+        (folder.name, f"summary.json: schema 2, this version reads schema 1; {remedy}"),
+        (folder.name, f"samples.jsonl: 1 lines are not of schema 1; {remedy}"),
+    ]
 
 
 def test_corrupt_and_missing_files(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_corrupt_and_missing_files(tmp_path: Path) -> None:
     reasons = dict(results.left_out)
     assert set(reasons) == {*names.values(), missing.name, headless.name}
     assert all("\n" not in reason for reason in reasons.values())
-    assert reasons[missing.name] == "config.yaml: missing"
+    assert reasons[missing.name] == "config.yaml: missing; measure the run anew with overwrite=true"
     assert "decoder.name" in reasons[headless.name]
     assert set(results.runs["run_id"]) == {names["summary.json"], names["environment.json"], names["samples.jsonl"]}
     status = results.runs.set_index("run_id")["status"]

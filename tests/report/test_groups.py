@@ -64,13 +64,6 @@ def test_models_of_two_names_are_told_by_their_names_alone(tmp_path: Path) -> No
     assert all("checkpoint" not in group.title for group in groups(load(tmp_path).runs))
 
 
-def test_runs_from_before_engines_are_eager(tmp_path: Path) -> None:
-    write_run(tmp_path, "ssd", prompts=2)
-    write_run(tmp_path, "freedave", prompts=2, runtime={"engine": "eager"})
-    (group,) = groups(load(tmp_path).runs)
-    assert len(group.rows) == 2
-
-
 def test_other_prompts_are_another_section_with_another_title(tmp_path: Path) -> None:
     for decoder, asked in (("ssd", "same"), ("freedave", "same"), ("ssd", "other")):
         folder = write_run(tmp_path, decoder, prompts=2, options={"depth": len(asked)})

@@ -156,6 +156,21 @@ def test_an_empty_folder_has_the_columns(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
-def test_frames_and_tables_need_no_torch() -> None:
-    code = "import sys, ssd.report.write; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_a_report_needs_no_torch(tmp_path: Path) -> None:
+    """A report is often made on a machine without it."""
+    folder = write_run(tmp_path, prompts=2, traces=True)
+    code = f"""
+import sys
+class NoTorch:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("torch")
+sys.meta_path.insert(0, NoTorch)
+import ssd.report.write, ssd.report.console.run_table, ssd.report.console.run_list, ssd.report.viewer.contents
+from ssd.results.reader import read_run
+results = ssd.report.load({str(tmp_path)!r})
+assert len(results.done) == 1 and len(results.forwards()) and read_run(results.folder({folder.name!r})).summary
+ssd.report.console.run_list.print_runs(results.root)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

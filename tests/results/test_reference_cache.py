@@ -16,12 +16,12 @@ from ssd.commands.audit import main as audit
 from ssd.config.plan import make_plan
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.trace import KINDS, Event, Pick, Trace
-from ssd.metrics.timing import FIGURES
 from ssd.report.console.grid_table import Run, print_comparison
 from ssd.report.console.run_table import print_summary
 from ssd.results import environment
 from ssd.results.records import Timed
 from ssd.results.reference_cache import FOLDER, References, references_of
+from ssd.results.schema import Speed
 from tests.runs import composed, lines_of
 
 UNTIMED = "runtime.timing=false"
@@ -205,9 +205,9 @@ def test_what_is_not_timed_agrees_with_what_is(family, short_run, tmp_path):
         assert other.pop("peak_memory_mib") is None
         for name in set(other) - {"reference", "decoder"}:
             assert other[name] == line[name]
-    assert {untimed[name] for name in FIGURES} == {None}
+    assert {untimed[name] for name in Speed.__annotations__} == {None}
     assert set(timed) == set(untimed)
-    for name in set(timed) - {*FIGURES, "run_id"}:
+    for name in set(timed) - {*Speed.__annotations__, "run_id"}:
         assert timed[name] == untimed[name]
 
 

@@ -16,7 +16,7 @@ CONFIG = {
     "model": {"name": "llada", "path": "GSAI-ML/LLaDA-8B-Instruct", "revision": None},
     "task": {"name": "gsm8k", "num_fewshot": 0},
     "generation": {"gen_length": 256, "seed": 0},
-    "runtime": {"dtype": "bfloat16", "limit": None},
+    "runtime": {"dtype": "bfloat16", "limit": None, "timing": True},
     "tracker": {"name": "none"},
     "results_dir": "results",
     "overwrite": False,
@@ -33,7 +33,11 @@ ENVIRONMENT = {
     "checkpoint": "c0ffee",
     "platform": "Linux",
 }
-SAMPLES = [{"index": 0, "text": "ä\u2028\n"}, {"index": 1, "text": "b"}, {"index": 2, "text": "c"}]
+SAMPLES = [
+    {"schema": 1, "index": 0, "text": "ä\u2028\n"},
+    {"schema": 1, "index": 1, "text": "b"},
+    {"schema": 1, "index": 2, "text": "c"},
+]
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_samples_come_back_as_they_were_appended(folder, tmp_path):
     again = RunFolder(tmp_path, CONFIG)
     assert again.open(ENVIRONMENT) == SAMPLES
     assert yaml.safe_load((again.path / "config.yaml").read_text()) == CONFIG
-    assert again.read("environment.json") == ENVIRONMENT
+    assert again.read("environment.json") == {"schema": 1, **ENVIRONMENT}
     assert not again.is_done
 
 
@@ -109,17 +113,17 @@ def test_a_sample_is_a_line_on_the_disk_when_append_returns(folder, monkeypatch)
     before = (folder.path / "samples.jsonl").read_bytes()
     folder.append({"index": 3})
     after = (folder.path / "samples.jsonl").read_bytes()
-    assert after == before + b'{"index": 3}\n'
+    assert after == before + b'{"schema": 1, "index": 3}\n'
     assert synced == [after], "the whole line is written before it is synced, and synced once"
 
 
-@pytest.mark.parametrize("cut", range(1, 26))
+@pytest.mark.parametrize("cut", range(1, 39))
 def test_a_line_torn_anywhere_is_dropped_and_cut_off(folder, cut):
     """Kill the writer at every byte of the last line, its line end included."""
     file = folder.path / "samples.jsonl"
     content = file.read_bytes()
     whole = content.rfind(b"\n", 0, len(content) - 1) + 1
-    assert len(content) - whole == 26
+    assert len(content) - whole == 39
     file.write_bytes(content[: whole + cut])
     assert folder.open(ENVIRONMENT) == SAMPLES[:2]
     assert file.read_bytes() == content[:whole]
@@ -133,7 +137,7 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_names_it(folder, damage):
     lines = file.read_bytes().split(b"\n")
     lines[1] = damage
     file.write_bytes(b"\n".join(lines))
-    with pytest.raises(ValueError, match=r"samples\.jsonl, line 2 is not JSON; pass overwrite=true"):
+    with pytest.raises(ValueError, match=r"samples\.jsonl, line 2: not a sample .*overwrite=true"):
         folder.open(ENVIRONMENT)
     assert file.read_bytes() == b"\n".join(lines), "nothing is thrown away unasked"
 
@@ -147,7 +151,7 @@ def test_samples_of_other_circumstances_are_not_mixed(folder, change):
     (name,) = change
     with pytest.raises(ValueError, match=rf"3 samples measured elsewhere \({name}: .* → .*\); pass overwrite=true"):
         folder.open(ENVIRONMENT | change)
-    assert folder.read("environment.json") == ENVIRONMENT
+    assert folder.read("environment.json") == {"schema": 1, **ENVIRONMENT}
     assert folder.open(ENVIRONMENT) == SAMPLES
 
 
@@ -174,7 +178,7 @@ def test_the_mark_of_a_finished_run_is_written_last_and_whole(folder, monkeypatc
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", watch)
-    folder.finish({"prompts": 3, "speedup": {"ratio": 2.0}})
+    folder.finish({"schema": 1, "prompts": 3, "speedup": {"ratio": 2.0}})
     assert seen == [("summary.json", False, False), ("done.json", False, True)]
     assert folder.is_done
     assert folder.read("summary.json")["speedup"] == {"ratio": 2.0}
@@ -240,14 +244,14 @@ def test_what_a_killed_writer_left_half_written_is_removed(folder):
 
 
 def test_a_run_that_is_cleared_is_not_done_from_the_first_moment_on(folder, monkeypatch):
-    folder.finish({"prompts": 3})
+    folder.finish({"schema": 1, "prompts": 3})
     monkeypatch.setattr(store.shutil, "rmtree", lambda path: pytest.fail("killed") if folder.is_done else None)
     folder.clear()
 
 
 def test_clearing_forgets_everything(folder):
     folder.write_trace(0, 0, {"reference": []})
-    folder.finish({"prompts": 3})
+    folder.finish({"schema": 1, "prompts": 3})
     with folder.lock():
         folder.clear()
         assert [path.name for path in folder.path.iterdir()] == [LOCK]
@@ -267,5 +271,17 @@ def test_traces_lie_one_file_per_prompt(folder):
 @pytest.mark.parametrize("torn", ['{"status": "do', ""])
 def test_a_file_that_is_not_whole_is_named_with_the_remedy(folder, torn):
     (folder.path / "summary.json").write_text(torn)
-    with pytest.raises(ValueError, match=r"summary.json cannot be read .*; pass overwrite=true"):
+    with pytest.raises(ValueError, match=r"summary.json: cannot be read .*overwrite=true"):
         folder.read("summary.json")
+
+
+def test_what_another_version_stored_is_refused_in_one_line(folder):
+    with (folder.path / "samples.jsonl").open("a") as file:
+        file.write('{"schema": 2, "index": 3}\n')
+    (folder.path / "summary.json").write_text('{"prompts": 3}')
+    for read, found in (
+        (lambda: folder.open(ENVIRONMENT), "schema 2"),
+        (lambda: folder.read("summary.json"), "schema None"),
+    ):
+        with pytest.raises(ValueError, match=f"{found}, this version reads schema 1; .*overwrite=true"):
+            read()

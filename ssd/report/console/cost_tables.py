@@ -1,4 +1,4 @@
-"""How bench_forward's rows are printed."""
+"""The tables of bench_forward."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ LOOP_COLUMNS = {
 
 
 def table(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
-    """One line per row; every column's template is filled from the row, and left empty where that has None."""
+    """Return a table of one line per row; a column's template is filled from the row, and empty for None."""
     drawn = Table(title=title, title_justify="left")
     for name in columns:
         drawn.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""The table that a run prints at its end: the figures of summary.json in the same words."""
+"""The table at the end of a run: the metrics of summary.json in the same words."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ssd.metrics.warnings import doubts
+from ssd.metrics.warnings import warnings_of
 
 WIDTH = 100
-HOP_NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
+SIDE_NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 DEPTHS = 8
-"""How many depths the acceptance rates are printed for."""
+"""Number of depths whose acceptance rates are printed."""
 
 
 def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -> None:
-    """Print reference and decoder side by side, and a warning where a claim to be lossless does not hold.
+    """Print reference and decoder side by side, and the warnings below.
 
-    pass_at: the k whose pass@k is printed where prompts have several responses.
+    summary: as `ssd.metrics.summary.summarise` returns it; pass_at: each k of the pass@k that are printed where prompts
+    have several responses.
     """
     if summary["compared_with"] != "stepwise decoding":
         print(f"reference: {summary['compared_with']}")
@@ -66,7 +67,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         table.add_row("verifier (s per response)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")
     for rank, latency_s in (summary["latency_s"] or {}).items():
         table.add_row(f"latency {rank} (s)", f"{summary['reference_latency_s'][rank]:.3f}", f"{latency_s:.3f}")
-    if summary.get("compile_s"):  # runs of earlier versions have none
+    if summary["compile_s"]:
         table.add_row("captures, compilation (s)", "", f"{summary['compile_s']:.1f}", "before the clock starts")
     differing = f"{identity['numeric']} numeric, {identity['algorithmic']} algorithmic"
     agreeing = f"{identity['identical']} of {summary['responses']}; {differing}"
@@ -78,8 +79,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         f"{identity['same_commit_order']:.1%}",
         f"else: {order['numeric']} numeric, {order['algorithmic']} algorithmic",
     )
-    correlations = summary.get("order_correlation", {})  # runs of earlier versions have none
-    orders = [correlations.get(side, {}).get("within_blocks") for side in ("reference", "decoder")]
+    orders = [summary["order_correlation"][side]["within_blocks"] for side in ("reference", "decoder")]
     if orders != [None, None]:
         shown = ("" if correlation is None else f"{correlation:+.2f}" for correlation in orders)
         table.add_row("left to right, in blocks", *shown, "1: always, 0: no more than right to left")
@@ -92,13 +92,13 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     if summary["responses"] > summary["prompts"]:
         for k in pass_at:
             table.add_row(f"  pass@{k}", *_both(summary["pass_at"][str(k)], ".1%"))
-    for hop in summary["hops"] or []:
-        accuracy, gain = hop["accuracy"], hop["speedup"]
+    for link in summary["hops"] or []:
+        accuracy, gain = link["accuracy"], link["speedup"]
         table.add_row(
-            f"hop: {HOP_NAMES[hop['from']]} → {HOP_NAMES[hop['to']]}",
+            f"hop: {SIDE_NAMES[link['from']]} → {SIDE_NAMES[link['to']]}",
             f"{accuracy['from']:.1%}",
             f"{accuracy['to']:.1%}",
-            f"identity {hop['identity']:.1%}" + (f", {gain['ratio']:.2f} times as fast" if gain else ""),
+            f"identity {link['identity']:.1%}" + (f", {gain['ratio']:.2f} times as fast" if gain else ""),
         )
     for name, share in (("without an end", "cut_off"), ("empty", "empty")):
         table.add_row(f"responses {name}", *(f"{length[side][share]:.1%}" for side in ("reference", "decoder")))
@@ -107,7 +107,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     Console(width=WIDTH).print(table)
     if speedup is None:
         print("nothing was timed (runtime.timing=false): no speedup, no latencies, no memory")
-    for warning in doubts(summary):
+    for warning in warnings_of(summary):
         print(f"WARNING: {warning}")
 
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ssd.report.figures.multiples import multiples
-from ssd.report.figures.selection import Run
 from ssd.report.figures.style import BLUE, VERMILLION, Columns
+from ssd.report.groups import Run
 
 if TYPE_CHECKING:
     from ssd.report import Results

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ssd.report.figures.intervals import ratio_of_sums
+from ssd.metrics.bootstrap import ratio_interval
+from ssd.report.figures.intervals import RESAMPLES
 from ssd.report.figures.multiples import multiples
-from ssd.report.figures.selection import Run
 from ssd.report.figures.style import BLACK, PALE, Columns, look
+from ssd.report.groups import Run
 from ssd.report.viewer.contents import LOWEST
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
     def fill(axes: list[Axes], run: Run) -> str:
         found = drafts[run.run_id]
-        _panel(*axes, run, found)
+        _panel(axes[0], axes[1], run, found)
         return f", {found.held_back}\N{NO-BREAK SPACE}held\N{NO-BREAK SPACE}back" if found.held_back else ""
 
     told = (
@@ -64,7 +65,9 @@ def _drafts(forwards: pd.DataFrame) -> dict[str, Drafts]:
         known = nodes[nodes["draft_confidences"].astype(float) > LOWEST]
         if len(known):
             prompts, confidences, accepted = (known[name].to_numpy() for name in nodes)
-            found[run_id] = Drafts(prompts, confidences.astype(float), accepted.astype(bool), len(nodes) - len(known))
+            found[str(run_id)] = Drafts(
+                prompts, confidences.astype(float), accepted.astype(bool), len(nodes) - len(known)
+            )
     return found
 
 
@@ -96,6 +99,9 @@ def _panel(rates: Axes, counts: Axes, run: Run, drafts: Drafts) -> None:
 
 
 def interval(drafts: Drafts, chosen: np.ndarray) -> tuple[float, float]:
-    """Of the share accepted; drafts of one prompt depend on each other. Not a number for a single prompt."""
+    """Return the interval of the share accepted, over prompts; NaN for a single prompt."""
     by_prompt = pd.DataFrame({"accepted": drafts.accepted[chosen], "tried": 1}).groupby(drafts.prompts[chosen]).sum()
-    return ratio_of_sums(by_prompt.to_numpy(dtype=float)) or (np.nan, np.nan)
+    if len(by_prompt) < 2:
+        return np.nan, np.nan
+    accepted, tried = by_prompt.to_numpy(dtype=float).T
+    return ratio_interval(accepted, tried, RESAMPLES)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ssd.report.figures.selection import Group
-from ssd.report.groups import NEVER_TOLD
+from ssd.report.groups import Group
+from ssd.report.labels import NEVER_TOLD
 
 DEPTH, WIDTH, BUILDER = (f"config.decoder.{name}" for name in ("depth", "width", "builder"))
 CHAIN = "chain"
@@ -31,9 +31,11 @@ def grids(group: Group, value: str) -> Iterator[Grid]:
     frame = pd.DataFrame([row for row in rows if _width(row)], dtype=object)
     if frame.empty:
         return
-    frame = frame.assign(depth=frame[DEPTH].astype(int), width=[_width(row) for _, row in frame.iterrows()])
+    frame = frame.assign(depth=frame[DEPTH].astype(int), width=[_width(row) or 1 for _, row in frame.iterrows()])
     for decoder, runs in frame.groupby("decoder"):
-        named = [name for name in frame if name.startswith("config.decoder.") and not name.endswith(NEVER_TOLD)]
+        named = [
+            name for name in map(str, frame) if name.startswith("config.decoder.") and not name.endswith(NEVER_TOLD)
+        ]
         options = [name for name in named if name not in (DEPTH, WIDTH, BUILDER)]
         found = [
             (options_told, builder, code_told, trees)
@@ -46,8 +48,8 @@ def grids(group: Group, value: str) -> Iterator[Grid]:
             if len(trees) > 1:
                 told = (str(decoder), f"builder={builder}" if several else "", options_told, code_told)
                 cells = trees.pivot(index="depth", columns="width", values=value).astype(float)
-                has_chain = builder != CHAIN and BUILDER in trees and (trees[BUILDER] == CHAIN).any()
-                yield Grid(f"{group.title}: {' '.join(word for word in told if word)}", cells, has_chain)
+                has_chain = builder != CHAIN and BUILDER in trees and bool((trees[BUILDER] == CHAIN).any())
+                yield Grid(f"{group.panel_title}: {' '.join(word for word in told if word)}", cells, has_chain)
 
 
 def _by_builder(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -65,7 +67,7 @@ def _by_builder(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _unlike(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The runs; where a cell has several, apart by the state of the code and by how they were run, if these differ."""
     cells = ["depth", "width"]
-    ways = ["mark", *(name for name in runs if name.startswith("config.runtime."))]
+    ways = ["mark", *(name for name in map(str, runs) if name.startswith("config.runtime."))]
     twice = [cell for _, cell in runs[runs.duplicated(cells, keep=False)].groupby(cells)]
     differing = [name for name in ways if any(_differing(cell, [name]) for cell in twice)]
     lots = [(told, lot.drop_duplicates(cells, keep="last")) for told, lot in _split(runs, differing)]
@@ -96,7 +98,9 @@ def _differing(runs: pd.DataFrame, names: Iterable[str]) -> list[str]:
 def _width(row: pd.Series) -> int | None:
     """Continuations per node; None where that is not stored, unless it is a chain."""
     width = row.get(WIDTH)
-    return int(width) if _is_count(width) else 1 if row.get(BUILDER) == CHAIN else None
+    if isinstance(width, int | float) and _is_count(width):
+        return int(width)
+    return 1 if row.get(BUILDER) == CHAIN else None
 
 
 def _is_count(value: Any) -> bool:

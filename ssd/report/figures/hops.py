@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
-from ssd.report.figures.selection import Group, Run, groups
 from ssd.report.figures.style import BLUE, ORANGE, SKY, Columns
+from ssd.report.groups import Group, Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-HOPS: Mapping[tuple[str, str], dict] = {
+HOPS: Mapping[tuple[str, str], dict[str, Any]] = {
     ("uncached", "reference"): {"label": "no cache → cache", "facecolor": SKY, "hatch": "...."},
     ("reference", "decoder"): {"label": "cache → decoder", "facecolor": BLUE},
     ("uncached", "decoder"): {"label": "no cache → decoder", "facecolor": ORANGE, "hatch": "////"},
 }
-EDGE = {"edgecolor": "black", "linewidth": 0.4}
+EDGE: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.4}
 BAR = 0.25
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ssd.report.figures.layout import legend, panels, small_print
-from ssd.report.figures.selection import fastest, groups, small_print_of
+from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import GREY, Columns, look
+from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
 REFERENCE, DECODER = "reference.latency_s", "decoder.latency_s"
-DASHED = {"color": GREY, "linestyle": "--"}
+DASHED: dict[str, Any] = {"color": GREY, "linestyle": "--"}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
@@ -36,7 +37,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     if not lots:
         return None
     per_row = 1 if columns == 1 else min(3, len(lots))
-    figure, axes = panels(columns, [group.title for group, _ in lots], per_row, 1.6)
+    figure, axes = panels(columns, [group.panel_title for group, _ in lots], per_row, 1.6)
     for panel, (_, runs) in zip(axes, lots, strict=True):
         panel.ecdf(pd.concat([by_run[run.run_id][REFERENCE] for run in runs]).to_numpy(dtype=float), **DASHED)
         for run in runs:

@@ -100,7 +100,7 @@ def legend(figure: Figure, handles: Sequence[Any], beside: bool = False) -> None
     if not beside:
         rows = ceil(len(names) / columns) + sum(name.count("\n") for name in names)
         figure.set_figheight(figure.get_figheight() + KEY_HEIGHT_INCHES * (rows + 1))
-    figure.legend(handles, names, loc=place, ncols=columns, handlelength=1.6, columnspacing=1.2)
+    figure.legend(list(handles), names, loc=place, ncols=columns, handlelength=1.6, columnspacing=1.2)
 
 
 def swatch(label: str, **looks: Any) -> Rectangle:

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ssd.report.figures.layout import canvas, head, head_inches, room, small_print, wrap
-from ssd.report.figures.selection import Run, fastest, groups, small_print_of
+from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import NORMAL, Columns
+from ssd.report.groups import Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -49,7 +50,7 @@ def multiples(
     figure = canvas(columns, sum(heights))
     parts = figure.subfigures(len(lots), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, runs, group in zip(parts, lots, dict.fromkeys(group for group, _ in shown), strict=True):
-        part.suptitle(wrap(group.title, room(columns, 1, 0.2), NORMAL), x=0.01, ha="left", fontsize=NORMAL)
+        part.suptitle(wrap(group.panel_title, room(columns, 1, 0.2), NORMAL), x=0.01, ha="left", fontsize=NORMAL)
         for place, (axes, run) in enumerate(zip(_stacks(part, len(runs), across, ratios), runs, strict=True)):
             added = fill(axes, run)
             for panel, label in zip(axes, up if place % across == 0 else (), strict=False):

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from ssd.metrics.decode_order import commitments
 from ssd.report.figures.layout import colour_bar, panels, small_print
-from ssd.report.figures.selection import Group, Run, fastest, groups, small_print_of
+from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import PALE, WIDTH_INCHES, Columns
+from ssd.report.groups import Group, Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -93,7 +94,7 @@ def _draw(
     forwards = results.forwards()
     if forwards.empty:
         return None
-    traced = dict(tuple(forwards.groupby(["run_id", "side"])))
+    traced = {(str(run_id), str(side)): rows for (run_id, side), rows in forwards.groupby(["run_id", "side"])}
     found = [(group, order) for group in groups(results.runs) for order in _orders(group, traced)]
     if not found:
         return None
@@ -129,10 +130,10 @@ def _orders(group: Group, traced: dict[tuple[str, str], pd.DataFrame]) -> Iterat
     if not shown.runs:
         return
     first = shown.runs[0]
-    yield Order(f"{first.row['compared_with']}: {group.title}", _steps(first, traced[first.run_id, "reference"]))
+    yield Order(f"{first.row['compared_with']}: {group.panel_title}", _steps(first, traced[first.run_id, "reference"]))
     for run in fastest(shown):
         if not run.row["claims_lossless"]:
-            yield Order(f"{run.name}: {group.title}", _steps(run, traced[run.run_id, "decoder"]))
+            yield Order(f"{run.name}: {group.panel_title}", _steps(run, traced[run.run_id, "decoder"]))
 
 
 def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:

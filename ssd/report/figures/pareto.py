@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,13 +12,14 @@ from matplotlib.lines import Line2D
 
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import legend, panels, small_print
-from ssd.report.figures.selection import Run, groups, small_print_of
+from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLACK, GREY, Columns, look
+from ssd.report.groups import Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-FRONT = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 1.5}
+FRONT: dict[str, Any] = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 1.5}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
@@ -27,7 +28,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     if not found:
         return None
     per_row = 1 if columns == 1 else 2 if len(found) in (2, 4) else 3
-    figure, axes = panels(columns, [group.title for group in found], per_row, 1.8)
+    figure, axes = panels(columns, [group.panel_title for group in found], per_row, 1.8)
     for panel, group in zip(axes, found, strict=True):
         runs = [run for run in group.runs if run.is_timed]
         for run in runs:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ssd.report.figures.layout import canvas, legend, small_print, swatch
-from ssd.report.figures.selection import groups, small_print_of
+from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import GREY, PALE, Columns, look
+from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -50,7 +52,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     axes.set_xlabel("measured speedup (times as fast)")
     axes.set_ylabel("predicted speedup (times as fast)")
     decoders = dict.fromkeys(run.decoder for run in runs)
-    keys = [
+    keys: list[Artist] = [
         Line2D([], [], color=look(name).colour, marker=look(name).marker, linestyle="", label=name) for name in decoders
     ]
     keys += [

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ssd.report.figures.layout import LINE_INCHES, canvas, legend, small_print, wrap
-from ssd.report.figures.selection import groups
 from ssd.report.figures.style import BLUE, GREY, VERMILLION, Columns
+from ssd.report.groups import groups
 from ssd.report.published import beside_measured
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ METRICS = {
     "latency_s": "latency (s)",
     "accuracy_percent": "accuracy (%)",
 }
-PUBLISHED = {"color": VERMILLION, "marker": "D", "markerfacecolor": "white", "linestyle": ""}
-MEASURED = {"color": BLUE, "marker": "o", "linestyle": ""}
+PUBLISHED: dict[str, Any] = {"color": VERMILLION, "marker": "D", "markerfacecolor": "white", "linestyle": ""}
+MEASURED: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": ""}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
@@ -39,7 +39,9 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     lots = [(metric, pairs[pairs["metric"] == metric]) for metric in METRICS]
     lots = [(metric, lot) for metric, lot in lots if len(lot)]
     width_inches = 1.4 if columns == 1 else 3.2
-    names = [[wrap(_name(labels[pair.run_id], pair), width_inches) for pair in lot.itertuples()] for _, lot in lots]
+    names = [
+        [wrap(_name(labels[str(pair.run_id)], pair), width_inches) for pair in lot.itertuples()] for _, lot in lots
+    ]
     heights = [0.5 + sum(0.1 + LINE_INCHES * (name.count("\n") + 1) for name in lot) for lot in names]
     figure = canvas(columns, sum(heights))
     grid = figure.subplots(len(lots), 1, squeeze=False, height_ratios=heights)[:, 0]

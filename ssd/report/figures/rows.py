@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ssd.report.figures.layout import canvas, head, head_inches, legend, small_print, wrap
-from ssd.report.figures.selection import Group, Run, extremes, small_print_of
+from ssd.report.figures.selection import extremes, small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
+from ssd.report.groups import Group, Run
 
 LABEL_INCHES = 1.1
 ROW_INCHES, FRAME_INCHES = 0.27, 0.5
@@ -35,7 +36,7 @@ def rows_of_bars(
     lots = [found[start : start + per_row] for start in range(0, len(found), per_row)]
     places = [_places(lot) for lot in lots]
     width_inches = (WIDTH_INCHES[columns] - LABEL_INCHES) / per_row - 0.15
-    titles = [[wrap(group.title, width_inches) for group in lot] for lot in lots]
+    titles = [[wrap(group.panel_title, width_inches) for group in lot] for lot in lots]
     heights = [
         ROW_INCHES * (max(names.values()) + 1) + FRAME_INCHES + head_inches(heads)
         for names, heads in zip(places, titles, strict=True)

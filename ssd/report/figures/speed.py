@@ -12,8 +12,8 @@ from matplotlib.ticker import NullLocator
 from ssd.report.figures.intervals import ratio_of_forwards
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
-from ssd.report.figures.selection import Group, Run, groups
 from ssd.report.figures.style import BLUE, GREY, ORANGE, Columns
+from ssd.report.groups import Group, Run, groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -36,7 +36,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     def bars(axes: Axes, group: Group, run: Run, place: float) -> None:
         row = run.row
         if run.is_timed:
-            reached.extend(_bar(axes, place - BAR / 2, *row[["speedup.ratio", "speedup.low", "speedup.high"]], SPEEDUP))
+            ratio, low, high = (row[f"speedup.{name}"] for name in ("ratio", "low", "high"))
+            reached.extend(_bar(axes, place - BAR / 2, ratio, low, high, SPEEDUP))
         low, high = (run.run_id in samples and ratio_of_forwards(samples[run.run_id])) or (None, None)
         reached.extend(_bar(axes, place + BAR / 2 * run.is_timed, row["nfe.ratio"], low, high, FORWARDS))
         axes.axvline(1, color=GREY, linewidth=0.8, zorder=3)

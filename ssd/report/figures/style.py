@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import matplotlib as mpl
 
@@ -71,4 +71,4 @@ def look(decoder: str) -> Look:
 
 def styled() -> Any:
     """The context in which figures are drawn and saved."""
-    return mpl.rc_context(STYLE)
+    return mpl.rc_context(cast(Any, STYLE))

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from ssd.report.figures.grids import grids
 from ssd.report.figures.layout import canvas, colour_bar, head, head_inches, room, small_print, wrap
-from ssd.report.figures.selection import groups, small_print_of
+from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
+from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -50,7 +51,8 @@ def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figur
     figure = canvas(columns, sum(heights))
     axes = figure.subplots(len(lots), per_row, squeeze=False, height_ratios=heights)
     values = pd.concat([grid.cells.stack() for grid in shown])
-    norm = TwoSlopeNorm(1.0, min(values.min(), 0.9), max(values.max(), 1.1))
+    low, high = min(float(values.min()), 0.9), max(float(values.max()), 1.1)
+    norm = TwoSlopeNorm(1.0, low, high)
     for panels, lot, heads in zip(axes, lots, titles, strict=True):
         for unused in panels[len(lot) :]:
             unused.set_visible(False)
@@ -58,11 +60,11 @@ def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figur
             _heat_map(panel, grid.cells, norm)
             head(panel, title)
         panels[0].set_ylabel("depth")
-    bar = colour_bar(figure, norm, COLOURS, axes[:, :], meaning)
+    bar = colour_bar(figure, norm, COLOURS, list(axes.flat), meaning)
     bar.ax.set_xscale("linear")
     bar.ax.axvline(1, color="black", linewidth=1)
     bar.ax.xaxis.set_major_formatter("{x:.2f}")
-    far = [end for end in (norm.vmin, norm.vmax) if abs(end - 1) > 0.25 * (norm.vmax - norm.vmin)]
+    far = [end for end in (low, high) if abs(end - 1) > 0.25 * (high - low)]
     bar.set_ticks(sorted([1.0, *far]))
     chain = "Width 1: a chain." if any(grid.has_chain for grid in shown) else ""
     remarks = small_print_of(dict.fromkeys(group for group, _ in drawn))

@@ -56,7 +56,9 @@ def table(results: Results) -> Table | None:
     alone = rows[
         rows["run_id"].isna() & rows["metric"].isin(RATIOS) & rows["method"].isin(set(results.done["decoder"]))
     ]
-    parts = [(f"{model.rpartition('/')[2]}, {task}", part) for (model, task), part in found.groupby(["model", "task"])]
+    parts = [
+        (f"{str(model).rpartition('/')[2]}, {task}", part) for (model, task), part in found.groupby(["model", "task"])
+    ]
     return make_table(
         "published",
         "Published beside measured",

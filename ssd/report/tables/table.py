@@ -91,8 +91,8 @@ def _cells(columns: tuple[Column, ...], rows: pd.DataFrame) -> tuple[tuple[Cell,
     best = [column.best(rows) if column.best else pd.Series(False, index=rows.index) for column in columns]
     return tuple(
         tuple(
-            Cell(column.text(row), bool(bold[place]), column.marks(row) if column.marks else ())
+            Cell(column.text(row), bool(bold.iloc[place]), column.marks(row) if column.marks else ())
             for column, bold in zip(columns, best, strict=True)
         )
-        for place, row in rows.iterrows()
+        for place, (_, row) in enumerate(rows.iterrows())
     )

@@ -45,4 +45,4 @@ def _grids(group: Group) -> Iterator[tuple[str, pd.DataFrame]]:
         trees = rows[present].map(str).agg("|".join, axis=1) if present else pd.Series(dtype=str)
         if trees.nunique() > 1:
             order = pd.DataFrame({key: pd.to_numeric(rows[key], errors="coerce") for key in present[:2]})
-            yield f"{group.title}: {decoder}", rows.loc[order.sort_values(list(order), kind="stable").index]
+            yield f"{group.title}: {decoder}", rows.loc[order.sort_values(present[:2], kind="stable").index]

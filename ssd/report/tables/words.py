@@ -97,7 +97,7 @@ def best_speedup(rows: pd.DataFrame) -> pd.Series:
     if ratio.notna().sum() < 2:
         return pd.Series(False, index=rows.index)
     first = ratio.idxmax()
-    ahead = bool(low[first] > max(1.0, high.fillna(ratio).drop(first).max()))
+    ahead = bool(low.loc[[first]].item() > max(1.0, high.fillna(ratio).drop(first).max()))
     return pd.Series(rows.index == first, index=rows.index) & ahead
 
 

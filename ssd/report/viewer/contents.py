@@ -1,4 +1,4 @@
-"""What the page shows of a run, as plain data."""
+"""The data of the viewer's page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Decode = Callable[[Sequence[int]], str]
 SIDES = ("reference", "decoder")
 DIGITS = 5
 LOWEST = -1e30
-"""Confidences below this one stand for `never`: so end tokens are kept back under generation.eos."""
+"""Confidences below this one mean `never`: generation.eos gives them to end tokens that it holds back."""
 
 
 def contents(run: StoredRun, lines: Sequence[Line], decode: Decode | None) -> Data:
-    """The data of the page: the run, the texts of its tokens, and those of the samples `lines` that have traces.
+    """Return the data of the page: the run, the texts of its tokens, and the samples of `lines` that have traces.
 
-    decode: from token ids to text; None shows ids. Raises ValueError if no sample has a trace, or one is damaged.
+    decode: token ids → text; None shows ids. Raises ValueError if no sample has a trace, or one is damaged.
     """
     samples = [_sample(run, line, decode) for line in lines if has_trace(run, line)]
     if not samples:
@@ -88,7 +88,7 @@ def _side(stored: Line) -> Data:
 
 
 def _divergence(case: Line | None) -> Data | None:
-    """What differs first, at the decoder's forward (from 0) and at which position of each side."""
+    """Return the first difference, with the decoder's forward (from 0) and the position on each side."""
     if case is None:
         return None
     picks = {side: (case.get(f"{side}_pick") or {}).get("position") for side in SIDES}
@@ -97,11 +97,11 @@ def _divergence(case: Line | None) -> Data | None:
 
 
 def _event(event: Line) -> Data:
-    """An event with its confidences cut short; traces that were stored before drafts were have none."""
+    """Return an event with rounded confidences."""
     return {
         **{name: event[name] for name in ("kind", "block", "step", "nodes", "rows", "drafted", "accepted", "revoked")},
         "picks": [[position, token, _short(confidence)] for position, token, confidence in event["picks"]],
-        "draft": [{**node, "confidence": _short(node["confidence"])} for node in event.get("draft", [])],
+        "draft": [{**node, "confidence": _short(node["confidence"])} for node in event["draft"]],
     }
 
 
@@ -110,7 +110,7 @@ def _short(confidence: float) -> float | None:
 
 
 def _tokens(samples: Iterable[Data]) -> set[int]:
-    """Every token that is shown somewhere."""
+    """Return every token that the page shows."""
     found: set[int] = set()
     for sample in samples:
         for side in sample["sides"].values():

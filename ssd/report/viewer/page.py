@@ -1,4 +1,4 @@
-"""The page itself: template, style, script and data in one file that asks nothing of any network."""
+"""The page: template, style, script and data in one file that loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPTS = ("timeline.js", "hints.js", "response.js", "tree.js", "order.js", "pan
 
 
 def page(data: dict[str, Any]) -> str:
-    """The HTML of `contents`. Its own policy lets it run its own script and style, and load nothing."""
+    """Return the HTML of `contents`. Its content security policy allows its own script and style only."""
     style, script = _read("style.css"), "\n".join(map(_read, SCRIPTS))
     parts = {
         "title": escape(f"{data['run']['id']}: trace"),
@@ -28,7 +28,7 @@ def page(data: dict[str, Any]) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that cannot end the element it stands in, nor open a comment or another element: ASCII without `<`."""
+    """Return JSON that cannot end its element, nor open a comment or another element: ASCII without `<`."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

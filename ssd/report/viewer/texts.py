@@ -1,4 +1,4 @@
-"""Tokens as people can read them: every one visible, and none able to disturb the page."""
+"""Readable texts of tokens: every character is visible, and none can disturb the page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp", "Cs", "Co", "Cn"}
 
 
 def visible(text: str) -> str:
-    """The text with white space, control characters and marks of direction made visible.
+    """Return the text with white space, control characters and marks of direction made visible.
 
-    Nothing is escaped for HTML here: the page puts texts in as text.
+    It is not escaped for HTML: the page inserts texts as text.
     """
     return "".join(_SHOWN.get(character) or _seen(character) for character in text)
 

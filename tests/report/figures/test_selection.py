@@ -1,7 +1,8 @@
 """Which runs stand side by side, what groups of them are called, and which runs stand for many."""
 
 from ssd.report import load
-from ssd.report.figures.selection import FEW, extremes, fastest, groups
+from ssd.report.figures.selection import FEW, extremes, fastest
+from ssd.report.groups import groups
 from tests.report.synthetic import write_run
 
 
@@ -9,7 +10,7 @@ def test_other_machines_have_panels_of_their_own(tmp_path):
     for device in ("one machine", "another machine"):
         write_run(tmp_path, environment={"device_name": device}, prompts=3)
     one, other = groups(load(tmp_path).runs)
-    assert ("one machine" in one.title) is not ("one machine" in other.title)
+    assert ("one machine" in one.panel_title) is not ("one machine" in other.panel_title)
     assert len(one.runs) == len(other.runs) == 1
 
 
@@ -48,4 +49,4 @@ def test_of_runs_that_were_not_timed_one_has_the_fewest_forwards_and_none_is_cal
 def test_names_may_hold_commas(tmp_path):
     write_run(tmp_path, model="one, two", prompts=3)
     (group,) = groups(load(tmp_path).runs)
-    assert group.title.startswith("one, two, tiny_math, n")
+    assert group.panel_title.startswith("one, two, tiny_math, n")

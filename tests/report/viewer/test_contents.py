@@ -61,15 +61,6 @@ def test_the_data_are_the_traces(folder):
     assert {str(token) for token in data["samples"][1]["sides"]["decoder"]["ids"]} <= set(data["texts"])
 
 
-def test_traces_from_before_drafts_were_stored_can_be_shown(folder):
-    for file in (folder / "traces").iterdir():
-        sides = json.loads(file.read_text())
-        for event in [event for side in sides.values() for event in side]:
-            del event["draft"]
-        file.write_text(json.dumps(sides))
-    assert main([str(folder)]) == 0
-
-
 def test_tokens_are_ids_where_the_tokenizer_is_gone(folder, capsys):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["model"]["path"] = "gone/model"

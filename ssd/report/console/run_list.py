@@ -1,0 +1,76 @@
+"""The list of a results folder: one row per run, finished or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ssd.report.console.grid_table import speedup_text
+from ssd.report.labels import Run, labels
+from ssd.results.reader import read_config, read_summary, run_folders, whole_lines
+
+State = Literal["done", "begun", "failed"]
+COLUMNS = ("run", "decoder and options that vary", "prompts", "speedup (95 %)", "identity", "date", "state")
+LEFT = 2
+"""Number of columns that are texts."""
+
+
+class Listed(NamedTuple):
+    """A run's folder, configuration and state; the summary of an unfinished run has its names and prompts only."""
+
+    folder: Path
+    run: Run
+    state: State
+
+
+def print_runs(results_dir: Path) -> None:
+    """Print a table of the runs in a folder, as wide as the terminal, and a line for each run that cannot be read.
+
+    Raises FileNotFoundError if there is no such folder.
+    """
+    if not results_dir.is_dir():
+        raise FileNotFoundError(f"{results_dir}: no such folder; expected a results folder, as run.py's results_dir")
+    listed, unreadable = [], []
+    for folder in run_folders(results_dir):
+        try:
+            listed.append(read(folder))
+        except ValueError as error:
+            unreadable.append(str(error))
+    console = Console(highlight=False)
+    table = Table(title=f"{len(listed)} run{'s' * (len(listed) != 1)} in {escape(str(results_dir))}")
+    for place, name in enumerate(COLUMNS):
+        table.add_column(name, justify="left" if place < LEFT else "right", overflow="fold")
+    for entry, label in zip(listed, labels([entry.run for entry in listed]), strict=True):
+        table.add_row(*map(escape, (entry.folder.name, label, *_cells(entry))))
+    console.print(table)
+    for reason in unreadable:
+        console.print(f"cannot be listed: {reason}", markup=False, soft_wrap=True)
+
+
+def read(folder: Path) -> Listed:
+    """Return a run for the list. Raises ValueError if a file of it cannot be read."""
+    config = read_config(folder)
+    options = {group: values for group, values in config.items() if isinstance(values, Mapping) and group != "tracker"}
+    if (folder / "done.json").is_file():
+        return Listed(folder, Run(options, cast(Mapping[str, Any], read_summary(folder))), "done")
+    names = {group: config[group]["name"] for group in ("decoder", "model", "task")}
+    prompts = len({line["index"] for line in whole_lines(folder / "samples.jsonl")})
+    state: State = "failed" if (folder / "error.json").is_file() else "begun"
+    return Listed(folder, Run(options, {**names, "prompts": prompts}), state)
+
+
+def _cells(entry: Listed) -> Iterator[str]:
+    """Return prompts, speedup, identity, date of the last change, and state."""
+    summary, is_done = entry.run.summary, entry.state == "done"
+    changed_s = max(file.stat().st_mtime for file in entry.folder.iterdir() if file.is_file())
+    yield str(summary["prompts"])
+    yield speedup_text(summary["speedup"]) if is_done else "-"
+    yield f"{summary['identity']['rate']:.1%}" if is_done else "-"
+    yield datetime.fromtimestamp(changed_s).strftime("%Y-%m-%d %H:%M")
+    yield entry.state

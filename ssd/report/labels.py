@@ -1,0 +1,72 @@
+"""Labels of runs: the decoder with the options in which runs differ. The grid's table and the reports use it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ssd.report.runs import flatten
+from ssd.results.schema import MUST_MATCH
+
+NEVER_TOLD = ("_target_", ".name", ".lossless", ".fingerprints", "sha256")
+"""Ends of the names of options that no label shows."""
+GIVEN = (("model", "path"), ("runtime", "device"), ("runtime", "threads"))
+"""Options that a grid varies on purpose; circumstances change with them."""
+
+
+class Run(NamedTuple):
+    """A run's resolved configuration, its summary, and the circumstances of its measurement."""
+
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    environment: Mapping[str, Any] = {}
+
+
+def labels(runs: Sequence[Run]) -> Iterator[str]:
+    """Return each run's decoder, with the options in which it differs from others of that decoder, model and task."""
+    kinds = [tuple(run.summary[group] for group in ("decoder", "model", "task")) for run in runs]
+    options = [dict(flatten(run.config, nulls=True)) for run in runs]
+    names = {
+        kind: differing([own for other, own in zip(kinds, options, strict=True) if other == kind])
+        for kind in set(kinds)
+    }
+    for kind, own in zip(kinds, options, strict=True):
+        yield " ".join((kind[0], *words(own, names[kind])))
+
+
+def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the options in which these runs differ."""
+    names = dict.fromkeys(name for own in options for name in own if not name.endswith(NEVER_TOLD))
+    return [name for name in names if len({str(own.get(name)) for own in options}) > 1]
+
+
+def words(own: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+    """Return `name=value` for each of these options that is not None."""
+    for name in names:
+        value = own.get(name)
+        if value is not None:
+            yield f"{name.removeprefix('decoder.')}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def circumstances(runs: Sequence[Run]) -> list[str]:
+    """Return how each run's circumstances differ from those of most runs of its model, device and threads.
+
+    `name: most → its own`, libraries by their names; "" without a difference.
+    """
+    kinds = [[str(run.config.get(group, {}).get(key)) for group, key in GIVEN] for run in runs]
+    found = []
+    for run, kind in zip(runs, kinds, strict=True):
+        peers = [_plain(peer.environment) for peer, other in zip(runs, kinds, strict=True) if other == kind]
+        usual = dict(Counter(tuple(peer.items()) for peer in peers).most_common(1)[0][0])
+        own = _plain(run.environment)
+        changed = [name for name in {**usual, **own} if usual.get(name) != own.get(name)]
+        found.append("; ".join(f"{name}: {usual.get(name)} → {own.get(name)}" for name in changed))
+    return found
+
+
+def _plain(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return the circumstances that forbid mixing samples, without nesting; commits are abbreviated."""
+    values = {name: environment.get(name) for name in MUST_MATCH if name in environment and name != "libraries"}
+    values |= environment.get("libraries", {})
+    return {name: str(value)[:10] if name in ("commit", "changes") else str(value) for name, value in values.items()}
