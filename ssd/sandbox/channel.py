@@ -17,7 +17,7 @@ from ssd.sandbox.errors import CandidateLost, SandboxError, raised
 from ssd.sandbox.handle import Handle, number_of
 from ssd.sandbox.pipe import Pipe
 from ssd.sandbox.program import Limits, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 
 STARTUP_S = 60.0
 """Time to start an interpreter and lock it in, on a machine that is busy with other things."""

@@ -13,7 +13,7 @@ from typing import Any
 from ssd.sandbox.channel import Channel
 from ssd.sandbox.errors import CandidateError, CandidateLost, SandboxError
 from ssd.sandbox.program import Limits, Outcome, Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 
 _DETAIL_CHARACTERS = 300
 _MEMORY_MIB = 2048

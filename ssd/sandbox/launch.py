@@ -8,10 +8,10 @@ import resource
 import signal
 import sys
 
-from ssd.sandbox import kernel, landlock, namespaces, seccomp
 from ssd.sandbox.candidate import Candidate
 from ssd.sandbox.program import Limits
-from ssd.sandbox.protection import Protection, readable_paths
+from ssd.sandbox.protections import kernel, landlock, namespaces, seccomp
+from ssd.sandbox.protections.protection import Protection, readable_paths
 from ssd.sandbox.resources import set_limits
 
 

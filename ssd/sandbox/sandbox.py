@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.folder import LockedFolder
 from ssd.sandbox.program import Limits, Outcome, Program
-from ssd.sandbox.protection import Protection, acceptable
+from ssd.sandbox.protections.protection import Protection, acceptable
 from ssd.sandbox.worker import Worker
 
 # Imports what many programs import, to see that the standard library can be reached from inside.

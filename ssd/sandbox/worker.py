@@ -13,7 +13,7 @@ from ssd.sandbox import boot
 from ssd.sandbox.channel import STARTUP_S
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.program import Limits, Outcome, Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 
 _GRACE_S = 5.0
 """Time for a judge to end a candidate whose time is up, before it counts as stuck itself."""

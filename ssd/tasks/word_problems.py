@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ssd.tasks.extraction.numbers import extract_number, same_number, strict_number
 from ssd.tasks.jsonl import require_text
-from ssd.tasks.numbers import extract_number, same_number, strict_number
 from ssd.tasks.task import Document, Task, Verdict
 
 

@@ -4,10 +4,10 @@ from textwrap import dedent
 
 import pytest
 
-from ssd.sandbox.namespaces import NOBODY
 from ssd.sandbox.program import Program, Reason
-from ssd.sandbox.protection import Protection
-from ssd.sandbox.system_calls import conditional_numbers
+from ssd.sandbox.protections.namespaces import NOBODY
+from ssd.sandbox.protections.protection import Protection
+from ssd.sandbox.protections.system_calls import conditional_numbers
 from tests.sandbox.confined import Judge, candidates_of, confined
 
 

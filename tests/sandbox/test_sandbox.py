@@ -12,7 +12,7 @@ from ssd.sandbox import sandbox as sandbox_module
 from ssd.sandbox import worker as worker_module
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.program import Limits, Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 from ssd.sandbox.sandbox import Sandbox
 from tests.sandbox.confined import GOOD, candidates_of, confined
 

@@ -22,7 +22,8 @@ import sys
 import threading
 from contextlib import suppress
 
-from ssd.sandbox import boot, kernel
+from ssd.sandbox import boot
+from ssd.sandbox.protections import kernel
 from ssd.sandbox.resources import set_limits
 
 _START_LIMIT_S = 300.0  # SymPy's first import, from a disk that others use

@@ -6,8 +6,8 @@ import os
 import struct
 from collections.abc import Iterable
 
-from ssd.sandbox import kernel
-from ssd.sandbox.system_calls import number_of
+from ssd.sandbox.protections import kernel
+from ssd.sandbox.protections.system_calls import number_of
 
 _GET_VERSION = 1
 _RULE_PATH_BENEATH = 1

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd.sandbox import kernel
-from ssd.sandbox.system_calls import number_of
+from ssd.sandbox.protections import kernel
+from ssd.sandbox.protections.system_calls import number_of
 from ssd.sandbox.workspace import MOST_ENTRIES
 
 NOBODY = 65534

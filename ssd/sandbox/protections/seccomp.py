@@ -7,8 +7,8 @@ import errno
 import os
 import struct
 
-from ssd.sandbox import kernel
-from ssd.sandbox.system_calls import ARCHITECTURES, architecture, conditional_numbers, free_numbers
+from ssd.sandbox.protections import kernel
+from ssd.sandbox.protections.system_calls import ARCHITECTURES, architecture, conditional_numbers, free_numbers
 
 _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2
