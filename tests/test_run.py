@@ -125,7 +125,7 @@ def test_a_killed_run_goes_on_where_it_was(start, tmp_path, torn):
         (["model.path=./no/such/folder"], "model.path=./no/such/folder: no such folder; give a checkpoint's folder"),
         (["model.path=owner/name"], "model.path=owner/name"),
         (["task=gsm8k", "task.path=no.jsonl"], "task.path=no.jsonl does not exist; pass an existing file"),
-        (["task=gsm8k"], "GSM8K's test split cannot be had from the Hub"),
+        (["task=gsm8k"], "GSM8K's test split cannot be loaded from the Hub"),
         (
             ["generation.gen_length=8192", "generation.block_length=32"],
             "tiny_math, document 0: a prompt of ",

@@ -6,20 +6,27 @@ import os
 import sys
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
-# Appended, so that no file of the project can stand in for a module of the standard library.
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from ssd.{module} import main; main(*sys.argv[2:])"
+_PACKAGE = Path(__file__).resolve().parents[1]
+# An empty package with the path of ssd stands in for ssd. So `ssd/__init__.py` does not run, and the folder above it,
+# which may hold other installed packages, is not searched for modules.
+_BOOT = (
+    "import sys; ssd = sys.modules['ssd'] = type(sys)('ssd'); ssd.__path__ = [sys.argv[1]]; "
+    "from ssd.{module} import main; main(*sys.argv[2:])"
+)
 
 
 def command(module: str, *arguments: str, packages: bool = False) -> list[str]:
-    """Return the command line: no byte code written, no warnings, and the standard library alone unless `packages`."""
+    """Return the command line that calls `main` of a module of ssd with the arguments.
+
+    The interpreter writes no byte code and shows no warnings. It finds installed packages only if `packages`.
+    """
     flags = ("-P", "-B", "-W", "ignore", "-X", "utf8", *(() if packages else ("-s", "-S")))
-    return [sys.executable, *flags, "-c", _BOOT.format(module=module), str(_ROOT), *arguments]
+    return [sys.executable, *flags, "-c", _BOOT.format(module=module), str(_PACKAGE), *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Return the little that the interpreter itself needs; a program finds `os.environ` empty all the same."""
-    # Sets are iterated in the same order in every run, so that a score does not change from run to run.
+    """Return the environment variables of the new interpreter."""
+    # With a fixed hash seed, sets have the same order in every run, and scores do not change between runs.
     variables = {"PYTHONHASHSEED": "0"}
     if "LD_LIBRARY_PATH" in os.environ:
         variables["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]

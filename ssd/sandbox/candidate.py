@@ -1,6 +1,6 @@
-"""Run one program and answer calls of its functions. Nothing that it answers is believed.
+"""Run one program and answer calls of its functions.
 
-This runs inside the sandbox, in the interpreter that also runs the program, which may replace any of it.
+This module shares its interpreter with the program, which may replace any of it. The judge trusts no answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MESSAGE_CHARACTERS = 300
 
 
 class Candidate:
-    """A program, its module and the objects that the judge knows by number."""
+    """A program, its module and the objects that the judge addresses by number."""
 
     def __init__(self, requests: int, answers: int) -> None:
         self._requests = requests
@@ -42,7 +42,7 @@ class Candidate:
         }
 
     def serve(self) -> None:
-        """Answer requests until there are no more of them."""
+        """Answer requests until the pipe closes."""
         while header := self._read(wire.LENGTH.size):
             request = wire.unpack(self._read(*wire.LENGTH.unpack(header)))
             answer = memoryview(wire.pack(self._answer(*request)))
@@ -55,7 +55,7 @@ class Candidate:
             named = wire.decode(keywords, self._objects.__getitem__)
             value = self._operations[operation](*positional, **named)
             return ["value", wire.encode(value, self._number)]
-        except BaseException as error:  # A program may raise anything, SystemExit and KeyboardInterrupt included.
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too
             return ["error", type(error).__name__, _message(error)]
 
     def _compile(self, source: str) -> None:
@@ -64,7 +64,7 @@ class Candidate:
     def _define(self, names: tuple[str, ...]) -> dict[str, Any]:
         assert self._code is not None
         module = ModuleType("program")
-        # Dataclasses and typing look their module up.
+        # Dataclasses and typing look up the module of a class.
         sys.modules["program"] = module
         exec(self._code, vars(module))
         missing = [name for name in names if name not in vars(module)]
@@ -73,7 +73,7 @@ class Candidate:
         return {name: vars(module)[name] for name in names}
 
     def _number(self, value: Any) -> int:
-        # The list keeps every object alive, so that an address stands for the same object for good.
+        # The list keeps every object alive, so no address is used twice.
         if id(value) not in self._numbers:
             self._numbers[id(value)] = len(self._objects)
             self._objects.append(value)
@@ -92,5 +92,5 @@ class Candidate:
 def _message(error: BaseException) -> str:
     try:
         return str(error)[:_MESSAGE_CHARACTERS]
-    except Exception:  # the error's class is the program's own, and its str may raise anything
+    except Exception:  # the program defines the class of the error, and so its str
         return "its message cannot be had"

@@ -1,4 +1,4 @@
-"""The judge's end of a candidate: start it, ask it within the limits, and leave nothing of it behind."""
+"""The judge's side of a candidate: start it, send it requests within the limits, and end it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ssd.sandbox.errors import CandidateLost, SandboxError, raised
 from ssd.sandbox.handle import Handle, number_of
 from ssd.sandbox.pipe import Pipe
 from ssd.sandbox.program import Limits, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 
 STARTUP_S = 60.0
-"""Time to start an interpreter and lock it in, on a machine that is busy with other things."""
+"""Time limit for an interpreter to start and confine itself on a busy machine."""
 
 _END_S = 5.0
-"""Time for a process that is ending to be gone."""
+"""Time limit for an ending process to disappear."""
 
 _MESSAGE_BYTES = 10_000
 
 
 class Channel:
-    """A candidate process, from its start to its end."""
+    """A candidate process, from start to end."""
 
     def __init__(self, protection: Protection, limits: Limits, folder: str) -> None:
         self.lost: CandidateLost | None = None
@@ -37,7 +37,7 @@ class Channel:
         self._handles: dict[int, Handle] = {}
         self._cpu_s = _children_cpu_s()
         with ExitStack() as resources:
-            # Only a program that runs without isolation can make its directory unremovable.
+            # A program without isolation can make its folder impossible to remove.
             self._folder = resources.enter_context(TemporaryDirectory(dir=folder, ignore_cleanup_errors=True))
             self._output = resources.enter_context(TemporaryFile(dir=folder))
             self._process = resources.enter_context(
@@ -64,10 +64,10 @@ class Channel:
         try:
             self.ask("ready")
         except CandidateLost as lost:
-            said = self._printed().strip().rpartition("\n")[2]
+            last_line = self._printed().strip().rpartition("\n")[2]
             self.close()
-            raise SandboxError(said or lost.detail) from lost
-        # The program's time begins when its process is ready, however busy the machine.
+            raise SandboxError(last_line or lost.detail) from lost
+        # The time limit starts when the process is ready, so a slow start costs the program nothing.
         self._pipe.allow(self._limits.wall_s)
         return self
 
@@ -75,7 +75,10 @@ class Channel:
         self.close()
 
     def ask(self, operation: str, *arguments: Any, **keywords: Any) -> Any:
-        """Have the candidate do something, and return its answer as plain data and handles."""
+        """Send the candidate a request and return its answer as plain data and handles.
+
+        Raise CandidateError if the program raised, and CandidateLost if no answer can come.
+        """
         if self.lost is not None:
             raise self.lost
         request = wire.pack([operation, wire.encode(arguments, number_of), wire.encode(keywords, number_of)])
@@ -97,12 +100,12 @@ class Channel:
         raise self.lost
 
     def printed_too_much(self) -> bool:
-        """Say whether what the program printed has reached its limit."""
+        """Return whether the printed bytes have reached their limit."""
         return os.fstat(self._output.fileno()).st_size >= self._limits.file_mib << 20
 
     def close(self) -> None:
-        """End the candidate with its whole process group, and return when it is gone."""
-        with suppress(ProcessLookupError):  # It may have ended by itself.
+        """End the candidate with its whole process group, and wait for its end."""
+        with suppress(ProcessLookupError):  # it has ended by itself
             os.killpg(self._process.pid, signal.SIGKILL)
         self._pipe.drain(_END_S)
         self._resources.close()
@@ -117,7 +120,7 @@ class Channel:
         return self._handles.setdefault(number, Handle(self.ask, number))
 
     def _end(self) -> CandidateLost:
-        """Say how a candidate came to its end that closed its side of the pipe."""
+        """Return how a candidate ended that closed its side of the pipe."""
         try:
             status = self._process.wait(_END_S)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What can go wrong in a judge: with the sandbox, with a candidate, or in a program's own code."""
+"""Errors of a judge: of the sandbox, of a candidate, and of a program."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from ssd.sandbox.program import Reason
 
 
 class SandboxError(RuntimeError):
-    """The sandbox itself failed, which says nothing about the program."""
+    """The sandbox failed; the program got no verdict."""
 
 
 class CandidateLost(BaseException):
-    """The candidate will never answer again. Not an Exception: tests that catch those must not go on without it."""
+    """The candidate cannot answer any more. No Exception, because tests that catch those must not continue."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -19,7 +19,7 @@ class CandidateLost(BaseException):
 
 
 class CandidateError(Exception):
-    """What the program raised when it was asked."""
+    """An error that the program raised."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -28,10 +28,10 @@ class CandidateError(Exception):
 
 
 _BASES = (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError, ZeroDivisionError)
-# So that what a test or Python itself expects to be raised is caught as if the program ran here.
+# Tests and Python catch these as if the program ran in the judge.
 _CLASSES = {base.__name__: type(f"Candidate{base.__name__}", (CandidateError, base), {}) for base in _BASES}
 
 
 def raised(kind: str, message: str) -> CandidateError:
-    """Return the exception to raise here for one of the given kind in the candidate."""
+    """Return the exception that stands for one of class `kind` in the candidate."""
     return _CLASSES.get(kind, CandidateError)(kind, message)

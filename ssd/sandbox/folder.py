@@ -1,4 +1,4 @@
-"""The folder of a sandbox, below the system's temporary directory, and what killed runs have left there."""
+"""The temporary folder of a sandbox, and the removal of folders that killed runs left behind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PREFIX = "ssd-sandbox."
 
 
 class LockedFolder:
-    """A new folder, locked as long as this process or a fork of it lives: unlocked ones are nobody's any more."""
+    """A new temporary folder, locked while this process or a fork of it lives. Unlocked folders are abandoned."""
 
     def __init__(self) -> None:
         parent = tempfile.gettempdir()
-        # While others are cleaning up, no folder is there that is not locked yet.
+        # The parent's lock prevents another process from removing this folder before it is locked.
         with _locked(parent):
             for path in Path(parent).glob(f"{_PREFIX}*"):
                 _remove_if_unlocked(path)
@@ -27,7 +27,7 @@ class LockedFolder:
             self._descriptor = _lock(self.name, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def cleanup(self) -> None:
-        """Remove the folder with all that is in it; again does nothing."""
+        """Remove the folder and its contents. A second call does nothing."""
         self._temporary.cleanup()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -35,7 +35,7 @@ class LockedFolder:
 
 
 def _remove_if_unlocked(path: Path) -> None:
-    with suppress(OSError):  # another user's, still in use, or gone by now
+    with suppress(OSError):  # another user's, in use, or already removed
         descriptor = _lock(str(path), fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The judge's stand-in for an object that stays in the candidate."""
+"""The judge's proxy of an object that stays in the candidate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ssd.sandbox.errors import SandboxError
 
 
 class Handle:
-    """An object of the program. What is done to it is done in the candidate, whose answer comes back as plain data.
+    """Proxy of a program's object: the candidate carries out each operation and returns plain data.
 
-    It equals nothing but itself, and it takes no part in arithmetic, ordering or membership tests: there the object
-    would be shown what the test expects, and could agree with it.
+    A handle equals only itself and supports no arithmetic, ordering or membership tests. Those would show the object
+    the value that a test expects, and the object could agree with it.
     """
 
     def __init__(self, ask: Callable[..., Any], number: int) -> None:
@@ -24,7 +24,7 @@ class Handle:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(f"{name} of a program's object is out of reach of its tests")
+            raise AttributeError(f"tests cannot use {name} of a program's object")
         return self.__ask("attribute", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -50,7 +50,7 @@ class Handle:
 
 
 def number_of(handle: object) -> int:
-    """Return the number of a handle; any other object cannot be sent to a candidate."""
+    """Return the number of a handle; raise SandboxError for any other object, which no candidate can receive."""
     if not isinstance(handle, Handle):
         raise SandboxError(
             f"a test passes an object of type {type(handle).__name__}; expected plain data or an object of the program"

@@ -1,4 +1,4 @@
-"""Judge programs, one after another: a trusted process that runs the data set's tests."""
+"""A trusted process that runs the data set's tests on one program after another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from ssd.sandbox.channel import Channel
 from ssd.sandbox.errors import CandidateError, CandidateLost, SandboxError
 from ssd.sandbox.program import Limits, Outcome, Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 
 _DETAIL_CHARACTERS = 300
 _MEMORY_MIB = 2048
@@ -22,7 +22,7 @@ _MISSING = re.compile(r"No module named '([\w.]+)'.*", re.DOTALL)
 
 
 def judge(program: Program, protection: Protection, limits: Limits, folder: str) -> Outcome:
-    """Run the tests on the program."""
+    """Run the tests on the program and return the outcome; raise SandboxError if the data set's code fails."""
     scope: dict[str, Any] = {"__name__": "tests"}
     steps = (("trusted", program.trusted), ("setup", program.setup), ("tests", program.tests))
     try:
@@ -46,20 +46,20 @@ def judge(program: Program, protection: Protection, limits: Limits, folder: str)
         except Exception as error:
             outcome = Outcome(Reason.WRONG_ANSWER, _failed_line(error, program.tests))
         if candidate.lost is not None:
-            # Whatever the tests made of it: no test passes whose program did not answer.
+            # Without an answer no test passes, even if it caught the error.
             outcome = Outcome(candidate.lost.reason, candidate.lost.detail)
     return Outcome(Reason.PASSED) if outcome is None else outcome
 
 
 def _defined(candidate: Channel, program: Program, scope: dict[str, Any]) -> Outcome | None:
-    """Have the candidate run the program, and put its names into the scope of the tests."""
+    """Run the program in the candidate and add its names to the scope of the tests. Return an outcome if it fails."""
     try:
         candidate.ask("compile", program.source)
     except CandidateError as error:
         return Outcome(Reason.SYNTAX_ERROR, f"{error.kind}: {error.message}")
     defined = candidate.ask("define", program.names)
     if not isinstance(defined, dict) or set(defined) != set(program.names):
-        return Outcome(Reason.CRASHED, "it answered with other names than it was asked for")
+        return Outcome(Reason.CRASHED, "it returned other names than those requested")
     scope.update(defined)
     return None
 
@@ -68,12 +68,12 @@ def _raised(error: CandidateError, candidate: Channel) -> Outcome:
     reason = Reason.OUTPUT_LIMIT if candidate.printed_too_much() else _REASONS.get(error.kind, Reason.EXCEPTION)
     module = _MISSING.fullmatch(error.message) if error.kind == "ModuleNotFoundError" else None
     if module:
-        return Outcome(reason, f"needs {module[1]}, and programs have the standard library alone")
+        return Outcome(reason, f"needs {module[1]}; programs can import the standard library only")
     return Outcome(reason, f"{error.kind}: {error.message}")
 
 
 def _failed_line(error: Exception, tests: str) -> str:
-    """Return the line of the tests that failed, with the error unless it is a bare assertion."""
+    """Return the failed line of the tests, with the error unless it is a plain assertion."""
     numbers = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<tests>"]
     line = tests.splitlines()[numbers[-1] - 1].strip() if numbers and numbers[-1] else "before the tests"
     message = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -81,9 +81,9 @@ def _failed_line(error: Exception, tests: str) -> str:
 
 
 def main(protection: str, folder: str, limits: str) -> None:
-    """Read programs as lines of JSON until there are no more, and write an outcome or an error for each."""
+    """Read programs as lines of JSON until the input ends, and write an outcome or an error for each."""
     within = Limits(**json.loads(limits))
-    # What the tests make of an answer is bounded too. The hard limit stays, for a candidate may have a higher one.
+    # Bounds the memory of the tests. The hard limit stays, because a candidate may need more.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MIB << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))
     programs, outcomes = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDWR)

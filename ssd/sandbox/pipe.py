@@ -1,4 +1,4 @@
-"""Messages to and from a process that may keep silent, talk without end, or be gone."""
+"""Messages to and from a process that may send nothing, send too much, or end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ssd.sandbox.program import Reason
 
 _CHUNK_BYTES = 1 << 16
 _CHECK_S = 0.2
-"""How often the process is looked after while it keeps silent."""
+"""Interval between checks of a process that sends nothing."""
 
 
 class Pipe:
-    """Both directions, within a time and a number of bytes."""
+    """Both directions of a connection, limited in time and bytes."""
 
     def __init__(self, requests: int, answers: int, answer_kib: int, check: Callable[[], None]) -> None:
-        """Take both ends; `check` raises CandidateLost if the process does what it must not."""
+        """Use both descriptors. `check` raises CandidateLost if the process exceeds a limit."""
         self._requests = requests
         self._answers = answers
         self._answer_kib = answer_kib
@@ -32,19 +32,19 @@ class Pipe:
         os.set_blocking(answers, False)
 
     def allow(self, seconds: float) -> None:
-        """Let everything from now on take this long in all."""
+        """Allow this time for all further messages together."""
         self._seconds = seconds
         self._deadline_s = time.monotonic() + seconds
 
     def send(self, message: bytes) -> None:
-        """Write a message, or raise BrokenPipeError if nobody can read it."""
+        """Write a message; raise BrokenPipeError if the process has closed the pipe."""
         rest = memoryview(message)
         while rest:
             self._await(self._requests, select.POLLOUT)
             rest = rest[os.write(self._requests, rest) :]
 
     def receive(self) -> bytes:
-        """Return the body of the next message, or raise EOFError if there will be none."""
+        """Return the body of the next message; raise EOFError if the process has closed the pipe."""
         (size,) = wire.LENGTH.unpack(self._read(wire.LENGTH.size))
         self._bytes_left -= size
         if self._bytes_left < 0:
@@ -54,7 +54,7 @@ class Pipe:
         return body
 
     def drain(self, seconds: float) -> None:
-        """Read until the last process that holds the other end is gone."""
+        """Read until every process at the other end has closed the pipe, for `seconds` at most."""
         self.allow(seconds)
         while self._ready(self._answers, select.POLLIN) and os.read(self._answers, _CHUNK_BYTES):
             pass

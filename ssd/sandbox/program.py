@@ -1,4 +1,4 @@
-"""What is judged, within which limits, and what comes of it."""
+"""A program to judge, its limits and its outcome."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Program:
-    """A model-written program and the data set's tests of it."""
+    """A model-written program and its tests from the data set."""
 
     source: str
     tests: str
-    """Statements that raise if the program is wrong; they run outside the sandbox, on the values that it answers."""
+    """Statements that raise if the program is wrong. They run in the judge, on the values that the program returns."""
     names: tuple[str, ...]
-    """The names that the tests take from the program. The program cannot shadow any other name of theirs."""
+    """The names that the tests take from the program. It cannot replace any other name that the tests use."""
     setup: str = ""
     """Statements of the data set that run before the tests and may use the program's names."""
     trusted: str = ""
@@ -23,27 +23,27 @@ class Program:
     def __post_init__(self) -> None:
         if not self.names:
             raise ValueError(
-                "names of a program is empty; expected what its tests take from it, without which any program passes; "
-                "pass the name of the function under test"
+                "names of a program is empty; expected the names that its tests use; pass the name of the function "
+                "under test"
             )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one program may use. It is always one process with one thread, without network."""
+    """Resource limits of one program. It always has one process, one thread and no network."""
 
     wall_s: float = 10.0
     cpu_s: int = 10
     memory_mib: int = 1024
     file_mib: int = 16
-    """All that it prints, and all that it keeps in its working directory."""
+    """Limit of the printed bytes, and of the bytes in its working folder."""
     answer_kib: int = 4096
-    """All that it answers to the tests' calls, encoded."""
+    """Limit of all encoded answers to the calls of the tests."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            kinds: tuple[type, ...] = (int, float) if field.name == "wall_s" else (int,)
+            kinds = int | float if field.name == "wall_s" else int
             if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < 1_000_000:
                 expected = "a number" if field.name == "wall_s" else "an integer"
                 raise ValueError(
@@ -53,7 +53,7 @@ class Limits:
 
 
 class Reason(StrEnum):
-    """How a program came through its tests, in one or two words."""
+    """The result of a program's tests, in one or two words."""
 
     PASSED = "passed"
     WRONG_ANSWER = "wrong answer"

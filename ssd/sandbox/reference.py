@@ -1,7 +1,7 @@
-"""Read a data set's own code: which names of the reference solution the tests use, and whether it can be run.
+"""Analyse the code of a data set: the names that tests take from the solution, and reasons why a judge cannot run it.
 
-Asking the reference, never the program, keeps a program from replacing what its tests stand on: one that defines a
-`set` or a `math` of its own does not reach the tests' `set` and `math`.
+The names come from the reference solution, never from the program. So a program that defines its own `set` or `math`
+does not change the `set` and `math` of the tests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def imports_under_test(reference: str, tests: str) -> str:
 
 
 def objection(source: str, names: Collection[str] = ()) -> str | None:
-    """Say why the judge could not run this code on what a program defines under these names, or None if it could."""
+    """Return why the judge cannot run this code with the names from a program, or None if it can."""
     try:
         with _quiet():
             compile(source, "<data set>", "exec", dont_inherit=True)
@@ -43,7 +43,7 @@ def objection(source: str, names: Collection[str] = ()) -> str | None:
     tree = _parsed(source)
     missing = sorted(_modules(tree) - sys.stdlib_module_names)
     if missing:
-        return f"imports {missing[0]}, and tests have the standard library alone"
+        return f"imports {missing[0]}; tests can import the standard library only"
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in calls:
         passed = [*call.args, *(keyword.value for keyword in call.keywords)]
@@ -52,12 +52,12 @@ def objection(source: str, names: Collection[str] = ()) -> str | None:
             and call.func.id in names
             and any(isinstance(one, ast.Lambda) for one in passed)
         ):
-            return f"passes a function to {call.func.id}, and programs are sent plain data"
+            return f"passes a function to {call.func.id}; programs receive plain data only"
     return None
 
 
 def _modules(tree: ast.Module) -> set[str]:
-    """Return the packages that the code imports whenever it is run."""
+    """Return the packages that the code imports at its top level."""
     named = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
     named += [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
     return {name.partition(".")[0] for name in named}
@@ -73,5 +73,5 @@ def _parsed(source: str) -> ast.Module:
 
 
 def _quiet() -> warnings.catch_warnings[None]:
-    """Leave out the warnings about strings such as "\\w", of which data sets are full."""
+    """Hide the warnings about strings such as "\\w", which data sets often contain."""
     return warnings.catch_warnings(action="ignore")

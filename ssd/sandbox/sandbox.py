@@ -1,4 +1,4 @@
-"""The sandbox that a task uses: programs in, outcomes out."""
+"""The sandbox of a task: it takes programs and returns outcomes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.folder import LockedFolder
 from ssd.sandbox.program import Limits, Outcome, Program
-from ssd.sandbox.protection import Protection, acceptable
+from ssd.sandbox.protections.protection import Protection, acceptable
 from ssd.sandbox.worker import Worker
 
-# Imports what many programs import, to see that the standard library can be reached from inside.
+# Imports common modules, to test that the standard library is readable inside.
 _PROBE = Program("import re, math\ndef probe(n):\n    return math.sqrt(n)", "assert probe(4) == 2", ("probe",))
 
 
 class Sandbox:
-    """Several judges, each with one program at a time, under the strongest protection that works here."""
+    """Several judges, each with one program at a time, under the strongest protection that this machine offers.
+
+    Raise SandboxError if none of the acceptable protections works.
+    """
 
     def __init__(self, workers: int = 2, limits: Limits | None = None, allow_unsafe: bool = False) -> None:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
@@ -40,7 +43,7 @@ class Sandbox:
         self.close()
 
     def describe(self) -> str:
-        """Say in one line what protects this machine from the programs."""
+        """Return one line that names the protection and the limits."""
         limits = self._limits
         return (
             f"{self.protection.description}; limits: {limits.wall_s:g} s, {limits.cpu_s} s of processor time, "
@@ -49,7 +52,7 @@ class Sandbox:
         )
 
     def run(self, programs: Sequence[Program]) -> list[Outcome]:
-        """Judge the programs, and return their outcomes in the same order."""
+        """Judge the programs and return their outcomes in the same order."""
         outcomes: list[Outcome | None] = [None] * len(programs)
         waiting = list(reversed(range(len(programs))))
         places: dict[Worker, int] = {}
@@ -67,18 +70,18 @@ class Sandbox:
                         outcomes[places.pop(worker)] = worker.stuck()
         finally:
             for worker in places:
-                # Interrupted: what it would answer next belongs to this run.
+                # After an interruption, the judge's next answer would belong to this run.
                 worker.replace()
         return [outcome for outcome in outcomes if outcome is not None]
 
     def close(self) -> None:
-        """End the judges and remove what is left of their programs."""
+        """End the judges and remove the folder."""
         while self._workers:
             self._workers.pop().close()
         self._temporary.cleanup()
 
     def _strongest_protection(self, allow_unsafe: bool) -> Protection:
-        """Find, by trying them, the first protection that works; its judge becomes the first worker."""
+        """Return the first protection that works in a trial. Its judge becomes the first worker."""
         failures: list[str] = []
         for protection in acceptable(allow_unsafe):
             self._workers = [self._worker(protection)]
@@ -92,8 +95,8 @@ class Sandbox:
                 failures.append(f"{protection}: {outcome.reason}, {outcome.detail}")
             self._workers.pop().close()
         raise SandboxError(
-            f"generated code cannot be isolated on this machine ({'; '.join(failures)}); expected Linux on x86_64 or "
-            "aarch64 with user namespaces or Landlock; allow one of them, or accept the risk with "
+            f"this machine cannot isolate generated code ({'; '.join(failures)}); expected Linux on x86_64 or "
+            "aarch64 with user namespaces or Landlock; enable one of them, or accept the risk with "
             "task.allow_unsafe_code=true"
         )
 
@@ -102,7 +105,7 @@ class Sandbox:
 
 
 def _ready(workers: Sequence[Worker]) -> list[Worker]:
-    """Wait until a worker has an outcome or is stuck, and return those that have one."""
+    """Wait for an outcome or for the first deadline; return the workers that have an outcome."""
     deadline_s = min(worker.deadline_s for worker in workers if worker.deadline_s is not None)
     with selectors.DefaultSelector() as selector:
         for worker in workers:

@@ -1,7 +1,7 @@
-"""Plain data as bytes, in a format that is safe to decode whoever wrote it.
+"""Encode plain data as bytes that are safe to decode from an untrusted sender.
 
-None, booleans, numbers and strings are themselves in JSON; everything else is a list that begins with its kind.
-Instances of subclasses travel as their base types. Any other object stays where it is, and its number travels.
+None, booleans, numbers and strings become their JSON values. All other data becomes a list that begins with its kind.
+Instances of subclasses become their base types. Any other object is kept, and only its number is sent.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from typing import Any
 
 MAX_DEPTH = 100
 LENGTH = struct.Struct(">I")
-"""Every message is preceded by its length in bytes."""
+"""The header of a message: the length of its body in bytes."""
 
-_SEQUENCES: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+_SEQUENCES: dict[str, type[list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any]]] = {
+    base.__name__: base for base in (list, tuple, set, frozenset)
+}
 _TYPES = {base.__name__: base for base in (*_SEQUENCES.values(), dict, bool, int, float, complex, str, bytes)}
-# JSON reads and writes decimal digits, of which Python takes 4,300 at most.
+# JSON writes integers in decimal digits, and Python converts at most 4,300 of them.
 _DECIMAL_BITS = 10_000
 
 
 class WireError(ValueError):
-    """What was received is no message."""
+    """The received bytes are no valid message."""
 
 
 def pack(message: Any) -> bytes:
-    """Return the message with its length before it."""
+    """Return the message as bytes: its length, then its body."""
     body = json.dumps(message, separators=(",", ":")).encode("ascii")
     return LENGTH.pack(len(body)) + body
 
 
 def unpack(body: bytes) -> Any:
-    """Return the message whose bytes these are."""
+    """Return the message of a body; raise WireError if it is no JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -41,7 +43,7 @@ def unpack(body: bytes) -> Any:
 
 
 def encode(value: Any, number_of: Callable[[Any], int], depth: int = 0) -> Any:
-    """Return the value as JSON can hold it; `number_of` keeps an object that is not plain data and numbers it."""
+    """Return the value as JSON data. `number_of` keeps an object that is not plain data and returns its number."""
     if depth > MAX_DEPTH:
         raise ValueError(f"a value is nested deeper than {MAX_DEPTH} levels")
     if value is None or isinstance(value, bool | float | str):
@@ -62,12 +64,15 @@ def encode(value: Any, number_of: Callable[[Any], int], depth: int = 0) -> Any:
     if _is("decimal", "Decimal", value):
         return ["decimal", str(value)]
     if _is("fractions", "Fraction", value):
-        return ["fraction", *(encode(part, number_of) for part in (value.numerator, value.denominator))]
+        return ["fraction", encode(value.numerator, number_of), encode(value.denominator, number_of)]
     return ["object", number_of(value)]
 
 
 def decode(data: Any, object_of: Callable[[int], Any]) -> Any:
-    """Return the value that `encode` made the data of; `object_of` finds the object that has a number."""
+    """Return the value that `encode` turned into the data. `object_of` returns the object with a number.
+
+    Raise WireError if the data is not valid.
+    """
     try:
         return _decode(data, object_of, 0)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -107,5 +112,5 @@ def _decode(data: Any, object_of: Callable[[int], Any], depth: int) -> Any:
 
 
 def _is(module: str, name: str, value: Any) -> bool:
-    """Say whether the value is of a class whose module only some programs import."""
+    """Return whether the value is an instance of the class, without importing its module."""
     return module in sys.modules and isinstance(value, getattr(sys.modules[module], name))

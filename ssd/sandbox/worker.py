@@ -1,4 +1,4 @@
-"""The caller's end of a judge process."""
+"""The caller's side of a judge process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ssd.sandbox import boot
 from ssd.sandbox.channel import STARTUP_S
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.program import Limits, Outcome, Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 
 _GRACE_S = 5.0
-"""Time for a judge to end a candidate whose time is up, before it counts as stuck itself."""
+"""Time for a judge to end a late candidate. After it, the judge counts as stuck."""
 
 
 class Worker:
-    """A judge that takes one program at a time, and is replaced when it dies or gets stuck."""
+    """A judge that takes one program at a time. It is replaced when it ends or gets stuck."""
 
     def __init__(self, protection: Protection, limits: Limits, folder: str) -> None:
         self._command = boot.command("sandbox.judge", protection, folder, json.dumps(asdict(limits)))
@@ -33,22 +33,22 @@ class Worker:
         return self._process.stdout.fileno()
 
     def assign(self, program: Program) -> None:
-        """Hand over a program; the outcome can be had when `fileno` is ready for reading."""
+        """Send a program. Its outcome is ready when `fileno` is readable."""
         if self._process.poll() is not None:
             self.replace()
         assert self._process.stdin is not None
         self.deadline_s = time.monotonic() + self._patience_s
-        with suppress(BrokenPipeError):  # It dies at this very moment; `outcome` will find no answer.
+        with suppress(BrokenPipeError):  # the judge has just ended; `outcome` will find no answer
             self._process.stdin.write(json.dumps(asdict(program)).encode("ascii") + b"\n")
             self._process.stdin.flush()
 
     def outcome(self) -> Outcome:
-        """Return what came of the program."""
+        """Return the outcome of the program; raise SandboxError if the sandbox failed."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             self.replace()
-            return Outcome(Reason.CRASHED, "its judge died")
+            return Outcome(Reason.CRASHED, "its judge ended")
         self.deadline_s = None
         answer = json.loads(line)
         if "error" in answer:
@@ -56,12 +56,12 @@ class Worker:
         return Outcome(Reason(answer["reason"]), answer["detail"])
 
     def stuck(self) -> Outcome:
-        """Return the outcome of a program over which the judge has lost too much time."""
+        """Replace the judge, and return the outcome of a program whose tests exceeded their time."""
         self.replace()
-        return Outcome(Reason.TIME_LIMIT, "its tests did not come to an end with what it answered")
+        return Outcome(Reason.TIME_LIMIT, "its tests did not end with its answers")
 
     def replace(self) -> None:
-        """Have a new judge in place of this one."""
+        """End this judge and start a new one."""
         self.close()
         self._process = self._started()
         self.deadline_s = None
@@ -73,7 +73,7 @@ class Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdout.close()
-        with suppress(BrokenPipeError):  # Something of a program may still be in the buffer.
+        with suppress(BrokenPipeError):  # part of a program may still be in the buffer
             self._process.stdin.close()
 
     def _started(self) -> subprocess.Popen[bytes]:

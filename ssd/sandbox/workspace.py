@@ -1,7 +1,7 @@
-"""How much a program keeps in its working directory, as seen from outside.
+"""Check the size of a program's working folder from outside.
 
-In namespaces the directory is a file system of its own, which the kernel bounds and nobody else sees. Under Landlock it
-is a directory like any other, where the kernel bounds each file and not their sum.
+In namespaces the folder is a file system of its own, whose size the kernel limits. Under Landlock it is an ordinary
+folder, where the kernel limits the size of each file but not their sum.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import os
 from contextlib import suppress
 
 MOST_ENTRIES = 1024
-"""Files and folders; in namespaces the kernel bounds them."""
+"""Limit of files and folders together."""
 
 
 def exceeds(folder: str, most_bytes: int) -> bool:
-    """Say whether the folder holds more bytes or more entries than a program may keep, or hides what it holds."""
+    """Return whether the folder exceeds the limit of bytes or entries, or cannot be read."""
     entries = total = 0
     try:
-        # By descriptor: a path may be longer than the kernel takes.
+        # Uses descriptors, because a path may be too long for the kernel.
         for _, folders, files, descriptor in os.fwalk(folder, onerror=_unless_removed):
             entries += len(folders) + len(files)
             for file in files:
@@ -25,7 +25,7 @@ def exceeds(folder: str, most_bytes: int) -> bool:
                     total += os.stat(file, dir_fd=descriptor, follow_symlinks=False).st_size
             if total > most_bytes or entries > MOST_ENTRIES:
                 return True
-    except (OSError, RecursionError):  # a folder that nobody may look into, or far down, may hold anything
+    except (OSError, RecursionError):  # an unreadable or too deep folder may contain anything
         return True
     return False
 

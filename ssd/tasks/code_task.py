@@ -1,4 +1,4 @@
-"""Tasks whose answers are programs: the sandbox runs them and their tests decide."""
+"""Tasks whose responses are programs, scored by tests in the sandbox."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ssd.sandbox.sandbox import Sandbox
 from ssd.tasks.task import Document, Task, Verdict, require_count, require_flag
 
 NO_PROGRAM = "no program"
-"""The reason where a response defines nothing that the tests call."""
+"""The reason for a response that defines no function of the tests."""
 
 
 @dataclass(frozen=True)
 class CodeDocument(Document):
-    """A question that a program answers. `target` holds its tests."""
+    """A question whose answer is a program. `target` contains the tests."""
 
     names: tuple[str, ...]
-    """What the tests take from the program."""
+    """The names that the tests take from the program."""
     setup: str = ""
     """Statements that run before the tests."""
     trusted: str = ""
     """Statements that run before anything else."""
 
     def check(self, place: str) -> None:
-        """Raise ValueError where the sandbox could not run the tests; `place` says where the document stands."""
+        """Raise ValueError if the sandbox cannot run the tests; `place` is the document's file and line."""
         if not self.names:
             raise ValueError(f"{place}: its tests use nothing that its solution defines; correct them, or leave it out")
         for part, source in (("prompt", self.trusted), ("set-up", self.setup), ("test code", self.target)):
@@ -40,8 +40,8 @@ class CodeDocument(Document):
         return Program(source, self.target, self.names, self.setup, self.trusted)
 
 
-class CodeTask(Task):
-    """A task whose responses hold programs, judged by several workers side by side."""
+class CodeTask(Task[CodeDocument]):
+    """A task whose responses contain programs. `workers` judges run them in parallel."""
 
     def __init__(
         self, name: str, num_fewshot: int, chat: bool, workers: int, time_limit_s: float, allow_unsafe_code: bool
@@ -59,7 +59,7 @@ class CodeTask(Task):
 
     @abstractmethod
     def extract(self, text: str, document: CodeDocument) -> str | None:
-        """Return the program that a response gives, or None where it defines nothing that the tests call."""
+        """Return the program of a response, or None if it defines no function of the tests."""
 
     def verdict(self, text: str, document: CodeDocument) -> Verdict:
         (verdict,) = self.judge([(text, document)])
@@ -79,7 +79,7 @@ class CodeTask(Task):
         if not verdict.correct:
             raise ValueError(
                 f"{self.name}: the data set's own solution of document {document.index} is judged wrong "
-                f"({verdict.reason}); expected passed; correct the data set, or raise task.time_limit_s if that is it"
+                f"({verdict.reason}); expected passed; correct the data set, or raise task.time_limit_s"
             )
 
     def protection(self) -> str:

@@ -15,10 +15,10 @@ TRAIN = Split("GSM8K's train split", "openai/gsm8k", "main", "train")
 
 
 class GSM8K(WordProblems):
-    """GSM8K's test split, asked in the words of lm-eval's gsm8k.
+    """GSM8K's test split, with the prompts of lm-eval's gsm8k.
 
-    Examples are the first `num_fewshot` of the train split, the same for every document, with their calculator
-    annotations (`<<2*9=18>>`). lm-eval keeps those too, but draws other examples for each document.
+    Few-shot examples are the first `num_fewshot` of the train split, the same for every document. Like lm-eval's, they
+    keep their calculator annotations (`<<2*9=18>>`). lm-eval draws new examples for each document.
     """
 
     version: ClassVar[int] = 3
@@ -34,8 +34,8 @@ class GSM8K(WordProblems):
         super().__init__(name, (0 if chat else 5) if num_fewshot is None else num_fewshot, chat)
         if path is not None and fewshot_path is not None and _same_file(path, fewshot_path):
             raise ValueError(
-                f"task.fewshot_path={fewshot_path} is the file of task.path, so the examples would give answers away; "
-                "pass the train split's file"
+                f"task.fewshot_path={fewshot_path} is the file of task.path, so examples would reveal answers; pass "
+                "the train split's file"
             )
         self.path = path
         self.fewshot_path = fewshot_path

@@ -1,4 +1,4 @@
-"""Do without the Hub at once where it cannot be reached, instead of after half a minute of announced retries."""
+"""Detect an unreachable Hub at once, instead of after 30 seconds of retries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ TIMEOUT_S = 5
 
 
 def go_offline_if_unreachable() -> str | None:
-    """Ask the Hub for a sign of life; without one, use only what earlier runs have downloaded, and return why."""
+    """Send one request to the Hub. If it fails, use downloaded files only, and return the reason."""
     import datasets
     from huggingface_hub import constants, get_session
 
@@ -14,8 +14,8 @@ def go_offline_if_unreachable() -> str | None:
         return None
     try:
         get_session().head(constants.ENDPOINT, timeout=TIMEOUT_S)
-    except Exception as error:  # whose class depends on the HTTP library that this huggingface_hub happens to use
-        # Each has copied the environment variable when it was imported, and reads its copy from then on.
+    except Exception as error:  # the class depends on the HTTP library of this huggingface_hub version
+        # Both packages copied the environment variable at import, and read only their copies.
         constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return None

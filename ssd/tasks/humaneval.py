@@ -16,7 +16,7 @@ TEST = Split("HumanEval", "openai/openai_humaneval", None, "test")
 
 
 class HumanEval(CodeTask):
-    """HumanEval's 164 functions, zero-shot: plain as lm-eval's humaneval, as a chat as its humaneval_instruct."""
+    """HumanEval's 164 functions, zero-shot, with the prompts of lm-eval's humaneval or humaneval_instruct (chat)."""
 
     version: ClassVar[int] = 2
 
@@ -35,12 +35,12 @@ class HumanEval(CodeTask):
             raise ValueError(f"task.num_fewshot is {num_fewshot}; HumanEval has no examples; pass task.num_fewshot=0")
         self.path = path
 
-    def documents(self, limit: int | None) -> list[Document]:
+    def documents(self, limit: int | None) -> list[CodeDocument]:
         limit = require_limit(limit)
         rows = TEST.rows(self.path, "task.path")[:limit]
         return [document_from(record, index, place) for index, (place, record) in enumerate(rows)]
 
-    def fewshot(self, count: int) -> list[Document]:
+    def fewshot(self, count: int) -> list[CodeDocument]:
         return []
 
     def user_turn(self, document: Document) -> str:
@@ -59,12 +59,12 @@ class HumanEval(CodeTask):
         return document.question
 
     def extract(self, text: str, document: CodeDocument) -> str | None:
-        # As a chat, too, the response goes on with a function that the prompt has begun.
-        return humaneval_program(text, document.question, *document.names, chat=False)
+        # A chat prompt also begins the function, so the response continues it.
+        return humaneval_program(text, document.question, document.names[0], chat=False)
 
 
 def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocument:
-    """Return the document that a row in HumanEval's format holds; `place` tells an error where the row stands."""
+    """Return the document of a row in HumanEval's format; errors name `place`, its file and line."""
     prompt = require_text(record, "prompt", place)
     entry_point = require_text(record, "entry_point", place)
     tests = f"{require_text(record, 'test', place)}\ncheck({entry_point})"
@@ -75,7 +75,7 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
         raise ValueError(
             f"{place}: 'prompt' with 'canonical_solution', or 'entry_point', is no Python ({error}); correct it"
         ) from error
-    # Tests use the helper functions that some prompts define.
+    # Some prompts define helper functions that the tests use.
     document = CodeDocument(index, prompt, tests, solution, names, trusted=prompt)
     document.check(place)
     return document

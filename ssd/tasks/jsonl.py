@@ -1,4 +1,4 @@
-"""Read a local data set: one JSON object per line, plain or gzipped, or one list of them."""
+"""Read a local data set: a .jsonl or .jsonl.gz file with one object per line, or a .json file with a list."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 
 
 def read_records(path: str | Path, key: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return every object of the file with its place (`FILE line N`); `key` is the option that named the file."""
+    """Return every object of the file with its place (`FILE line N`); errors name `key`, the option of the path.
+
+    Raise ValueError for a wrong format, and OSError for an unreadable file.
+    """
     file = Path(path).expanduser()
     if not file.name.endswith((".jsonl", ".jsonl.gz", ".json")):
         raise ValueError(
-            f"{key}={path} is of another kind; expected a .jsonl or .jsonl.gz file, or a list as .json; pass "
-            f"{key}=FILE.jsonl"
+            f"{key}={path} has another format; expected a .jsonl, .jsonl.gz or .json file; pass {key}=FILE.jsonl"
         )
     content = _content(file, key)
     if file.name.endswith(".json"):
@@ -27,7 +29,7 @@ def read_records(path: str | Path, key: str) -> list[tuple[str, dict[str, Any]]]
             )
         records = [(f"{file} item {number}", item) for number, item in enumerate(items, start=1)]
     else:
-        # Not splitlines(): JSON text may hold the other line ends that it knows, U+2028 for one.
+        # Not splitlines(): it also splits at U+2028 and others, which JSON strings may contain.
         places = [(f"{file} line {number}", line) for number, line in enumerate(content.split(b"\n"), start=1)]
         records = [(place, _parsed(line, place)) for place, line in places if line.strip()]
     for place, record in records:
@@ -39,7 +41,7 @@ def read_records(path: str | Path, key: str) -> list[tuple[str, dict[str, Any]]]
 
 
 def require_text(record: Mapping[str, Any], field: str, place: str) -> str:
-    """Return a field that must hold text."""
+    """Return a field of text; raise ValueError if it is missing or empty."""
     if field not in record:
         found = ", ".join(record) or "no fields"
         raise ValueError(f"{place} has no field {field!r} (it has {found}); add it or pass another data set")
@@ -50,7 +52,7 @@ def require_text(record: Mapping[str, Any], field: str, place: str) -> str:
 
 
 def require_texts(record: Mapping[str, Any], field: str, place: str) -> list[str]:
-    """Return a field that must hold a list of texts."""
+    """Return a field that is a list of texts; raise ValueError otherwise."""
     value = record.get(field)
     if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
         raise ValueError(f"{place}: field {field!r} is {value!r}; expected a list of strings; correct the line")
@@ -62,12 +64,12 @@ def _content(file: Path, key: str) -> bytes:
         content = file.read_bytes()
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{key}={file} does not exist; pass an existing file as {key}=FILE, or {key}=null to take the Hub's"
+            f"{key}={file} does not exist; pass an existing file as {key}=FILE, or {key}=null for the Hub's"
         ) from error
     except IsADirectoryError as error:
         raise ValueError(f"{key}={file} is a folder; expected a file; pass {key}={file}/NAME.jsonl") from error
     except OSError as error:
-        # The same class again: PermissionError stays PermissionError.
+        # Keeps the class: PermissionError stays PermissionError.
         raise type(error)(f"{key}={file} cannot be read ({error.strerror}); pass a readable {key}=FILE") from error
     if file.name.endswith(".gz"):
         try:

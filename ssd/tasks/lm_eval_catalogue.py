@@ -1,4 +1,4 @@
-"""Which tasks lm-eval knows, and which of them can be run here."""
+"""Find a task of lm-eval by name, and refuse those that cannot run here."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from lm_eval.tasks import TaskManager
 
 UNNAMED = "lm_eval"
-"""What conf/task/lm_eval.yaml calls itself until the user names a task."""
+"""The name in conf/task/lm_eval.yaml until the user sets `task.name`."""
 
 ANTLR = "needs an antlr4 that cannot be installed beside Hydra's"
-# Minerva's functions, and what has been copied from them: some refuse to be imported, others call every answer wrong.
+# These use Minerva's functions. Some cannot be imported, others score every answer as wrong.
 _NEEDS_ANTLR = re.compile("minerva_math|leaderboard_math|putnam_axiom")
-# They hand responses to SymPy's parse_expr, which is eval.
+# These pass responses to SymPy's parse_expr, which evaluates them as code.
 _EVALUATES = re.compile("_robustness_math_")
 
 
 @cache
 def manager(include_path: str | None) -> TaskManager:
-    """Index lm-eval's own tasks, or those of a folder, once per process: it takes seconds."""
+    """Return an index of lm-eval's own tasks, or of a folder's. It takes seconds, so it is built once per process."""
     with extra("tasks", "task=lm_eval"):
         from lm_eval.tasks import TaskManager
 
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns of every default that a task falls back to
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns about every default of a task
     if include_path is None:
         return TaskManager()
     if not whole(include_path).is_dir():
@@ -40,16 +40,16 @@ def manager(include_path: str | None) -> TaskManager:
 
 
 def find(name: str, include_path: str | None) -> Mapping[str, Any]:
-    """Return a task's configuration if the task can be run here."""
+    """Return a task's configuration; raise ValueError if the task is unknown or cannot run here."""
     if name == UNNAMED:
-        raise ValueError(f"task={UNNAMED} runs a task that you name; give task.name=NAME, such as task.name=gsm8k_cot")
+        raise ValueError(f"task={UNNAMED} needs the name of a task; pass task.name=NAME, such as task.name=gsm8k_cot")
     tasks = manager(include_path)
     if name not in tasks.all_subtasks:
-        kind = "names several tasks" if name in tasks.all_tasks else "is none that lm-eval knows"
+        kind = "names several tasks" if name in tasks.all_tasks else "is no task of lm-eval"
         near = [task for task in tasks.all_subtasks if task.startswith(name)]
         near = near or difflib.get_close_matches(name, tasks.all_subtasks) or tasks.all_subtasks
         raise ValueError(f"task.name={name} {kind}; expected one task, such as {', '.join(near[:5])}")
-    config, remedy = tasks.task_index[name].cfg, "name another one"
+    config, remedy = tasks.task_index[name].cfg, "name another task"
     if "class" in config:
         objection = "is a Python class with data of its own"
     elif config.get("output_type", "generate_until") != "generate_until":
@@ -72,4 +72,5 @@ def find(name: str, include_path: str | None) -> Mapping[str, Any]:
 
 
 def whole(path: str) -> Path:
+    """Return the absolute path."""
     return Path(path).expanduser().resolve()

@@ -1,4 +1,4 @@
-"""Load a task of lm-eval, with its data set from the Hub or from local files."""
+"""Load a task of lm-eval with its data set, from the Hub or from local files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def load(
     path: str | None,
     fewshot_path: str | None,
 ) -> ConfigurableTask:
-    """Return the task, whose configuration is `config` but for the number of examples and local files.
+    """Return the task with `config`, changed to this number of few-shot examples and to local files.
 
-    Raises ConnectionError where the Hub has no data, and ValueError where the task's own module cannot be imported.
+    Raise ConnectionError if the Hub does not provide the data, and ValueError if the task's module cannot be imported.
     """
     from datasets.exceptions import DatasetsError
 
@@ -33,29 +33,29 @@ def load(
     if not path:
         go_offline_if_unreachable()
     try:
-        # A group is what lets a caller change keys of a task that is known by its name.
+        # Only as member of a group can a named task have changed keys.
         loaded = manager(include_path).load({"group": "ssd", "task": [{"task": name, **changes}]})
     except (OSError, DatasetsError) as error:
         raise ConnectionError(
-            f"task.name={name}: its data set cannot be had from the Hub ({one_line(error)}); {LOCAL}, or "
+            f"task.name={name}: its data set cannot be loaded from the Hub ({one_line(error)}); {LOCAL}, or "
             "run once where the Hub can be reached"
         ) from error
     except ImportError as error:
         raise ValueError(f"task.name={name} needs a package that is missing: {one_line(error)}") from error
     except AssertionError as error:
         raise ValueError(
-            f"task.name={name} {ANTLR} ({one_line(error)}); name another one, or pass task=math500"
+            f"task.name={name} {ANTLR} ({one_line(error)}); name another task, or pass task=math500"
         ) from error
     return loaded["tasks"][name]
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says, without line breaks."""
+    """Return the message of an error without line breaks."""
     return " ".join(str(error).split())
 
 
 def _local_data(name: str, config: Mapping[str, Any], path: str, fewshot_path: str | None) -> dict[str, Any]:
-    """Return what makes a task read local files: examples stand in every split but the one that is asked."""
+    """Return the configuration for local files. The asked split gets the documents, others the examples."""
     from datasets import Dataset
 
     asked = config.get("test_split") or config.get("validation_split")

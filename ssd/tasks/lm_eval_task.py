@@ -1,6 +1,6 @@
-"""Any generate_until task of lm-eval by its name: documents, prompts, examples, stop words, filters and metrics.
+"""Run any generate_until task of lm-eval, with lm-eval's documents, prompts, examples, stop words, filters and metrics.
 
-A response is correct if the task's first metric is 1 under its first filter, as lm-eval computes them.
+A response is correct if the task's first metric is 1 under its first filter.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
 
 
-class LmEvalTask(Task):
-    """One task of lm-eval. A document's `question` is its whole prompt: the text, or a chat's messages as JSON."""
+class LmEvalTask(Task[Document]):
+    """One task of lm-eval. A document's `question` is the whole prompt: plain text, or chat messages as JSON."""
 
     version: ClassVar[int] = 2
 
@@ -41,7 +41,7 @@ class LmEvalTask(Task):
         super().__init__(name, (own or 0) if num_fewshot is None else num_fewshot, chat)
         if own == 0 and self.num_fewshot:
             raise ValueError(
-                f"task.num_fewshot is {num_fewshot}; expected 0, for lm-eval itself never gives {name} examples; pass "
+                f"task.num_fewshot is {num_fewshot}; expected 0, because lm-eval gives {name} no examples; pass "
                 "task.num_fewshot=null"
             )
         if fewshot_path is not None and (path is None or whole(path) == whole(fewshot_path)):
@@ -57,20 +57,20 @@ class LmEvalTask(Task):
 
         limit = require_limit(limit)
         try:
-            # Examples are drawn anew for each document in turn; from this seed on, they are those of a run of lm-eval.
+            # lm-eval draws new examples for each document. This seed gives the same examples as a run of lm-eval.
             self._task.set_fewshot_seed(DEFAULT_OTHER_SEED)
             rows = islice(enumerate(self._task.task_docs), limit)
             documents = [self._document(index, row) for index, row in rows]
         except (KeyError, UndefinedError) as error:
             raise ValueError(
-                f"task.path={self.path} lacks what lm-eval's {self.name} asks for ({one_line(error)}); expected rows "
+                f"task.path={self.path} lacks fields of lm-eval's {self.name} ({one_line(error)}); expected rows "
                 f"with the fields of {self._config.get('dataset_path')} on the Hub; pass such a file"
             ) from error
-        self.verdict(documents[0].target, documents[0])  # a metric that gives none is refused before any decoding
+        self.verdict(documents[0].target, documents[0])  # refuses unsuitable metrics before decoding
         return documents
 
     def fewshot(self, count: int) -> list[Document]:
-        """Return nothing: examples differ from document to document, and stand in each one's prompt."""
+        """Return no documents, because each document's prompt contains its own examples."""
         return []
 
     def user_turn(self, document: Document) -> str:
@@ -91,20 +91,20 @@ class LmEvalTask(Task):
         task, row = self._task, self._task.task_docs[document.index]
         request = task.construct_requests(row, document.question, metadata=(self.name, document.index, 1))
         request.resps = [cut_at(text, stop_words(request.args[1]))]
-        task._instances = [request]  # apply_filters has no other way in
+        task._instances = [request]  # the only input of apply_filters
         task.apply_filters()
         name, answer = next(iter(request.filtered_resps.items()))
         metric, value = next(iter(task.process_results(row, [answer]).items()))
         if not isinstance(value, Real | np.bool_) or task.higher_is_better().get(metric) is False:
             raise ValueError(
-                f"task.name={self.name}: its first metric is {metric}, by which no single response is right or wrong; "
-                "expected one that is 1 for a right one, such as exact_match; name another task"
+                f"task.name={self.name}: its first metric, {metric}, does not score single responses; expected a "
+                "metric that is 1 for a correct response, such as exact_match; name another task"
             )
         return Verdict(str(answer), bool(value == 1), f"{metric} is {float(value):g} under {name}")
 
     @cached_property
     def _task(self) -> ConfigurableTask:
-        """The loaded task; its configuration is lm-eval's but for the number of examples and local files."""
+        """The loaded task, with this number of few-shot examples and these local files."""
         task = load(self.name, self._config, self.include_path, self.num_fewshot, self.path, self.fewshot_path)
         if self.num_fewshot > len(task.sampler.df):
             raise ValueError(
@@ -128,7 +128,7 @@ class LmEvalTask(Task):
 
 
 def stop_words(generation_kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the texts before which a response ends."""
+    """Return the stop words: a response ends before the first of them."""
     until = generation_kwargs.get("until") or []
     return [until] if isinstance(until, str) else list(until)
 
@@ -141,5 +141,5 @@ def cut_at(text: str, stops: Sequence[str]) -> str:
 
 
 def _as_json(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
-    """Take the chat template's place, which the tokenizer takes later: a last turn of the assistant is a prefix."""
+    """Return chat messages as JSON; the tokenizer renders them later. A last turn of the assistant is a prefix."""
     return json.dumps(messages, ensure_ascii=False)

@@ -18,14 +18,14 @@ TEST_IDS = range(11, 511)
 EXAMPLE_IDS = (2, 3, 4)
 """The examples of the paper (arXiv 2108.07732) and of lm-eval."""
 LONGEST_ID = 493
-"""A task whose tests take 3,700 tokens, four times as many as the next: more than Dream's whole context."""
+"""A task whose tests have 3,700 tokens: four times the next longest, and more than Dream's context."""
 
 
 class MBPP(CodeTask):
-    """MBPP's tasks 11 to 510, asked in the words of lm-eval's mbpp; as a chat, of its mbpp_instruct.
+    """MBPP's tasks 11 to 510, with the prompts of lm-eval's mbpp or mbpp_instruct (chat).
 
-    A local file holds all splits, as upstream's do: mbpp.jsonl, or sanitized-mbpp.json with fewer tasks. `skip` names
-    the tasks that are left out, by their ids.
+    A local file contains all splits: upstream's mbpp.jsonl, or sanitized-mbpp.json with fewer tasks. `skip` lists the
+    ids of tasks to leave out.
     """
 
     version: ClassVar[int] = 2
@@ -51,18 +51,18 @@ class MBPP(CodeTask):
             )
         self.skip = frozenset(skip)
 
-    def documents(self, limit: int | None) -> list[Document]:
+    def documents(self, limit: int | None) -> list[CodeDocument]:
         limit = require_limit(limit)
         rows = [row for row in TEST.rows(self.path, "task.path") if _task_id(row) in TEST_IDS]
         if not rows:
             raise ValueError(
                 f"task.path={self.path} has no task of MBPP's test split; expected task ids from {TEST_IDS.start} to "
-                f"{TEST_IDS.stop - 1}; pass upstream's mbpp.jsonl, or task.path=null to take the Hub's"
+                f"{TEST_IDS.stop - 1}; pass upstream's mbpp.jsonl, or task.path=null for the Hub's"
             )
         asked = [(index, row) for index, row in enumerate(rows) if _task_id(row) not in self.skip]
         return [document_from(record, index, place) for index, (place, record) in asked[:limit]]
 
-    def fewshot(self, count: int) -> list[Document]:
+    def fewshot(self, count: int) -> list[CodeDocument]:
         if require_count("task.num_fewshot", count, least=0) > len(EXAMPLE_IDS):
             raise ValueError(f"task.num_fewshot is {count}; MBPP has {len(EXAMPLE_IDS)} examples; ask for fewer")
         if count == 0:
@@ -72,7 +72,7 @@ class MBPP(CodeTask):
         if missing:
             raise ValueError(
                 f"task.path={self.path} has no task {missing[0]}, which task.num_fewshot={count} asks for; pass a file "
-                "with the prompt split, task.path=null to take the Hub's, or task.num_fewshot=0"
+                "with the prompt split, task.path=null for the Hub's, or task.num_fewshot=0"
             )
         rows = [found[number] for number in EXAMPLE_IDS[:count]]
         return [document_from(record, index, place) for index, (place, record) in enumerate(rows)]
@@ -99,7 +99,7 @@ class MBPP(CodeTask):
 
 
 def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocument:
-    """Return the document that a row in MBPP's format, or sanitized MBPP's, holds; `place` tells errors where."""
+    """Return the document of a row of MBPP or sanitized MBPP; errors name `place`, its file and line."""
     code = require_text(record, "code", place)
     tests = "\n".join(require_texts(record, "test_list", place))
     given = record.get("test_setup_code") or "\n".join(record.get("test_imports", []))
@@ -140,5 +140,5 @@ def _task_id(row: Row) -> int:
 
 
 def _with_newlines(text: str) -> str:
-    """Write line ends as newlines: most of MBPP's solutions have Windows' own, which prompts keep as lm-eval does."""
+    """Return the text with newlines as line ends. Most of MBPP's solutions have Windows', which prompts keep."""
     return text.replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""From a document to prompt ids, and from response ids to text."""
+"""Convert documents to prompt ids, and response ids to text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def render(
     tokenizer: PreTrainedTokenizerBase, task: Task, document: Document, examples: Sequence[Document], chat: bool
 ) -> list[int]:
-    """Return the prompt ids that ask for the document: a chat for an instruct model, plain text for a base model."""
+    """Return the prompt ids of the document: a chat for instruct models, plain text for base models.
+
+    Raise ValueError if a chat is asked for and the tokenizer has no chat template.
+    """
     if not chat:
         return list(tokenizer.encode(task.raw_prompt(document, examples)))
     if not getattr(tokenizer, "chat_template", None):
@@ -25,13 +28,13 @@ def render(
         )
     turns, prefix = task.turns(document, examples), task.response_prefix(document)
     if prefix:
-        # A last turn left open, as lm-eval renders it: what a template does to a turn it does to a begun one (LLaDA's
-        # strips it, so that the model itself writes the newline after "```python").
+        # As in lm-eval, the last turn stays open, and the template renders the prefix like a whole turn. LLaDA's strips
+        # it, so the model writes the newline after "```python".
         turns = [*turns, {"role": "assistant", "content": prefix}]
     text = tokenizer.apply_chat_template(
         turns, tokenize=False, add_generation_prompt=not prefix, continue_final_message=bool(prefix)
     )
-    # A template that wants a BOS writes it (LLaDA's does); special tokens added here would be a second one.
+    # A template that needs a BOS contains it, as LLaDA's does. Special tokens added here would repeat it.
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
@@ -43,5 +46,5 @@ def sha256_of_ids(ids: Iterable[int]) -> str:
 def response_text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], end_ids: Collection[int]) -> str:
     """Return the text of the response before its first end token, without special tokens."""
     end = next((place for place, token in enumerate(ids) if token in end_ids), len(ids))
-    # Without the clean-up, which moves spaces before punctuation and so changes code.
-    return tokenizer.decode(list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    # The clean-up would remove spaces before punctuation, which changes code.
+    return str(tokenizer.decode(list(ids[:end]), skip_special_tokens=True, clean_up_tokenization_spaces=False))

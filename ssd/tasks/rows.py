@@ -1,4 +1,4 @@
-"""The rows of a data set: from a local file where the user names one, else from the Hub."""
+"""Read the rows of a data set from a local file or from the Hub."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ssd.tasks.hub import go_offline_if_unreachable
 from ssd.tasks.jsonl import read_records
 
 Row = tuple[str, dict[str, Any]]
-"""Where a row stands, for errors, and its fields."""
+"""The place of a row, for errors, and its fields."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """A split of a data set on the Hub; `title` is what errors call it."""
+    """A split of a data set on the Hub. Errors show its `title`."""
 
     title: str
     name: str
@@ -23,13 +23,14 @@ class Split:
     split: str
 
     def rows(self, path: str | None, option: str, alternative: str = "") -> list[Row]:
-        """Return all rows of the file `path`, which `option` named, or of the Hub where it is None.
+        """Return all rows of the file `path`, or of the Hub if it is None.
 
-        `alternative` is one more remedy for an error to name.
+        Errors name `option`, the key of `path`, and `alternative`, one more remedy. Raise ImportError without the
+        datasets package, and ConnectionError if the Hub does not provide the data.
         """
         if path is not None:
             return read_records(path, option)
-        return self._from_hub(f"connect to it, or pass {option}=FILE.jsonl with a local copy{alternative}")
+        return self._from_hub(f"pass {option}=FILE.jsonl with a local copy{alternative}")
 
     def _from_hub(self, remedy: str) -> list[Row]:
         with extra("tasks", self.title, remedy):
@@ -42,5 +43,7 @@ class Split:
         except (OSError, DatasetsError) as error:
             cause = "it does not answer" if constants.HF_HUB_OFFLINE else " ".join(str(error).split())
             cause = f"{cause}, {unreachable}" if unreachable else cause
-            raise ConnectionError(f"{self.title} cannot be had from the Hub ({cause}); {remedy}") from error
+            raise ConnectionError(
+                f"{self.title} cannot be loaded from the Hub ({cause}); connect to it, or {remedy}"
+            ) from error
         return [(f"{self.name} {self.split} row {number}", dict(row)) for number, row in enumerate(rows)]

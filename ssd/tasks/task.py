@@ -1,43 +1,49 @@
-"""What a task is: documents, the prompts made of them, and the verdicts on responses."""
+"""Interface of tasks: documents, prompts and verdicts on responses."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 
 @dataclass(frozen=True)
 class Document:
-    """One question of a task; `index` is its row in the split, counted from 0."""
+    """One question of a task. `index` is its row in the split, from 0."""
 
     index: int
     question: str
     target: str
-    """What the response is compared with."""
+    """The reference that a response is scored against."""
     solution: str
-    """What solves it; few-shot examples show it."""
+    """The full reference answer, as few-shot examples show it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a response is found to say, and whether that is right."""
+    """The answer that a response gives, and whether it is correct."""
 
     answer: str | None
-    """The answer that the response gives, or None where it gives none."""
+    """The extracted answer, or None without one."""
     correct: bool
     reason: str | None = None
-    """What decided: how a program came through its tests, or the rule that found a number."""
+    """The ground of the verdict: the outcome of a program's tests, or the rule that found a number."""
     strict: bool | None = None
-    """Whether it is right under the task's strict rule, too; None where the task has none."""
+    """Whether the answer is correct under the task's strict rule; None if the task has no such rule."""
 
 
-class Task(ABC):
-    """A benchmark: where its documents come from, how they are asked and how responses are scored."""
+DocumentType = TypeVar("DocumentType", bound=Document)
+
+
+class Task(ABC, Generic[DocumentType]):
+    """A data set with its prompts and its scoring.
+
+    A subclass defines `version` and the five abstract methods; `num_fewshot` and `chat` choose the prompt's form.
+    """
 
     version: ClassVar[int]
-    """Raised whenever a prompt, an extraction or a verdict changes: scores of different versions do not compare."""
+    """Increased with every change of prompts, extraction or verdicts. Scores of different versions are not compared."""
 
     def __init__(self, name: str, num_fewshot: int, chat: bool) -> None:
         require_flag("task.chat", chat)
@@ -46,49 +52,49 @@ class Task(ABC):
         self.chat = chat
 
     @abstractmethod
-    def documents(self, limit: int | None) -> list[Document]:
+    def documents(self, limit: int | None) -> list[DocumentType]:
         """Return the first `limit` documents of the test split; None means all of them."""
 
     @abstractmethod
-    def fewshot(self, count: int) -> list[Document]:
-        """Return the first `count` examples, none of which is a test document."""
+    def fewshot(self, count: int) -> list[DocumentType]:
+        """Return the first `count` few-shot examples. None of them is a test document."""
 
     @abstractmethod
-    def user_turn(self, document: Document) -> str:
-        """Return the words in which the user asks for the document."""
+    def user_turn(self, document: DocumentType) -> str:
+        """Return the user's chat message that asks the document's question."""
 
     @abstractmethod
-    def raw_prompt(self, document: Document, examples: Sequence[Document]) -> str:
-        """Return the text that a base model continues."""
+    def raw_prompt(self, document: DocumentType, examples: Sequence[DocumentType]) -> str:
+        """Return the plain prompt, which a base model continues."""
 
     @abstractmethod
-    def verdict(self, text: str, document: Document) -> Verdict:
-        """Judge one response."""
+    def verdict(self, text: str, document: DocumentType) -> Verdict:
+        """Return the verdict on one response."""
 
-    def judge(self, responses: Sequence[tuple[str, Document]]) -> list[Verdict]:
-        """Judge responses, each with the document that it answers."""
+    def judge(self, responses: Sequence[tuple[str, DocumentType]]) -> list[Verdict]:
+        """Return the verdicts on several responses, each given with its document."""
         return [self.verdict(text, document) for text, document in responses]
 
     def protection(self) -> str | None:
-        """Start what judging runs code in, and say in one line what protects this machine; None without code."""
+        """Start the sandbox and return one line that describes it; return None if the task runs no programs."""
         return None
 
-    def rehearse(self, document: Document) -> None:  # noqa: B027  (most tasks have nothing to go wrong)
-        """Judge the document's own solution before any weights are loaded; ValueError if it is found wrong."""
+    def rehearse(self, document: DocumentType) -> None:
+        """Judge the document's own solution before weights are loaded; raise ValueError if the verdict is wrong."""
 
-    def close(self) -> None:  # noqa: B027  (most tasks have nothing to end)
-        """End what `protection` and `judge` have started."""
+    def close(self) -> None:
+        """End the processes that `protection` and `judge` have started."""
 
-    def assistant_turn(self, document: Document) -> str:
-        """Return the turn that answers the document where it is an example."""
+    def assistant_turn(self, document: DocumentType) -> str:
+        """Return the assistant's message for a few-shot example."""
         return document.solution
 
-    def response_prefix(self, document: Document) -> str:
-        """Return the beginning of the assistant's turn that the prompt of a chat already holds."""
+    def response_prefix(self, document: DocumentType) -> str:
+        """Return the beginning of the assistant's message that a chat prompt already contains."""
         return ""
 
-    def turns(self, document: Document, examples: Sequence[Document]) -> list[dict[str, str]]:
-        """Return the chat's messages, one user turn and one assistant turn per example as in lm-eval >= 0.4.9."""
+    def turns(self, document: DocumentType, examples: Sequence[DocumentType]) -> list[dict[str, str]]:
+        """Return the chat messages. Each example is a user and an assistant message, as in lm-eval >= 0.4.9."""
         messages: list[dict[str, str]] = []
         for example in examples:
             messages.append({"role": "user", "content": self.user_turn(example)})
@@ -98,19 +104,19 @@ class Task(ABC):
 
 
 def require_count(key: str, value: int, least: int) -> int:
-    """Return `value` if it is an integer of at least `least`; `key` is the option that the error names."""
+    """Return `value`; raise ValueError, which names the option `key`, unless it is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{key} is {value!r}; expected an integer of at least {least}; pass {key}={least} or more")
     return value
 
 
 def require_flag(key: str, value: bool) -> bool:
-    """Return `value` if it is a truth value; `no` is a word to Hydra, and true if asked."""
+    """Return `value`; raise ValueError unless it is a bool. (Hydra reads `no` as text, which counts as true.)"""
     if not isinstance(value, bool):
         raise ValueError(f"{key} is {value!r}; expected true or false; pass {key}=true or {key}=false")
     return value
 
 
 def require_limit(limit: int | None) -> int | None:
-    """Return `limit` if it can cut a list of documents."""
+    """Return `limit`; raise ValueError unless it is None or an integer of at least 1."""
     return limit if limit is None else require_count("runtime.limit", limit, least=1)

@@ -1,4 +1,4 @@
-"""tiny_humaneval and tiny_mbpp: the functions of the tiny language, for the checkpoints that are trained on them."""
+"""tiny_humaneval and tiny_mbpp: the functions of the tiny language, on which the tiny checkpoints are trained."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ssd.tasks.task import Document, require_count, require_limit
 
 
 class TinyCode(CodeTask):
-    """Generated functions; `documents` of them make the test split, drawn with `seed`.
+    """Generated functions. The test split has `documents` of them, drawn with `seed`.
 
-    The user's turn is the bare question and the response a fenced function, as in training.
+    As in training, the user's turn is the question alone and the response is a fenced function.
     """
 
     version: ClassVar[int] = 2
@@ -39,7 +39,7 @@ class TinyCode(CodeTask):
         if path is not None:
             real = self.language.removeprefix("tiny_")
             raise ValueError(
-                f"task.path={path}; expected null, for {self.language} is generated; pass task={real} for a file"
+                f"task.path={path}; expected null, because {self.language} is generated; pass task={real} for a file"
             )
         self.seed = require_count("task.seed", seed, least=0)
         self.size = require_count("task.documents", documents, least=1)
@@ -47,13 +47,13 @@ class TinyCode(CodeTask):
     @staticmethod
     @abstractmethod
     def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocument:
-        """Return the document that a row of the real task holds."""
+        """Return the document of a row in the format of the real task."""
 
-    def documents(self, limit: int | None) -> list[Document]:
+    def documents(self, limit: int | None) -> list[CodeDocument]:
         limit = require_limit(limit)
         return self._drawn("test", self.size if limit is None else min(limit, self.size))
 
-    def fewshot(self, count: int) -> list[Document]:
+    def fewshot(self, count: int) -> list[CodeDocument]:
         return self._drawn("train", require_count("task.num_fewshot", count, least=0))
 
     def user_turn(self, document: Document) -> str:
@@ -63,8 +63,8 @@ class TinyCode(CodeTask):
         shots = [f"{example.question}\n{example.solution}\n\n" for example in examples]
         return "".join(shots) + f"{document.question}\n"
 
-    def _drawn(self, split: Literal["train", "test"], count: int) -> list[Document]:
-        documents: list[Document] = []
+    def _drawn(self, split: Literal["train", "test"], count: int) -> list[CodeDocument]:
+        documents: list[CodeDocument] = []
         for index, record in enumerate(tiny_language.documents(self.language, split, count, self.seed)):
             document = self.document_from(record, index, f"{self.language} {split} {index}")
             documents.append(replace(document, solution=tiny_language.response(self.language, record)))
@@ -72,17 +72,17 @@ class TinyCode(CodeTask):
 
 
 class TinyHumanEval(TinyCode):
-    """Functions asked for by signature and docstring, as in HumanEval."""
+    """Functions given by signature and docstring, as in HumanEval."""
 
     language: ClassVar[str] = "tiny_humaneval"
     document_from = staticmethod(humaneval.document_from)
 
     def extract(self, text: str, document: CodeDocument) -> str | None:
-        return humaneval_program(text, document.question, *document.names, self.chat)
+        return humaneval_program(text, document.question, document.names[0], self.chat)
 
 
 class TinyMBPP(TinyCode):
-    """Functions asked for in words, as in MBPP."""
+    """Functions described in words, as in MBPP."""
 
     language: ClassVar[str] = "tiny_mbpp"
     document_from = staticmethod(mbpp.document_from)

@@ -10,14 +10,14 @@ PARAMETERS: tuple[str, ...] = ("x", "n", "value")
 
 @dataclass(frozen=True)
 class FunctionProblem:
-    """A one-line function: what it should return in words, the expression that does, and what that gives."""
+    """A one-line function: its description in words, its expression and example results."""
 
     name: str
     parameters: tuple[str, ...]
     words: str
     expression: str
     examples: tuple[tuple[str, str], ...]
-    """Pairs of an argument list and the value expected for it."""
+    """Pairs of arguments and expected value."""
 
     @property
     def content(self) -> str:

@@ -1,8 +1,7 @@
-"""A synthetic language small enough for a 2 M parameter model, in the shapes of GSM8K, HumanEval and MBPP.
+"""A synthetic language for models of 2 M parameters, in the formats of GSM8K, HumanEval and MBPP.
 
-The tiny checkpoints are trained on its train split and benchmarked on its test split. Every document is drawn by a
-seeded generator; the split depends on the hash of what the document asks, never on the seed, so that no test question
-can be met in training whatever seeds are used.
+The tiny checkpoints are trained on its train split and benchmarked on its test split. A seeded generator draws the
+documents. The split depends on a hash of the question, never on the seed. So no seed trains on a test question.
 """
 
 import hashlib
@@ -18,17 +17,18 @@ Document = dict[str, str | list[str]]
 TASKS: tuple[str, ...] = ("tiny_math", "tiny_humaneval", "tiny_mbpp")
 
 _TEST_SHARE = 6
-"""One document in this many belongs to the test split."""
+"""One of this number of documents belongs to the test split."""
 
 _DRAWS_PER_DOCUMENT = 2000
-"""Draws after which the generator gives up looking for one more distinct document."""
+"""Maximum number of draws in search of one more distinct document."""
 
 
 def documents(task: str, split: Split, count: int, seed: int) -> list[Document]:
     """Return `count` documents of a task's split.
 
     The same seed gives the same documents, and a smaller count gives a prefix of a larger one. Test documents are
-    distinct; training documents may repeat, for a language this small runs out of code problems.
+    distinct. Training documents may repeat, because the language has few code problems. Raise ValueError for an unknown
+    task or split, a negative count, or a count above the number of distinct documents.
     """
     if task not in TASKS:
         raise ValueError(f"no task {task!r} in the tiny language; it has {', '.join(TASKS)}")
@@ -51,21 +51,21 @@ def documents(task: str, split: Split, count: int, seed: int) -> list[Document]:
             seen.add(problem.content)
         draws_left = _DRAWS_PER_DOCUMENT
         if isinstance(problem, WordProblem):
-            found.append(problem.document(len(found)))
+            found.append({**problem.document(len(found))})
         elif task == "tiny_humaneval":
-            found.append(problem.humaneval(len(found)))
+            found.append({**problem.humaneval(len(found))})
         else:
             found.append(problem.mbpp(len(found)))
     return found
 
 
 def user_message(task: str, document: Document) -> str:
-    """Return what the user's turn holds for a document: the field that asks, unchanged."""
+    """Return the user's turn of a document: its question field, unchanged."""
     return str(document[{"tiny_math": "question", "tiny_humaneval": "prompt", "tiny_mbpp": "text"}[task]])
 
 
 def response(task: str, document: Document) -> str:
-    """Return the assistant's turn that training teaches for a document."""
+    """Return the assistant's turn of a document, as in training."""
     if task == "tiny_math":
         return str(document["answer"])
     if task == "tiny_mbpp":
@@ -75,7 +75,7 @@ def response(task: str, document: Document) -> str:
 
 
 def drills(count: int, seed: int) -> list[str]:
-    """Return bare arithmetic facts such as `17 + 5 = 22`: the steps that word problems are made of."""
+    """Return arithmetic facts such as `17 + 5 = 22`, the single steps of word problems."""
     generator = random.Random(f"drills/{seed}")
     return [_drill(generator) for _ in range(count)]
 

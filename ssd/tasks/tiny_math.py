@@ -1,4 +1,4 @@
-"""tiny_math: the word problems of the tiny language, for the tiny checkpoints that are trained on its train split."""
+"""tiny_math: the word problems of the tiny language, on whose train split the tiny checkpoints are trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ssd.tasks.word_problems import WordProblems, document_from
 
 
 class TinyMath(WordProblems):
-    """Generated word problems; `documents` of them make the test split, drawn with `seed`."""
+    """Generated word problems. The test split has `documents` of them, drawn with `seed`."""
 
     version: ClassVar[int] = 2
 
@@ -25,7 +25,9 @@ class TinyMath(WordProblems):
     ) -> None:
         super().__init__(name, num_fewshot, chat)
         if path is not None:
-            raise ValueError(f"task.path={path}; expected null, for tiny_math is generated; pass task=gsm8k for a file")
+            raise ValueError(
+                f"task.path={path}; expected null, because tiny_math is generated; pass task=gsm8k for a file"
+            )
         self.seed = require_count("task.seed", seed, least=0)
         self.size = require_count("task.documents", documents, least=1)
 

@@ -39,20 +39,20 @@ def word_problem(generator: random.Random) -> WordProblem:
 
 
 def factors(generator: random.Random) -> tuple[int, int]:
-    """Draw two factors whose product stays small: one of them is at most five."""
+    """Draw two factors with a small product: one of them is at most five."""
     factors = [generator.randint(2, 5), generator.randint(2, 9)]
     generator.shuffle(factors)
     return factors[0], factors[1]
 
 
 def _two_people(generator: random.Random) -> tuple[str, str, str]:
-    """Draw a name, the pronoun that goes with it, and another name."""
+    """Draw a name, its pronoun, and another name."""
     (name, pronoun), (friend, _) = generator.sample(PEOPLE, 2)
     return name, pronoun, friend
 
 
 def _inventory(generator: random.Random) -> WordProblem:
-    """Somebody has things, gains some and loses some."""
+    """Draw a problem in which a person has things, gains some and loses some."""
     name, pronoun, friend = _two_people(generator)
     things = generator.choice(THINGS) + "s"
     lines: list[str] = []
@@ -79,7 +79,7 @@ def _inventory(generator: random.Random) -> WordProblem:
 
 
 def _comparison(generator: random.Random) -> WordProblem:
-    """One has some more things, or some times as many, as another; how many together?"""
+    """Draw a problem that compares two persons' things and asks for the total."""
     name, _, friend = _two_people(generator)
     things = generator.choice(THINGS) + "s"
     if generator.random() < 0.5:
@@ -95,7 +95,7 @@ def _comparison(generator: random.Random) -> WordProblem:
 
 
 def _shopping(generator: random.Random) -> WordProblem:
-    """Somebody buys several of one thing and one of another, perhaps with a discount."""
+    """Draw a problem in which a person buys two kinds of things, with or without a discount."""
     name, pronoun, _ = _two_people(generator)
     thing, other = generator.sample(THINGS, 2)
     price, count = factors(generator)

@@ -9,7 +9,7 @@ import pytest
 from ssd.sandbox import sandbox as sandbox_module
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.program import Limits, Outcome, Program
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 from ssd.sandbox.sandbox import Sandbox
 
 LIMITS = Limits(wall_s=4, cpu_s=2, memory_mib=256, file_mib=4, answer_kib=256)

@@ -7,7 +7,7 @@ import pytest
 
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.program import Outcome, Program
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 from ssd.sandbox.sandbox import Sandbox
 from tests.sandbox.confined import GOOD, LIMITS, Judge, confined
 

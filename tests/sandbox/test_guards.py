@@ -4,10 +4,10 @@ from textwrap import dedent
 
 import pytest
 
-from ssd.sandbox.namespaces import NOBODY
 from ssd.sandbox.program import Program, Reason
-from ssd.sandbox.protection import Protection
-from ssd.sandbox.system_calls import conditional_numbers
+from ssd.sandbox.protections.namespaces import NOBODY
+from ssd.sandbox.protections.protection import Protection
+from ssd.sandbox.protections.system_calls import conditional_numbers
 from tests.sandbox.confined import Judge, candidates_of, confined
 
 
@@ -26,7 +26,7 @@ def test_a_program_adds_no_name_to_those_of_its_tests(judge: Judge) -> None:
     """
     outcome = judge(lie, "assert abs(f(3) - 99.25) < 1e-6")
     assert outcome.reason is Reason.CRASHED
-    assert "other names than it was asked for" in outcome.detail
+    assert "other names than those requested" in outcome.detail
 
 
 def test_signals_and_limits_are_for_the_program_itself(judge: Judge) -> None:
@@ -113,4 +113,4 @@ def test_processes_of_an_unprotected_program_end_with_it() -> None:
 
 def test_a_missing_module_is_named(judge: Judge) -> None:
     outcome = judge("import numpy.linalg as la\ndef f():\n    return 1", "assert f() == 1")
-    assert (outcome.reason, outcome.detail[:12]) == (Reason.EXCEPTION, "needs numpy,")
+    assert (outcome.reason, outcome.detail[:12]) == (Reason.EXCEPTION, "needs numpy;")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssd.sandbox.program import Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 from ssd.sandbox.sandbox import Sandbox
 from tests.sandbox.confined import GOOD, Judge, confined
 

@@ -1,5 +1,6 @@
 """The sandbox as a whole: several judges, their deaths, and machines without isolation."""
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from ssd.sandbox import sandbox as sandbox_module
 from ssd.sandbox import worker as worker_module
 from ssd.sandbox.errors import SandboxError
 from ssd.sandbox.program import Limits, Program, Reason
-from ssd.sandbox.protection import Protection
+from ssd.sandbox.protections.protection import Protection
 from ssd.sandbox.sandbox import Sandbox
 from tests.sandbox.confined import GOOD, candidates_of, confined
 
@@ -113,16 +114,28 @@ def test_the_description_is_one_line_that_names_the_protection(sandbox: Sandbox)
         assert word in line.casefold()
 
 
+def test_an_installed_package_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other packages beside ssd stay unreachable, and `ssd/__init__.py` does not run."""
+    shutil.copytree(Path(boot._PACKAGE) / "sandbox", tmp_path / "ssd" / "sandbox")
+    (tmp_path / "ssd" / "__init__.py").write_text("raise RuntimeError('heavy')")
+    (tmp_path / "neighbour.py").write_text("")
+    monkeypatch.setattr(boot, "_PACKAGE", tmp_path / "ssd")
+    with Sandbox(workers=1, allow_unsafe=True) as sandbox:
+        outcomes = sandbox.run([GOOD, Program("import neighbour\ndef f():\n    pass", "f()", ("f",))])
+    assert outcomes[0].passed
+    assert outcomes[1].detail.startswith("needs neighbour;")
+
+
 def test_without_isolation_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox_module, "acceptable", lambda allow_unsafe: list(Protection) if allow_unsafe else [])
-    with pytest.raises(SandboxError, match=r"cannot be isolated .*task\.allow_unsafe_code=true") as caught:
+    with pytest.raises(SandboxError, match=r"cannot isolate .*task\.allow_unsafe_code=true") as caught:
         Sandbox()
     assert "\n" not in str(caught.value)
 
 
 def test_the_refusal_says_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boot, "command", lambda module, *arguments: [sys.executable, "-c", "raise SystemExit(1)"])
-    with pytest.raises(SandboxError, match=r"namespaces: crashed, its judge died; landlock: crashed"):
+    with pytest.raises(SandboxError, match=r"namespaces: crashed, its judge ended; landlock: crashed"):
         Sandbox()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssd.sandbox import seccomp, system_calls
+from ssd.sandbox.protections import seccomp, system_calls
 
 HEADERS = {
     "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", r"__NR_(\w+) (\d+)"),

@@ -78,7 +78,7 @@ def test_without_isolation_no_weights_are_loaded(
 ) -> None:
     monkeypatch.setattr(sandbox, "acceptable", lambda allow_unsafe: [])
     monkeypatch.setattr(loading, "load_model", lambda *arguments: pytest.fail("weights were loaded"))
-    with pytest.raises(SandboxError, match=r"cannot be isolated .*task\.allow_unsafe_code=true"):
+    with pytest.raises(SandboxError, match=r"cannot isolate .*task\.allow_unsafe_code=true"):
         run(make_plan(composed(*words)))
     assert not list(tmp_path.iterdir()), "a run that could not start leaves nothing behind"
 

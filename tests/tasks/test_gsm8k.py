@@ -124,7 +124,7 @@ def test_rows_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"num_fewshot": "five"}, r"task\.num_fewshot is 'five'"),
         ({"num_fewshot": True}, r"task\.num_fewshot is True"),
         ({"chat": "no"}, r"task\.chat is 'no'; expected true or false"),
-        ({"path": "a.jsonl", "fewshot_path": "./a.jsonl"}, "examples would give answers away"),
+        ({"path": "a.jsonl", "fewshot_path": "./a.jsonl"}, "examples would reveal answers"),
     ],
 )
 def test_constructor_refuses(arguments: dict[str, object], message: str) -> None:

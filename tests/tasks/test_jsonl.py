@@ -69,7 +69,7 @@ def test_a_list_is_read_like_lines(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError,
-        match=r"task\.path=.*absent\.jsonl does not exist; pass an existing .*task\.path=null to take",
+        match=r"task\.path=.*absent\.jsonl does not exist; pass an existing .*task\.path=null for the Hub",
     ):
         GSM8K(path=str(tmp_path / "absent.jsonl")).documents(None)
     with pytest.raises(FileNotFoundError, match=r"task\.fewshot_path=.*absent\.jsonl does not exist"):

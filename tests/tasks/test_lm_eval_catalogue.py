@@ -23,9 +23,9 @@ pytestmark = pytest.mark.usefixtures("no_hub")
         ({"unsafe_code": True}, r"runs what the model writes without protection \(task=humaneval"),
         ({"doc_to_image": "image"}, "shows images or plays sounds"),
         ({"class": "own.Task"}, "is a Python class with data of its own"),
-        ({"metric_list": [{"metric": "bleu"}]}, "its first metric is bleu, by which no single response is right"),
-        ({"metric_list": [{"metric": "ter"}]}, "its first metric is ter, by which no single response is right"),
-        ({"task": "ssd_sum"}, "task.name=ssd_sums is none that lm-eval knows; expected one task, such as ssd_sum$"),
+        ({"metric_list": [{"metric": "bleu"}]}, "its first metric, bleu, does not score single responses"),
+        ({"metric_list": [{"metric": "ter"}]}, "its first metric, ter, does not score single responses"),
+        ({"task": "ssd_sum"}, "task.name=ssd_sums is no task of lm-eval; expected one task, such as ssd_sum$"),
         ({"task": "ssd_sums_hard", "tag": "ssd_sums"}, "ssd_sums names several tasks; .*such as ssd_sums_hard$"),
     ],
 )
@@ -56,7 +56,7 @@ def test_a_module_that_refuses_to_be_imported(tmp_path: Path) -> None:
 
 
 def test_a_task_must_be_named() -> None:
-    with pytest.raises(ValueError, match=r"^task=lm_eval runs a task that you name; give task\.name=NAME, such as"):
+    with pytest.raises(ValueError, match=r"^task=lm_eval needs the name of a task; pass task\.name=NAME, such as"):
         LmEvalTask("lm_eval")
 
 
@@ -80,7 +80,7 @@ def test_mathematics_that_cannot_be_judged_here(name: str, objection: str) -> No
 @pytest.mark.slow
 def test_names_of_lm_evals_own_tasks() -> None:
     assert LmEvalTask("gsm8k_cot").num_fewshot == 8
-    with pytest.raises(ValueError, match=r"task.name=gsm8k-cot is none that lm-eval knows; .*such as gsm8k_cot"):
+    with pytest.raises(ValueError, match=r"task.name=gsm8k-cot is no task of lm-eval; .*such as gsm8k_cot"):
         LmEvalTask("gsm8k-cot")
     with pytest.raises(ValueError, match=r"task\.name=mmlu names several tasks; expected one task, such as mmlu_"):
         LmEvalTask("mmlu")

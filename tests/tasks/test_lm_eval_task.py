@@ -141,7 +141,7 @@ def test_text_ends_before_the_first_stop_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_fewshot": 1}, "task.num_fewshot is 1; expected 0, for lm-eval itself never gives ssd_sums examples"),
+        ({"num_fewshot": 1}, "task.num_fewshot is 1; expected 0, because lm-eval gives ssd_sums no examples"),
         ({"num_fewshot": -1}, "task.num_fewshot is -1; expected an integer of at least 0"),
         ({"chat": "no"}, "task.chat is 'no'; expected true or false"),
         ({"fewshot_path": "a.jsonl"}, "task.fewshot_path=a.jsonl beside task.path=None; expected two files"),

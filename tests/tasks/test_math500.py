@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssd.tasks import minerva
+from ssd.tasks import math500
 from ssd.tasks.math500 import Math500
 from ssd.tasks.task import Document
 
@@ -73,8 +73,8 @@ def test_examples_are_minervas_four(data_file: DataFile) -> None:
 
 
 def test_without_lm_eval_there_are_no_examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minerva, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install lm-eval==0\.4\.13, or pass task\.num_fewshot=0"):
+    monkeypatch.setattr(math500, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"^lm-eval is missing: pip install .*; or pass task\.num_fewshot=0"):
         Math500().fewshot(1)
     assert Math500().fewshot(0) == []
 
@@ -86,7 +86,7 @@ def test_another_lm_eval_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     if source is not None:
         file.write_text(source)
     spec = find_spec("lm_eval")
-    monkeypatch.setattr(minerva, "find_spec", lambda name: spec)
+    monkeypatch.setattr(math500, "find_spec", lambda name: spec)
     monkeypatch.setattr(spec, "origin", str(tmp_path / "__init__.py"))
-    with pytest.raises(ValueError, match=r"does not hold MATH's examples where lm-eval 0\.4\.13 has them"):
+    with pytest.raises(ValueError, match=r"does not contain MATH's examples as in lm-eval 0\.4\.13"):
         Math500().fewshot(1)

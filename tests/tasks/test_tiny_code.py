@@ -62,7 +62,7 @@ def test_documents_are_the_same_every_time_and_none_is_an_example(task: TinyCode
     [
         ({"documents": 0}, r"task\.documents is 0; expected an integer of at least 1"),
         ({"seed": -1}, r"task\.seed is -1; expected an integer of at least 0"),
-        ({"path": "a.jsonl"}, r"task\.path=a\.jsonl; expected null, for tiny_mbpp is generated; pass task=mbpp"),
+        ({"path": "a.jsonl"}, r"task\.path=a\.jsonl; expected null, because tiny_mbpp is generated; pass task=mbpp"),
     ],
 )
 def test_constructor_refuses(arguments: dict[str, object], message: str) -> None:

@@ -1,4 +1,4 @@
-"""lm-eval's own command line with one model more: ours, decoded by one of our decoders.
+"""lm-eval's command line with one more model, `ssd`: a dLLM with one of our decoders.
 
 python -m ssd.integrations.lm_eval --model ssd --model_args model=llada,decoder=ssd --tasks gsm8k --apply_chat_template
 """
@@ -6,11 +6,16 @@ python -m ssd.integrations.lm_eval --model ssd --model_args model=llada,decoder=
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 from ssd.tasks.hub import go_offline_if_unreachable
 
 
 def main() -> None:
+    """Run lm-eval's command line, then print the decoding figures of each model. Print errors in one line."""
+    for name, extra in (("lm_eval", "tasks"), ("hydra", "run")):
+        if find_spec(name) is None:
+            sys.exit(f'error: {name} is missing: pip install "ssd-benchmark[{extra}]"')
     from hydra.errors import HydraException
     from lm_eval.__main__ import cli_evaluate
 
@@ -27,9 +32,9 @@ def main() -> None:
 
 
 def print_decoding(decoding: dict[str, float]) -> None:
-    """Print what decoding has cost, under lm-eval's report."""
+    """Print decoding figures below lm-eval's report."""
     if not decoding:
-        print("no response was decoded: all of them came from lm-eval's cache")
+        print("no response was decoded: all came from lm-eval's cache")
         return
     print(f"decoding of {decoding['responses']} responses")
     for name, value in decoding.items():

@@ -1,10 +1,11 @@
-"""A dLLM and one of our decoders as a model of lm-eval, `--model ssd`: it decodes and times generate_until requests."""
+"""The model `ssd` of lm-eval: a dLLM with one of our decoders, which answers and times generate_until requests."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 import torch
@@ -27,12 +28,12 @@ from ssd.tasks.lm_eval_task import cut_at
 from ssd.tasks.prompts import response_text
 
 DEFAULT_DEVICE = "cuda:0"
-"""What lm-eval passes where its command line has no --device, also on machines without CUDA."""
+"""lm-eval's default of --device, even on machines without CUDA."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One request: what is decoded, how, and where its text ends."""
+    """One request: prompt ids, settings and the end of its text."""
 
     prompt: list[int]
     settings: GenerationSettings
@@ -41,7 +42,7 @@ class Job:
 
 @register_model("ssd")
 class DecoderModel(LM):
-    """What `--model ssd` makes of --model_args, whose words are those of run.py's command line."""
+    """A model of lm-eval, built from --model_args. Their keys are those of run.py's command line."""
 
     made: ClassVar[list[DecoderModel]] = []
 
@@ -64,7 +65,7 @@ class DecoderModel(LM):
         self.made.append(self)
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """Decode every request, after all of them have been checked and the longest has warmed the device up."""
+        """Return the text of every request. First check all requests, and warm the device up with the longest."""
         seen: Counter[tuple[object, ...]] = Counter()
         jobs = []
         for request in requests:
@@ -75,7 +76,7 @@ class DecoderModel(LM):
             self._decode(max(jobs, key=lambda job: len(job.prompt)))
         texts = []
         for request, job in zip(requests, tqdm(jobs, desc="responses", disable=disable_tqdm), strict=True):
-            decoded, latency_s = clock.timed(lambda job=job: self._decode(job), self._device)
+            decoded, latency_s = clock.timed(partial(self._decode, job), self._device)
             self.decoded.append(decoded)
             self.latencies_s.append(latency_s)
             ids = decoded.response_ids[: job.ending.max_tokens]
@@ -87,13 +88,13 @@ class DecoderModel(LM):
         context, kwargs = request.args
         try:
             settings, ending = request_settings(kwargs, self.plan.settings)
-            # A chat's text begins with the BOS that its template has written; a second one would be none of its words.
+            # A chat's text already begins with the template's BOS; the tokenizer must not add a second one.
             bos = self.tokenizer.bos_token
             prompt = self.tokenizer.encode(context, add_special_tokens=not (bos and context.startswith(bos)))
             check_prompt(prompt, settings, self.plan.special, self.shape)
         except ValueError as error:
             raise ValueError(f"{request.task_name}, document {request.doc_id}: {error}") from error
-        # Noise is a function of the seed, so that a request's repeats need other seeds to be other samples.
+        # The seed determines the noise, so repeats of a request need different seeds.
         return Job(list(prompt), replace(settings, seed=settings.seed + repeat), ending)
 
     def _decode(self, job: Job) -> Decoded:
@@ -101,23 +102,24 @@ class DecoderModel(LM):
 
     def loglikelihood(self, requests: list[Instance]) -> NoReturn:
         raise ValueError(
-            f"{requests[0].task_name} compares likelihoods, which a decoder does not give; expected generate_until "
-            "tasks; name others in --tasks"
+            f"{requests[0].task_name} compares likelihoods, which a decoder cannot compute; expected generate_until "
+            "tasks; pass others as --tasks"
         )
 
     loglikelihood_rolling = loglikelihood
 
     def apply_chat_template(self, chat_history: Sequence[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """Render a chat as run.py does; without a generation prompt, its last turn is left open."""
-        return self.tokenizer.apply_chat_template(
-            chat_history,
+        """Return the chat as text, as run.py renders it. Without a generation prompt, the last turn stays open."""
+        text = self.tokenizer.apply_chat_template(
+            list(chat_history),
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
             continue_final_message=not add_generation_prompt,
         )
+        return str(text)
 
     def chat_template(self, chat_template: bool | str = False) -> str:
-        """The tokenizer's own template, for lm-eval's records."""
+        """Return the tokenizer's chat template, for lm-eval's results; raise ValueError if it has none."""
         if not self.tokenizer.chat_template or chat_template is not True:
             raise ValueError(
                 f"--apply_chat_template {chat_template}: expected no name, and a model with a chat template; "
@@ -127,10 +129,11 @@ class DecoderModel(LM):
 
     @property
     def tokenizer_name(self) -> str:
+        """Return the name under which lm-eval caches rendered requests."""
         return str(self.folder).replace("/", "__")
 
     def get_model_info(self) -> dict[str, Any]:
-        """What lm-eval's results say of the model, asked for when everything is decoded."""
+        """Return figures, configuration and environment for lm-eval's results. lm-eval calls this at its end."""
         groups = ("model", "decoder", "generation", "runtime")
         return {
             "decoding": self.decoding(),
@@ -139,7 +142,10 @@ class DecoderModel(LM):
         }
 
     def decoding(self) -> dict[str, float]:
-        """What decoding has cost so far: nfe per response, ratios of sums; empty if nothing was decoded."""
+        """Return the decoding figures so far: nfe is a mean per response, others are ratios of sums.
+
+        Empty if nothing was decoded.
+        """
         if not self.decoded:
             return {}
         traces = [decoded.trace for decoded in self.decoded]

@@ -1,4 +1,4 @@
-"""What lm-eval's words mean to this project: --model_args as a plan, a task's generation_kwargs as settings."""
+"""Convert lm-eval's options: --model_args into a plan, a task's generation_kwargs into settings."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ DEFAULTS = GenerationSettings()
 
 @dataclass(frozen=True)
 class Ending:
-    """Where a response's text ends, an end token apart: after so many tokens, or before the first stop word."""
+    """The end of a response's text: after `max_tokens`, or before the first stop word or end token."""
 
     max_tokens: int
     stops: list[str]
 
 
 def plan_from(words: Mapping[str, Any]) -> Plan:
-    """Compose and check what --model_args say, in the words of run.py's command line."""
+    """Return the plan of --model_args; raise ValueError for a key that is not allowed."""
     for key in words:
         group, _, option = key.partition(".")
         if group not in GROUPS and not (group == "runtime" and option in RUNTIME):
             raise ValueError(
-                f"--model_args {key}={words[key]}: expected a word of run.py about {', '.join(GROUPS)} or "
-                f"runtime.{{{','.join(RUNTIME)}}}; tasks, limits and outputs have flags of lm-eval's own"
+                f"--model_args {key}={words[key]}: expected a key of run.py: {', '.join(GROUPS)} or "
+                f"runtime.{{{','.join(RUNTIME)}}}; use lm-eval's flags for tasks, limits and outputs"
             )
     overrides = ["task=lm_eval", *(f"{key}={_written(value)}" for key, value in words.items())]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", overrides=overrides)
-    # Documents are lm-eval's; one of any task lets a plan be made, and so every word be checked.
+    # A plan needs a task. lm-eval has its own documents, so this one is never asked.
     composed.task = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
     plan = make_plan(composed)
     if plan.runtime.batch_size != 1:
@@ -51,7 +51,7 @@ def plan_from(words: Mapping[str, Any]) -> Plan:
 
 
 def request_settings(asked: Mapping[str, Any], settings: GenerationSettings) -> tuple[GenerationSettings, Ending]:
-    """Honour a task's generation_kwargs, which --gen_kwargs may have changed, or refuse them."""
+    """Return settings and ending of a task's generation_kwargs (with --gen_kwargs); raise ValueError for a conflict."""
     from lm_eval.models.utils import normalize_gen_kwargs
 
     kwargs: dict[str, Any] = dict(normalize_gen_kwargs(dict(asked), default_max_gen_toks=settings.gen_length))
@@ -70,7 +70,7 @@ def request_settings(asked: Mapping[str, Any], settings: GenerationSettings) -> 
             f"{settings.gen_length}"
         )
     if sampled:
-        # As the transformers library has it: a temperature of 1 unless another is given, and 0 for "no top_k".
+        # As in transformers: the default temperature is 1, and a top_k of 0 means none.
         wanted = {"temperature": 1.0, **kwargs}
         wanted |= {"top_k": wanted["top_k"] or None} if "top_k" in wanted else {}
     else:
@@ -87,5 +87,5 @@ def request_settings(asked: Mapping[str, Any], settings: GenerationSettings) -> 
 
 
 def _written(value: Any) -> str:
-    """Write a value that lm-eval has parsed the way Hydra reads it."""
+    """Return a value, which lm-eval has parsed, as text for Hydra."""
     return "null" if value is None else str(value)

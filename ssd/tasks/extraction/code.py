@@ -1,30 +1,31 @@
-"""Make a program of a response to HumanEval or MBPP: extraction version 2.
+"""Extract the program of a response to HumanEval or MBPP: extraction version 2.
 
-The text ends at the first end-of-text token; nothing of it is executed. Its code is looked for in these places, in
-order; the first that holds the function decides.
+The text ends at the first end token, and nothing is executed. The code is searched in these places, in order. The first
+place that contains the function decides.
 
-1. Completion style only: the text continues the prompt's function. The body ends where Python leaves the function or a
-   fence stands, so what follows is cut: the paper's stop words, and every other line at column 0 that is no comment.
-   MBPP as a chat: the text before the first fence, which closes the one that the prompt has opened.
-2. Fenced blocks, of any language: the last that defines the function. One that is never closed counts if no other does.
+1. Completion style only: the text continues the prompt's function. The body ends at a fence, or at the first line at
+   column 0 that is no comment; the paper's stop words are such lines. MBPP as a chat: the text before the first fence,
+   which closes the fence that the prompt opened.
+2. Fenced blocks of any language: the last that defines the function. A block without a closing fence comes last.
 3. The whole text, with prose around the code or without.
-4. HumanEval only: a fenced block, then the text, that holds the function's body without its signature.
+4. HumanEval only: a fenced block, then the text, with the function's body but without its signature.
 
-What counts as the function and as its code:
+The function and its code:
 
-- The function is defined by a `def` that returns, yields or raises; or by an assignment of a lambda, of a function that
-  the code defines or imports (`NAME = other`, `NAME = math.gcd`, `NAME = Solution().method`), or of what a call makes
-  of one (`NAME = partial(other, 2)`). It may stand inside `if`, `try`, `with` or a loop. A stub, a method or a
-  coroutine is none. Where a place defines it more than once, Python's rule holds: the last one.
-- Code that stops parsing counts up to there, in whole lines; whole statements go before one that had to be cut.
-- A body may have lost the indentation of its first line, or all of it; the reading that gives the function more
-  statements counts. A body without any indentation ends with its last `return`, `yield` or `raise`.
-- The program holds the function and what it needs: the imports, definitions and assignments of what it reads, and what
-  changes that as it runs (a loop that fills a table, `MEMO[0] = 1`, `init()`, `sys.setrecursionlimit`), from its own
-  block, then from other blocks, then from the prompt, whose imports and helpers always stay. Hence example calls,
-  prints, asserts, `input()` and `if __name__ == "__main__"` are dropped (`programs.py`). No import is invented.
-- MBPP: the functions are the ones that the asserts call. All definitions of the block stay. In base style the text
-  counts up to `[DONE]`, and what stands before `[BEGIN]` apart from what follows it.
+- A `def` defines the function if it returns, yields or raises. An assignment also does: of a lambda, of a function that
+  the code defines or imports (`NAME = other`, `NAME = math.gcd`, `NAME = Solution().method`), or of a call with one as
+  argument (`NAME = partial(other, 2)`). The definition may be inside `if`, `try`, `with` or a loop. Stubs, methods and
+  coroutines do not count. Of several definitions in one place, the last counts, as in Python.
+- Code counts up to the first line that does not parse. Whole statements have priority over one with lines cut off.
+- The first line of a body, or all lines, may lack indentation. The version that gives the function more statements
+  counts. A body without any indentation ends with its last `return`, `yield` or `raise`.
+- The program contains the function and the statements that it needs (`programs.py`): imports, definitions, assignments,
+  and statements that change a value which it reads (a loop that fills a table, `MEMO[0] = 1`, `init()`,
+  `sys.setrecursionlimit`). They come from its own block, then from other blocks, then from the prompt. The prompt's
+  imports and helpers always stay. Example calls, prints, asserts, `input()` and `if __name__ == "__main__"` are
+  dropped. No import is added.
+- MBPP: the functions are those that the asserts call. All definitions of the block stay. In base style the text ends at
+  `[DONE]`, and `[BEGIN]` splits it into separate passages.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from ssd.tasks.extraction.responses import fenced_blocks, own_text
 from ssd.tasks.extraction.statements import DEFINITIONS, Statement, statements, with_spaces
 
 Sources = list[list[Statement]]
-"""Statements by where they come from; what a later source defines goes before what an earlier one does."""
+"""Statements by origin. Definitions of a later source replace those of an earlier one."""
 
 
 def humaneval_program(text: str, prompt: str, entry_point: str, chat: bool) -> str | None:
-    """Return the program that a response gives for HumanEval's prompt, or None where it defines no `entry_point`."""
+    """Return the program of a response to HumanEval's prompt, or None if it does not define `entry_point`."""
     own = own_text(text)
     given = [statement for statement in statements(prompt) if entry_point not in statement.binds]
     sources = next(_humaneval_sources(own, prompt, entry_point, chat), None)
@@ -56,10 +57,13 @@ def humaneval_program(text: str, prompt: str, entry_point: str, chat: bool) -> s
 
 
 def mbpp_program(text: str, test_list: Sequence[str], chat: bool) -> str | None:
-    """Return the program that a response to an MBPP task gives, or None where it defines nothing that tests call."""
+    """Return the program of a response to an MBPP task, or None if it defines no function that the tests call."""
     own = own_text(text)
     passages = [own] if chat else own.partition("[DONE]")[0].split("[BEGIN]")
-    places = [*((fenced_blocks(passage), []) for passage in passages), (passages, [])]
+    places: list[tuple[list[str], list[str]]] = [
+        *((fenced_blocks(passage), []) for passage in passages),
+        (passages, []),
+    ]
     if chat:
         opened, _, rest = own.partition("```")
         places.insert(0, ([opened], fenced_blocks(rest)))
@@ -91,7 +95,7 @@ def _humaneval_sources(text: str, prompt: str, entry_point: str, chat: bool) -> 
 
 
 def _defined(codes: Sequence[str], beside: Sequence[str], names: Collection[str]) -> Iterator[Sources]:
-    """Yield, for each code that defines one of the functions, the others' statements, `beside` too, then its own."""
+    """Yield sources for each code that defines one of the functions: the others and `beside` first, its own last."""
     read = [statements(code) for code in (*codes, *beside)]
     everything = [statement for chosen in read for statement in chosen]
     for place, chosen in enumerate(read[: len(codes)]):
@@ -101,7 +105,7 @@ def _defined(codes: Sequence[str], beside: Sequence[str], names: Collection[str]
 
 
 def _completed(bodies: Sequence[str], prompt: str, entry_point: str) -> Iterator[Sources]:
-    """Yield the prompt's function, for each text that can be its body."""
+    """Yield the prompt's function for each text that can be its body."""
     for text in bodies:
         functions = []
         for body in _indented(text, prompt):
@@ -112,10 +116,10 @@ def _completed(bodies: Sequence[str], prompt: str, entry_point: str) -> Iterator
 
 
 def _indented(text: str, prompt: str) -> Iterator[str]:
-    """Yield the ways in which the text can be indented as the body of the prompt's function."""
+    """Yield the possible indentations of the text as the body of the prompt's function."""
     lines = list(dropwhile(lambda line: not line.strip(), with_spaces(text).split("\n")))
     last = with_spaces(prompt).rstrip().rpartition("\n")[2]
-    # A docstring's last line stands where the body does.
+    # The last line of the docstring has the indentation of the body.
     indent = last[: len(last) - len(last.lstrip())] or " " * 4
     if lines:
         yield "\n".join([indent + lines[0].lstrip(), *lines[1:]])

@@ -1,4 +1,4 @@
-"""What a statement does as it runs: what it assigns to and what it calls, leaving out the bodies of functions."""
+"""Analyse what a statement assigns and calls when it runs. The bodies of functions do not count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SETTERS = {"setattr", "delattr"}
 
 
 def calls(node: ast.stmt) -> list[ast.Call]:
-    """Return the calls that the statement makes; of a decorator, which is called with what it decorates, as well."""
+    """Return the calls that the statement makes, including the calls of its decorators."""
     found = [inner for inner in _at_once(node) if isinstance(inner, ast.Call)]
     return found + [
         ast.Call(decorator, [], []) for inner in _at_once(node) for decorator in getattr(inner, "decorator_list", [])
@@ -19,7 +19,7 @@ def calls(node: ast.stmt) -> list[ast.Call]:
 
 def changed(node: ast.stmt) -> set[str]:
     """Return the names whose items or attributes the statement assigns to or deletes."""
-    parts = [
+    parts: list[ast.expr] = [
         inner
         for inner in _at_once(node)
         if isinstance(inner, ast.Attribute | ast.Subscript) and not isinstance(inner.ctx, ast.Load)
@@ -29,14 +29,14 @@ def changed(node: ast.stmt) -> set[str]:
 
 
 def base_name(node: ast.AST) -> str | None:
-    """Return the name that an item, an attribute or a call begins with: `a` of `a.b[0]()`."""
+    """Return the first name of an item, an attribute or a call: `a` of `a.b[0]()`."""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else None
 
 
 def dotted_name(call: ast.Call) -> str:
-    """Return the name of what is called, `a.b` of `a.b(c)`, or nothing where it has none."""
+    """Return the name of the called function, `a.b` of `a.b(c)`, or an empty text without one."""
     parts: list[str] = []
     node = call.func
     while isinstance(node, ast.Attribute):
@@ -46,11 +46,12 @@ def dotted_name(call: ast.Call) -> str:
 
 
 def names_in(*nodes: ast.AST) -> set[str]:
+    """Return all names inside the nodes."""
     return {inner.id for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def handed_on(call: ast.Call) -> set[str]:
-    """Return the names that are called or given to what is called, as they are: not those of which an attribute is."""
+    """Return the names that are called or passed to the call as a whole, not through an attribute."""
     found: set[str] = set()
     waiting: list[ast.AST] = [] if dotted_name(call) in _SETTERS else [call]
     while waiting:
@@ -63,11 +64,12 @@ def handed_on(call: ast.Call) -> set[str]:
 
 
 def is_main_guard(node: ast.stmt) -> bool:
+    """Return whether the statement is `if __name__ == "__main__"`."""
     return isinstance(node, ast.If) and "__name__" in names_in(node.test)
 
 
 def _at_once(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the node and what of it is evaluated with it."""
+    """Yield the node and its parts that are evaluated when it runs."""
     waiting = [node]
     while waiting:
         inner = waiting.pop()

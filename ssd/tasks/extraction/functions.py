@@ -1,4 +1,4 @@
-"""Say which functions a statement defines, in whatever way Python lets it."""
+"""Find out whether a statement defines a function, by `def` or by assignment."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _PARTIAL = {"partial", "functools.partial"}
 
 
 def defines(statement: Statement, names: Collection[str], everything: Sequence[Statement]) -> bool:
-    """Say whether the statement defines a function of one of these names; `everything` is the code it stands in."""
+    """Return whether the statement defines a function with one of these names; `everything` is the code around it."""
     return any(_defines(node, names, everything) for node in _nested(statement.node))
 
 
 def is_stub(statement: Statement, names: Collection[str]) -> bool:
-    """Say whether the statement is a function of one of these names that can only return None."""
+    """Return whether the statement is a function with one of these names that can only return None."""
     return isinstance(statement.node, _FUNCTIONS) and statement.node.name in names and not defines(statement, names, [])
 
 
 def can_end(node: ast.stmt) -> bool:
-    """Say whether a function can end with this statement, other than by reaching its last line."""
+    """Return whether the statement can return, yield or raise."""
     return not isinstance(node, DEFINITIONS) and any(isinstance(inner, _ENDS) for inner in ast.walk(node))
 
 
 def _nested(node: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield the statement and those inside it that bind names where it stands."""
+    """Yield the statement and the statements inside it that bind names in the same scope."""
     waiting: list[ast.AST] = [] if is_main_guard(node) else [node]
     while waiting:
         inner = waiting.pop()
@@ -50,7 +50,7 @@ def _defines(node: ast.stmt, names: Collection[str], everything: Sequence[Statem
 
 
 def _is_function(value: ast.expr, everything: Sequence[Statement]) -> bool:
-    """Say whether an expression gives a function: a lambda, the name of a function, or a call that is told of one."""
+    """Return whether an expression is a function: a lambda, a function's name, or a call that receives a function."""
     if isinstance(value, ast.Lambda):
         return True
     own = {name for one in everything if isinstance(one.node, DEFINITIONS) or one.is_lambda for name in one.binds}

@@ -1,22 +1,21 @@
 r"""Find and compare the answers of competition problems (MATH): extraction version 2.
 
-A response, up to its first end-of-text token, is read by these rules, in order; the first one that finds something
-decides.
+These rules apply in order to a response before its first end token. The first rule that finds an answer decides.
 
-1. Boxed: the last `\boxed{...}` or `\fbox{...}` that is closed and not empty; of nested ones the innermost.
-2. Stated: what follows the last `answer is` or `answer:`, up to the end of its sentence or line; the first formula in
-   it, if there is one. A number before words is meant without them (`5 because ...`).
+1. Boxed: the last `\boxed{...}` or `\fbox{...}` that is closed and not empty; the innermost of nested ones.
+2. Stated: the rest of the sentence or line after the last `answer is` or `answer:`; its first formula, if it has one.
+   A number before words counts without them (`5 because ...`).
 3. Formula: the last of `$...$`, `$$...$$`, `\(...\)`, `\[...\]`.
 4. Number: the last one, with its decimals, denominator or percent sign.
 
-Two answers are the same if their texts are, or if math_verify finds the same value in both: sets and lists in any
-order, intervals and the inequalities that describe them, matrices, `x = 5` and `5`, decimals to six places.
+Two answers are the same if their texts are, or if math_verify finds the same value in both. It compares sets and lists
+in any order, intervals with inequalities, matrices, `x = 5` with `5`, and decimals to six places.
 
-Of a quantity the number counts. What does not: percent and degree signs, currency, separators of thousands (`1,234`,
-`1\,234`, `1\ 234`, `1~234`), and units, as text (`5~\text{cm}`) or as one of the words that Minerva's normalisation
-(arXiv 2206.14858, appendix D) leaves out (`5 dollars`), or `percent`. The base of a numeral counts where both name one,
-as `4343_6` or `4343_{\text{six}}`. Of words (`\text{Evelyn}`) the letters count, in either case. What takes longer than
-20 seconds is not the same.
+Only the number of a quantity counts. Ignored are percent and degree signs, currency, separators of thousands (`1,234`,
+`1\,234`, `1\ 234`, `1~234`) and units. A unit is a text (`5~\text{cm}`), `percent`, or a word that Minerva's
+normalisation removes (`5 dollars`; arXiv 2206.14858, appendix D). The base of a numeral counts if both answers have
+one, as `4343_6` or `4343_{\text{six}}`. Of words (`\text{Evelyn}`) only the letters count, in either case. A comparison
+of more than 20 seconds counts as different.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _STATED = re.compile(r"\banswer(?:\s+is\b:?|\**:)", re.IGNORECASE)
 _CLAUSE = re.compile(r"[\s*]*([^\n]*?)(?:(?<!\\)[.!?](?:\s|$)|$)", re.MULTILINE)
 _FORMULA = re.compile(
     r"\$\$((?:(?!\$\$).)+)\$\$|\\\[((?:(?!\\\[).)+?)\\\]|\\\(((?:(?!\\\().)+?)\\\)"
-    # No space inside and no digit after, which tells a formula from two prices.
+    # No space at the inner ends and no digit after: this excludes two prices.
     r"|(?<![\\$])\$(?![\s$])((?:[^$\\]|\\.)+?)(?<!\s)\$(?!\d)",
     re.DOTALL,
 )
@@ -57,18 +56,18 @@ _BASES = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"
 
 
 def extract_answer(text: str) -> str | None:
-    """Return the answer that a response gives, in the response's own notation, or None."""
+    """Return the answer of a response, in the response's notation, or None."""
     own = own_text(text)
     return _last_box(own) or _last_statement(own) or _last_formula(own) or _last_number(own)
 
 
 def same_answer(answer: str, target: str) -> bool:
-    """Say whether two answers are the same, by their texts or by their values."""
+    """Return whether two answers have the same text or the same value."""
     left, right = _plain(answer), _plain(target)
     if left == right:
         return True
     numerals = _numeral(left), _numeral(right)
-    # math_verify reads past the base, and takes bare words for products of letters.
+    # math_verify ignores the base, and interprets plain words as products of letters.
     if numerals[0] and numerals[1]:
         return numerals[0] == numerals[1]
     if _TEXT.fullmatch(left) or _TEXT.fullmatch(right):
@@ -77,7 +76,7 @@ def same_answer(answer: str, target: str) -> bool:
 
 
 def _last_box(text: str) -> str | None:
-    # Where the content of each open brace begins; None for one that opens no box.
+    # The start of each open brace's content; None for a brace that opens no box.
     opened: list[int | None] = []
     last = (-1, "")
     for match in _BRACE.finditer(text):
@@ -121,7 +120,7 @@ def _content(formula: re.Match[str]) -> str:
 
 
 def _plain(answer: str) -> str:
-    """Write an answer without what does not count in it, and a number in text without the text."""
+    """Return an answer without ignored parts, and a number inside a text command without the command."""
     plain = _SIGNS.sub("", answer).strip().removesuffix(".").strip()
     text = _TEXT.fullmatch(plain)
     if text and re.search("[0-9]", text[1]):
@@ -131,7 +130,7 @@ def _plain(answer: str) -> str:
 
 
 def _numeral(plain: str) -> tuple[str, int] | None:
-    """Return the digits of a numeral and its base, where it names one."""
+    """Return the digits and the base of a numeral, or None without a base."""
     numeral = _NUMERAL.fullmatch(plain)
     if numeral is None:
         return None
@@ -143,5 +142,5 @@ def _numeral(plain: str) -> tuple[str, int] | None:
 
 @cache
 def _comparison(process_id: int) -> Comparison:
-    """Return this process's own: what a fork shared with its parent would hand one's verdict to the other."""
+    """Return the comparison of this process. A fork must not share its parent's: their verdicts would mix."""
     return Comparison(_COMPARISON_LIMIT_S)

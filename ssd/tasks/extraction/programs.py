@@ -1,11 +1,11 @@
-"""Of the statements in a response, choose those that its program needs. Nothing is executed.
+"""Select the statements of a response that its program needs. Nothing is executed.
 
-A program needs the statements that bind a needed name, and what these read in turn. It also needs what can change a
-needed value as it runs: an assignment to an item or an attribute of it, a call of a method of it, a call that is given
-it, a call of a helper that reads it; and likewise of its parts, in a loop or another compound statement that reads it.
+A program needs the statements that bind a needed name, and the names that these statements read. It also needs
+statements that can change a needed value when they run. These are assignments to its items or attributes, calls of its
+methods, calls that receive it, and calls of helpers that read it. A loop over the value can change its parts.
 
-Usage is left out: assertions, prints, `if __name__ == "__main__"`, and what reads input, ends the program or calls a
-tested function, be it through a helper. Of usage, only plain assignments that bind or change a needed value stay.
+Usage is left out: assertions, prints and `if __name__ == "__main__"`. Calls that read input, end the program or reach a
+tested function are usage too. Of usage, only plain assignments that bind or change a needed value stay.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _USAGE = {"input", "exit", "quit"}
 _USAGE_OF_SYS = ("sys.exit", "sys.stdin.")
 _OUTPUTS = ("sys.stdout.", "sys.stderr.")
 _SETTINGS = ("setrecursionlimit", "set_int_max_str_digits")
-"""Functions of `sys` that change how every program runs."""
+"""Functions of `sys` that change how a program runs."""
 _HARMLESS = {*vars(builtins)} - {"next", "exec"}
 
 
 def program(sources: Sequence[Sequence[Statement]], roots: Iterable[str], tested: Collection[str]) -> str:
-    """Join the statements that the names `roots` need, and the last source's `from ... import *`.
+    """Return a program of the statements that the names `roots` need, and of the last source's `from ... import *`.
 
-    Of the names that several sources bind, the last source's count. `tested` are the functions whose calls are usage.
+    If several sources bind a name, the last source counts. Calls of the functions `tested` are usage.
     """
     everything: list[Statement] = []
     bound: set[str] = set()
     outdated: set[Statement] = set()
     for source in reversed(sources):
         own = [statement for statement in source if not statement.binds or not statement.binds <= bound]
-        # They would change what the later source has yet to bind.
+        # They would change names that the later source binds.
         outdated.update(statement for statement in own if statement.reads & bound)
         everything[:0] = own
         bound.update(*(statement.binds for statement in source))
@@ -48,14 +48,14 @@ def program(sources: Sequence[Sequence[Statement]], roots: Iterable[str], tested
 
 
 class _Selection:
-    """Statements in their order, and which names are needed of them."""
+    """Ordered statements, and the names that are needed from them."""
 
     def __init__(
         self, everything: Sequence[Statement], outdated: Collection[Statement], tested: Collection[str]
     ) -> None:
         self.everything, self.outdated = everything, outdated
         self.tested = {*tested}
-        # How many statements, from the first on, count for a name: what runs at once needs only those before it.
+        # For each name, the number of leading statements that may bind it. A running statement needs only earlier ones.
         self.needed: dict[str, int] = {}
         self.binders: dict[str, list[Statement]] = {}
         for statement in everything:
@@ -68,7 +68,7 @@ class _Selection:
             self.needed[name] = max(before, self.needed.get(name, 0))
 
     def kept(self, first: Collection[Statement]) -> list[Statement]:
-        """Return `first`, the statements that the needed names ask for, and those that these ask for in turn."""
+        """Return the statements in `first`, those that bind or change needed names, and those that they need."""
         waiting = dict(enumerate(self.everything))
         found: set[int] = set()
         while chosen := [place for place, one in waiting.items() if one in first or self._is_wanted(one, place)]:
@@ -93,7 +93,7 @@ class _Selection:
         return statement not in self.outdated and self._can_change(statement, needed)
 
     def _can_change(self, statement: Statement, needed: set[str]) -> bool:
-        """Say whether the statement, as it runs, can change the value of a needed name."""
+        """Return whether the statement can change the value of a needed name when it runs."""
         node = statement.node
         if isinstance(node, _ASSIGNMENTS) and statement.changed & needed:
             return True
@@ -102,7 +102,7 @@ class _Selection:
             return False
         values = {name for name in needed if self._is_value(name)}
         if not isinstance(node, (*_ASSIGNMENTS, ast.Expr)) and statement.reads_at_once & values:
-            values |= statement.binds  # a loop's variable stands for one part after the other
+            values |= statement.binds  # the loop variable is each part of the value in turn
         owners = values | needed if isinstance(node, ast.Expr) else values
         return bool(statement.changed & (needed | values)) or any(
             self._call_can_change(call, values, owners) for call in statement.calls
@@ -124,13 +124,13 @@ class _Selection:
         )
 
     def _is_value(self, name: str) -> bool:
-        """Say whether a name may stand for something else than a function, a class, a module or a built-in."""
+        """Return whether a name may be a value, and not a function, a class, a module or a built-in."""
         if name not in self.binders:
             return not hasattr(builtins, name)
         return not all(isinstance(binder.node, (*DEFINITIONS, *_IMPORTS)) for binder in self.binders[name])
 
     def _reach(self, names: Iterable[str]) -> set[str]:
-        """Return what the functions and classes of these names read, and the ones that those name in turn."""
+        """Return the names that the functions and classes with these names read, directly or through others."""
         reached: set[str] = set()
         waiting = [*names]
         while waiting:

@@ -1,4 +1,4 @@
-"""Find the Python in a text, and what each statement of it binds, reads and does. Nothing is executed."""
+"""Find the Python statements in a text, with the names that each binds and reads. Nothing is executed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ssd.tasks.extraction import effects
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
-# Where Python can begin again after prose: a definition, its decorators or an import, at column 0.
+# Code can begin after prose with a definition, a decorator or an import, at column 0.
 _BEGINNING = re.compile(r"@|(?:async def|def|class|from|import)\b")
 _MOST_CUTS = 20
-_COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}  # as symtable names their scopes
-# The parser's words for: wrong, holding null bytes or lone surrogates, nested too deep, nested far too deep.
+_COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}  # symtable's names of their scopes
+# The parser's errors for: wrong syntax; null bytes or lone surrogates; deep nesting; very deep nesting.
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """A statement at the top level of a module, and the module's names that it binds and reads."""
+    """A top-level statement, with the module's names that it binds and reads."""
 
     node: ast.stmt
     source: str
     binds: frozenset[str]
     reads: frozenset[str]
     reads_at_once: frozenset[str]
-    """Those read as the statement runs, rather than when what it defines is called."""
+    """Names that are read when the statement runs, not later when its functions are called."""
 
     @cached_property
     def calls(self) -> list[ast.Call]:
@@ -56,17 +56,17 @@ class Statement:
 
 
 def statements(text: str) -> list[Statement]:
-    """Return the top-level statements of a text that is Python, or of those of its passages that are.
+    """Return the top-level statements of a text, or of its passages if the whole text is no Python.
 
-    A passage begins with the text, a definition or an import, and goes on for as many lines as parse. A statement whose
-    own lines had to be cut counts only where no whole one binds its names.
+    A passage begins with the text, a definition or an import, and ends before the first line that does not parse. A
+    statement with lines cut off counts only if no whole statement binds its names.
     """
     code = re.sub(r"\A\s*\n", "", text)
     if code[:1].isspace():
         code = textwrap.dedent(code).lstrip()
     spaced = with_spaces(code)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Python thinks of the response's style
+        warnings.simplefilter("ignore")  # warnings about the response's style
         for whole in (code, spaced):
             if _error_line(whole) is None:
                 return _statements(whole)
@@ -81,12 +81,12 @@ def statements(text: str) -> list[Statement]:
 
 
 def with_spaces(code: str) -> str:
-    """Indent with spaces where tabs do, four for each."""
+    """Return the code with each tab of an indentation replaced by up to four spaces."""
     return re.sub(r"^[ \t]+", lambda match: match[0].expandtabs(4), code, flags=re.MULTILINE)
 
 
 def _error_line(code: str) -> int | None:
-    """Return the line, counted from 1, at which Python cannot go on, or None where it can read everything."""
+    """Return the first line, from 1, that Python cannot parse, or None if it parses everything."""
     try:
         ast.parse(code)
     except _UNREADABLE as error:
@@ -95,7 +95,7 @@ def _error_line(code: str) -> int | None:
 
 
 def _passages(code: str) -> Iterator[list[str]]:
-    """Yield the lines of the text, parted where Python can begin."""
+    """Yield the lines of each passage; a new one begins where code can begin."""
     lines = code.split("\n")
     start = 0
     for place in range(1, len(lines)):
@@ -106,13 +106,13 @@ def _passages(code: str) -> Iterator[list[str]]:
 
 
 def _longest_beginning(lines: Sequence[str]) -> tuple[str, bool]:
-    """Return the lines before the first that cannot be read, and whether that one belongs to their last statement."""
+    """Return the lines before the first that does not parse, and whether that line continues their last statement."""
     end = max((place for place, line in enumerate(lines, start=1) if line.strip()), default=0)
     for _ in range(_MOST_CUTS):
         error_line = _error_line("\n".join(lines[:end]))
         if error_line is None:
             return "\n".join(lines[:end]), end < len(lines) and lines[end][:1].isspace()
-        # An error at the end of the text may be told of the line after it.
+        # An error at the end of the text may have the number of the next line.
         end = min(error_line, end) - 1
     return "", False
 
@@ -125,7 +125,7 @@ def _statements(code: str) -> list[Statement]:
         try:
             module = symtable.symtable(source, "<response>", "exec")
         except _UNREADABLE:
-            continue  # it parses and yet breaks a rule, as two parameters of one name do
+            continue  # it parses but breaks a rule: two parameters with one name, for example
         binds = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
         at_once = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_referenced()}
         later: set[str] = set()
@@ -140,7 +140,7 @@ def _statements(code: str) -> list[Statement]:
 
 
 def _source(lines: Sequence[bytes], node: ast.stmt) -> str:
-    # Columns count bytes. Decorators stand above the line that a definition is said to begin on.
+    # Columns count bytes. The line number of a definition is below its decorators.
     decorators = getattr(node, "decorator_list", [])
     own = list(lines[min(part.lineno for part in (node, *decorators)) - 1 : node.end_lineno])
     own[-1] = own[-1][: node.end_col_offset]

@@ -1,19 +1,18 @@
-"""Linux namespaces: a process that sees no other process, no network, and a root with hardly anything in it."""
+"""Linux namespaces: hide other processes, the network and almost all files from this process."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from ssd.sandbox import kernel
-from ssd.sandbox.system_calls import number_of
+from ssd.sandbox.protections import kernel
+from ssd.sandbox.protections.system_calls import number_of
 from ssd.sandbox.workspace import MOST_ENTRIES
 
 NOBODY = 65534
 WORK = "/tmp"
-"""The directory, inside the new root, that a program starts in and may write to."""
+"""Path, inside the new root, of the folder in which a program starts and may write."""
 
 _NEW_USER = 0x10000000
 # Mounts, host name, System V IPC, processes, network.
@@ -25,18 +24,18 @@ _DETACH = 2
 
 
 def enter(readable: Sequence[str], root: str, work_mib: int) -> None:
-    """Move this process into new namespaces. Its next child is the first process of the new ones.
+    """Move this process into new namespaces; its next child becomes their first process.
 
-    `root` is an empty directory to build the new root on.
+    The new root is built on `root`, an empty folder. It shows the `readable` paths and a work folder of `work_mib` MiB.
     """
     user, group = os.geteuid(), os.getegid()
     try:
         kernel.call("unshare", _NEW_OTHERS)
     except PermissionError:
         kernel.call("unshare", _NEW_USER | _NEW_OTHERS)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{NOBODY} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{NOBODY} {group} 1")
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{NOBODY} {user} 1")
+        _write("/proc/self/gid_map", f"{NOBODY} {group} 1")
     _mount("none", "/", "", _RECURSIVE | _PRIVATE)
     _mount("tmpfs", root, "tmpfs", _NO_SUID | _NO_DEVICES, "mode=755,size=1m")
     os.mkdir(root + WORK)
@@ -47,7 +46,7 @@ def enter(readable: Sequence[str], root: str, work_mib: int) -> None:
         _show(path, root)
     for point in _mount_points(root):
         if point != root + WORK:
-            # In a user namespace a mount keeps the flags it had, and must be told so.
+            # A user namespace refuses a remount that drops a flag which the mount already has.
             kept = os.statvfs(point).f_flag & _NO_EXECUTION
             _mount("none", point, "", _REMOUNT | _BIND | _READ_ONLY | _NO_SUID | _NO_DEVICES | kept)
     os.chdir(root)
@@ -57,7 +56,7 @@ def enter(readable: Sequence[str], root: str, work_mib: int) -> None:
 
 
 def become_nobody() -> None:
-    """Leave root's identity where this is root's; in a user namespace it was left on entering."""
+    """Change from root to the user nobody. In a user namespace, `enter` has already done so."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
@@ -65,30 +64,34 @@ def become_nobody() -> None:
 
 
 def _show(path: str, root: str) -> None:
-    """Put a path of the machine at the same place below the new root."""
-    source, target = Path(path), Path(root + path)
-    if not source.exists():
+    """Mount a path of the machine at the same place below the new root."""
+    target = root + path
+    if not os.path.exists(path):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink():
-        target.symlink_to(source.readlink())
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.islink(path):
+        os.symlink(os.readlink(path), target)
         return
-    if source.is_dir():
-        target.mkdir(exist_ok=True)
+    if os.path.isdir(path):
+        os.makedirs(target, exist_ok=True)
     else:
-        target.touch()
-    _mount(path, str(target), "", _BIND | _RECURSIVE)
+        _write(target, "")
+    _mount(path, target, "", _BIND | _RECURSIVE)
 
 
 def _mount_points(root: str) -> list[str]:
-    fields = [os.fsdecode(line.split()[4]) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        fields = [os.fsdecode(line.split()[4]) for line in mounts]
     # The kernel writes a space as \040.
     points = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field) for field in fields]
     return [point for point in points if point == root or point.startswith(root + "/")]
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    try:
-        kernel.call("mount", os.fsencode(source), os.fsencode(target), kind.encode(), flags, options.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"mount of {target} fails: {os.strerror(error.errno)}") from error
+    arguments = (os.fsencode(source), os.fsencode(target), kind.encode(), flags, options.encode())
+    kernel.call("mount", *arguments, title=f"mount of {target}")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)

@@ -1,17 +1,16 @@
 r"""Find and compare the numeric answers of word problems: extraction version 2.
 
-A response, up to its first end-of-text token, is read by these rules, in order; the first one that finds a number
-decides.
+These rules apply in order to a response before its first end token. The first rule that finds a number decides.
 
-1. Strict: the first `#### N`, the way the reference solutions end. `#### $1,234`, `#### **18**` and `#### 18 dollars`
+1. Strict: the first `#### N`, the last line of reference solutions. `#### $1,234`, `#### **18**` and `#### 18 dollars`
    count; a heading (`#### 1. Find the cost`) does not.
-2. Boxed: the last `\boxed{...}`, if exactly one number stands in it after its last `=`.
+2. Boxed: the last `\boxed{...}`, if it contains exactly one number after its last `=`.
 3. Flexible: the last number of the text.
 
-A number is written with ASCII digits, with or without commas or LaTeX's spaces (`1\,234`, `1\ 234`, `1~234`) between
-groups of three and with or without decimals. A minus belongs to it unless it follows a word, a digit or a closing
-bracket (`20-2` ends in 2). Currency signs, `%` and a full stop after it are no part of it. The exponent of a letter or
-of a brace is no number (`18 \text{ km}^2`). Fractions, powers and number words are not read: `3/4` gives 4.
+A number has ASCII digits. Groups of three may be separated by commas or LaTeX's spaces (`1\,234`, `1\ 234`, `1~234`).
+Decimals are optional. A minus belongs to the number unless it follows a word, a digit or a closing bracket (`20-2` ends
+in 2). Currency signs, `%` and a final full stop are not part of it. The exponent of a letter or of a brace is no number
+(`18 \text{ km}^2`). Fractions, powers and number words are not interpreted: `3/4` gives 4.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ssd.tasks.extraction.responses import own_text
 
 _CURRENCY = r"(?:\\?[$€£] ?)?"
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9])\.[0-9]+"
-# Atomic, so that what follows a number can never be met by giving back some of its digits.
+# The atomic group forbids a match that ends inside a number.
 _NUMBER = rf"(?>(?:(?P<minus>(?<![\w)\]}}%])[-\u2212]){_CURRENCY})?(?P<digits>{_DIGITS}))"
 
 _ANY_NUMBER = re.compile(_NUMBER)
@@ -35,14 +34,14 @@ _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 
 
 class Found(NamedTuple):
-    """The number that a response gives as its answer, written canonically, and the rule that found it."""
+    """The number of a response in canonical form, and the rule that found it."""
 
     number: str
     rule: Literal["strict", "boxed", "flexible"]
 
 
 def extract_number(text: str) -> Found | None:
-    """Return the number that a response gives as its answer, or None."""
+    """Return the number of a response and the rule that found it, or None."""
     plain = _without_latex(own_text(text))
     strict = strict_number(plain)
     if strict is not None:
@@ -57,18 +56,18 @@ def extract_number(text: str) -> Found | None:
 
 
 def strict_number(text: str) -> str | None:
-    """Return the number of the first `#### N`, written canonically, or None."""
+    """Return the number of the first `#### N` in canonical form, or None."""
     match = _STRICT.search(text)
     return None if match is None else _canonical(match)
 
 
 def same_number(left: str, right: str) -> bool:
-    """Say whether two decimal numerals have the same value, exactly."""
+    """Return whether two decimal numerals have exactly the same value."""
     return Decimal(left) == Decimal(right)
 
 
 def _canonical(match: re.Match[str]) -> str:
-    """Write a number without commas, leading zeros, trailing zeros or a negative zero."""
+    """Return a number without commas, leading zeros, trailing zeros or a negative zero."""
     value = Decimal(match["digits"].replace(",", ""))
     text = f"{value:f}"
     if "." in text:
@@ -77,5 +76,5 @@ def _canonical(match: re.Match[str]) -> str:
 
 
 def _without_latex(text: str) -> str:
-    r"""Write `1{,}234`, `1,\!234` and `1\,234` as `1,234`, and leave out exponents of units."""
+    r"""Return the text with `1{,}234`, `1,\!234` and `1\,234` as `1,234`, and without exponents of units."""
     return _POWER.sub("", _GROUP_SPACE.sub(",", text.replace("{,}", ",").replace("\\!", "")))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ssd.tasks.numbers import extract_number, same_number, strict_number
+from ssd.tasks.extraction.numbers import extract_number, same_number, strict_number
 
 GOLDEN: list[tuple[str, str | None]] = [
     # strict

@@ -1,4 +1,4 @@
-"""The system calls that a program may make, and the numbers that its processor knows them by."""
+"""The system calls that a program may make, with their numbers on each processor."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import errno
 import os
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""What the kernel calls the processors that there are numbers for."""
+"""The kernel's codes of the supported processors."""
 
-# Name, number on x86_64, number on aarch64; "-" where a newer call has taken the place of an old one.
-# Left out, and so forbidden: whatever starts processes or threads or other programs, reaches the network or other
-# processes, changes the owner, mode or times of files, or leaves something behind in the kernel.
+# Name, number on x86_64, number on aarch64; "-" where a newer call replaces the old one.
+# Missing, and so forbidden: calls that start processes, threads or programs, that reach the network or other processes,
+# that change the owner, mode or times of files, or that leave objects in the kernel.
 _FREE = """
     read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, lseek 8 62, close 3 57,
     fstat 5 80, newfstatat 262 79, statx 332 291, stat 4 -, lstat 6 -, access 21 -, faccessat 269 48,
@@ -31,7 +31,7 @@ _FREE = """
     getrlimit 97 163, setrlimit 160 164, wait4 61 260, waitid 247 95, exit 60 93,
     exit_group 231 94
 """
-# With some arguments only.
+# Allowed with some arguments only.
 _CONDITIONAL = """
     kill 62 129, tgkill 234 131, prlimit64 302 261, fcntl 72 25, ioctl 16 29, open 2 -, openat 257 56
 """
@@ -41,7 +41,7 @@ _SETUP = """
 
 
 def architecture() -> str:
-    """Return the name of this machine's processor, if there are numbers for it."""
+    """Return the name of this machine's processor; raise OSError if it is not supported."""
     machine = os.uname().machine
     if machine not in ARCHITECTURES:
         raise OSError(errno.ENOSYS, f"no system call numbers for {machine}; there are for {', '.join(ARCHITECTURES)}")
@@ -49,17 +49,17 @@ def architecture() -> str:
 
 
 def free_numbers() -> dict[str, int]:
-    """Return the calls that a program may make on this machine, whatever their arguments."""
+    """Return name and number of the calls that a program may make with any arguments."""
     return _numbers(_FREE)
 
 
 def conditional_numbers() -> dict[str, int]:
-    """Return the calls that a program may make with some arguments only."""
+    """Return name and number of the calls that a program may make with some arguments only."""
     return _numbers(_CONDITIONAL)
 
 
 def number_of(name: str) -> int:
-    """Return the number of a call that locks a program in."""
+    """Return the number of a call that `landlock` or `namespaces` makes."""
     return _numbers(_SETUP)[name]
 
 

@@ -1,4 +1,4 @@
-"""The ways to confine a program, the strongest first."""
+"""The ways to confine a program, strongest first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Protection(StrEnum):
-    """What stands between a program and the machine, besides limits."""
+    """A way to confine a program; resource limits apply under each."""
 
     NAMESPACES = "namespaces"
     LANDLOCK = "landlock"
@@ -34,16 +34,16 @@ _DESCRIPTIONS: dict[Protection, str] = {
 
 
 def acceptable(allow_unsafe: bool) -> list[Protection]:
-    """Return the protections to try, in order: those that keep files, network and other processes out of reach.
+    """Return the protections to try, in order.
 
-    Who allows unsafe code gets what is left as well: the system calls or nothing but limits.
+    Without `allow_unsafe`, only those that protect files, network and other processes.
     """
     return list(Protection) if allow_unsafe else [Protection.NAMESPACES, Protection.LANDLOCK]
 
 
 def readable_paths() -> list[str]:
-    """Return what a program must be able to read: system libraries and the Python installation."""
+    """Return the paths that a program must read: system libraries and the Python installation."""
     system = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo"]
-    # Not the whole prefix, which may be somebody's home.
+    # Not the whole prefix: it may be a user's home.
     python = {f"{sys.base_prefix}/{name}" for name in ("lib", sys.platlibdir)}
     return system + sorted(python.difference(system))

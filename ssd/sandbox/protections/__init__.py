@@ -1,0 +1,1 @@
+"""Ways to confine a process: namespaces, Landlock, a filter of system calls, resource limits."""
