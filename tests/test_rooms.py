@@ -22,7 +22,8 @@ LEVELS = (
     {"audit", "report"},
     {"run"},
     {"campaign"},
-    {"api", "__init__"},
+    {"api"},
+    {"__init__"},
     {"cli", "__main__"},
 )
 """From below to above: a room may import those of lower levels, and itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ssd.tasks.task import Document, Task
@@ -28,8 +28,13 @@ def render(
         # A last turn left open, as lm-eval renders it: what a template does to a turn it does to a begun one (LLaDA's
         # strips it, so that the model itself writes the newline after "```python").
         turns = [*turns, {"role": "assistant", "content": prefix}]
+    return chat_ids(tokenizer, turns, is_open=bool(prefix))
+
+
+def chat_ids(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Mapping[str, str]], is_open: bool) -> list[int]:
+    """Return the ids of a chat. is_open: the response continues the last turn, which has no end yet."""
     text = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=not prefix, continue_final_message=bool(prefix)
+        list(turns), tokenize=False, add_generation_prompt=not is_open, continue_final_message=is_open
     )
     # A template that wants a BOS writes it (LLaDA's does); special tokens added here would be a second one.
     return list(tokenizer.encode(text, add_special_tokens=False))
