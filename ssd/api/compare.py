@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ssd.api.decode import DEFAULT_DECODER, Response, fitting, response_of
@@ -26,6 +27,9 @@ from ssd.tasks.task import Document
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_DTYPES = {"acceptance_length": "float64", "divergence_position": "Int64", "divergence_class": "string"}
+"""Types of the columns that may have no value."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,23 +78,27 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        return f"{self.frame.to_string(index=False, float_format='{:.3g}'.format)}\n{self.totals}"
+        return f"{self.frame.to_string(index=False, float_format='{:.3g}'.format, na_rep='')}\n{self.totals}"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"{self.frame.to_html(index=False, float_format='{:.3g}'.format)}<p>{escape(self.totals)}</p>"
+        table = (
+            self.frame.style.hide(axis="index")
+            .format(escape="html", na_rep="")
+            .format("{:.3g}", subset=["reference_latency_s", "latency_s", "speedup", "acceptance_length"], na_rep="")
+        )
+        table = table.set_properties(subset=["prompt"], **{"text-align": "left", "white-space": "nowrap"})
+        return f"{table.to_html()}<p>{escape(self.totals)}</p>"
 
     def viewer(self) -> Viewer:
         """Return the trace viewer's page with both sides of every prompt."""
         first, other = self.responses[0], self.references[0]
-        names = [type(side.decoder).__name__ for side in (other, first)]
+        reference, decoder = type(other.decoder).__name__, type(first.decoder).__name__
         samples = [
             (found.prompt_ids, {"reference": expected.decoded, "decoder": found.decoded}, divergence)
             for expected, found, divergence in zip(self.references, self.responses, self.divergences, strict=True)
         ]
-        title = f"{names[1]} and {names[0]} on {first.model.name}"
-        return viewer_of(first.model, first.settings, title, *names, samples)
+        title = f"{decoder} and {reference} on {first.model.name}"
+        return viewer_of(first.model, first.settings, title, reference, decoder, samples)
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ def compare(
         for expected, found in zip(references, responses, strict=True)
     ]
     rows = map(_row, map(shown, prompts), references, responses, divergences)
-    frame = pd.DataFrame(list(rows)).astype({"acceptance_length": float, "divergence_position": "Int64"})
+    frame = pd.DataFrame(list(rows)).astype(_DTYPES)
     return Comparison(frame, references, responses, divergences)
 
 

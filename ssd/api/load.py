@@ -113,11 +113,11 @@ def load(
             f"{folder}: the tokenizer's mask id is {tokenizer.mask_token_id}, config.json has {special.mask_id}; take "
             "both files from the model's Hub page"
         )
-    as_preset = preset.dtype if preset else None
+    dtype = dtype or (preset.dtype if preset else None)
     return LoadedModel(
         name=preset.name if preset else name,
         folder=folder,
-        model=load_model(folder, where, DTYPES[dtype or as_preset] if dtype or as_preset else None),
+        model=load_model(folder, where, DTYPES[dtype] if dtype else None),
         tokenizer=tokenizer,
         special=special,
         config=config,

@@ -34,7 +34,10 @@ def render(
 def chat_ids(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Mapping[str, str]], is_open: bool) -> list[int]:
     """Return the ids of a chat. is_open: the response continues the last turn, which has no end yet."""
     text = tokenizer.apply_chat_template(
-        list(turns), tokenize=False, add_generation_prompt=not is_open, continue_final_message=is_open
+        [dict(turn) for turn in turns],
+        tokenize=False,
+        add_generation_prompt=not is_open,
+        continue_final_message=is_open,
     )
     # A template that wants a BOS writes it (LLaDA's does); special tokens added here would be a second one.
     return list(tokenizer.encode(text, add_special_tokens=False))
