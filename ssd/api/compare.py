@@ -8,7 +8,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ssd.api.decode import DEFAULT_DECODER, Response, fitting, response_of
-from ssd.api.extras import extra
 from ssd.api.load import LoadedModel
 from ssd.api.presets import default_runtime
 from ssd.api.prompts import Prompt, shown
@@ -20,6 +19,7 @@ from ssd.config.runtime import Runtime
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.extras import extra
 from ssd.measure.timing import Question, Stopwatch
 from ssd.metrics.bootstrap import ratio_of_sums
 from ssd.run.device_lock import device_lock

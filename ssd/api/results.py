@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssd.api.extras import extra
+from ssd.extras import extra
 from ssd.paths import CONF
 
 if TYPE_CHECKING:

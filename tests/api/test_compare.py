@@ -82,5 +82,5 @@ def test_missing_pandas_is_named(model, monkeypatch):
         return real(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without_pandas)
-    with pytest.raises(ModuleNotFoundError, match=r"pandas is not installed; .* pip install 'ssd-benchmark\[report\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r'pandas is not installed; pip install "ssd-benchmark\[report\]"'):
         ssd.compare(model, PROMPTS)
