@@ -7,17 +7,36 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from ssd.config.plan import Plan
+from ssd.config.runtime import Runtime
 from ssd.decoding.decoder import Decoder
-from ssd.decoding.settings import GenerationSettings
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import clock
 from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import ForwardCounter, ForwardTimer, check_count
 from ssd.modeling.forwards import DiffusionModel
 from ssd.results.records import Timed
 from ssd.tasks.task import Document
+
+
+class Comparable(Protocol):
+    """What a stopwatch needs to know: a run's plan, or a comparison in a notebook."""
+
+    @property
+    def decoder(self) -> Decoder: ...
+
+    @property
+    def reference(self) -> Decoder: ...
+
+    @property
+    def settings(self) -> GenerationSettings: ...
+
+    @property
+    def special(self) -> SpecialTokens: ...
+
+    @property
+    def runtime(self) -> Runtime: ...
 
 
 class Question(NamedTuple):
@@ -41,7 +60,7 @@ Known = Mapping[str, Timed]
 class Stopwatch:
     """Decodes and times every side of a plan."""
 
-    plan: Plan
+    plan: Comparable
     model: DiffusionModel
     counter: ForwardCounter
     model_timer: ForwardTimer
@@ -49,7 +68,7 @@ class Stopwatch:
     turns: Iterator[int] = field(default_factory=count)
 
     @classmethod
-    def of(cls, plan: Plan, model: DiffusionModel) -> Stopwatch:
+    def of(cls, plan: Comparable, model: DiffusionModel) -> Stopwatch:
         """Return a stopwatch with hooks on the model, and on the decoder's verifier if it has one."""
         transformer, verifier = model.transformer, plan.decoder.verifier
         timer = ForwardTimer(model.device, transformer, transformer.head)

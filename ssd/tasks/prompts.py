@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ssd.tasks.task import Document, Task
@@ -31,8 +31,16 @@ def render(
         # As in lm-eval, the last turn stays open, and the template renders the prefix like a whole turn. LLaDA's strips
         # it, so the model writes the newline after "```python".
         turns = [*turns, {"role": "assistant", "content": prefix}]
+    return chat_ids(tokenizer, turns, is_open=bool(prefix))
+
+
+def chat_ids(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Mapping[str, str]], is_open: bool) -> list[int]:
+    """Return the ids of a chat. is_open: the response continues the last turn, which has no end yet."""
     text = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=not prefix, continue_final_message=bool(prefix)
+        [dict(turn) for turn in turns],
+        tokenize=False,
+        add_generation_prompt=not is_open,
+        continue_final_message=is_open,
     )
     # A template that needs a BOS contains it, as LLaDA's does. Special tokens added here would repeat it.
     return list(tokenizer.encode(text, add_special_tokens=False))

@@ -119,3 +119,22 @@ def _tokens(samples: Iterable[Data]) -> set[int]:
                 found.update(token for _, token, _ in event["picks"])
                 found.update(token for node in event["draft"] for _, token in node["picks"])
     return found
+
+
+def unstored(run: Data, ends: Sequence[int], samples: Sequence[Data], decode: Decode) -> Data:
+    """Return the data of a page about responses that no run has stored.
+
+    run, samples: as in `contents`, but with events from `trace_to_json`; a sample may have no side `reference`.
+    """
+    short = [
+        {
+            **sample,
+            "sides": {
+                name: {**side, "events": [_event(event) for event in side["events"]]}
+                for name, side in sample["sides"].items()
+            },
+        }
+        for sample in samples
+    ]
+    texts = {token: visible(decode([token])) for token in sorted(_tokens(short))}
+    return {"run": run, "ends": list(ends), "texts": texts, "samples": short}

@@ -41,7 +41,9 @@ function start() {
   ({ texts } = data);
   ends = new Set(Object.keys(texts).length ? data.ends : []);
   find("title").textContent = run.id;
-  find("subtitle").textContent = `${run.model} · ${run.task} · ${samples.length} of ${run.samples} samples`;
+  const samplesShown = ` · ${run.task} · ${samples.length} of ${run.samples} samples`;
+  find("subtitle").textContent = run.model + (run.task ? samplesShown : "");
+  document.body.classList.toggle("alone", !run.reference); // there is no other side to show
   find("reference-name").textContent = `reference: ${run.reference}`;
   find("decoder-name").textContent = `decoder: ${run.decoder}`;
   find("sample").append(...samples.map((sample, at) => {

@@ -67,8 +67,9 @@ function treeNote(timeline, moment) {
 function drawTexts(group, { prompt, target, sides }) {
   const verdict = (side) => (side.correct === null ? "" : side.correct ? " (correct)" : " (wrong)");
   const parts = [
-    ["prompt", prompt], [`reference${verdict(sides.reference)}`, sides.reference.text],
-    [`decoder${verdict(sides.decoder)}`, sides.decoder.text], ["target", target],
+    ["prompt", prompt],
+    ...Object.entries(sides).map(([name, side]) => [name + verdict(side), side.text]),
+    ...(target === null ? [] : [["target", target]]),
   ];
   group.replaceChildren(...parts.map(([name, text]) =>
     element("div", {}, element("h3", {}, name), element("pre", {}, text))));

@@ -20,7 +20,7 @@ function showSample(index) {
   pause();
   view.sample = data.samples[index];
   for (const name of ["reference", "decoder"]) {
-    view.sides[name] = timelineOf(view.sample.sides[name]);
+    view.sides[name] = timelineOf(view.sample.sides[name] ?? view.sample.sides.decoder);
   }
   const widths = widthsOf(Object.values(view.sides));
   for (const [name, timeline] of Object.entries(view.sides)) {

@@ -1,0 +1,199 @@
+"""Compare a decoder with its reference on a few prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ssd.api.decode import DEFAULT_DECODER, Response, fitting, response_of
+from ssd.api.load import LoadedModel
+from ssd.api.presets import default_runtime
+from ssd.api.prompts import Prompt, shown
+from ssd.api.viewer import Viewer, viewer_of
+from ssd.audit.compare import Audit
+from ssd.audit.divergence import Divergence
+from ssd.audit.float64 import ExactModel
+from ssd.config.runtime import Runtime
+from ssd.decoding.canvas import check_prompt
+from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.extras import extra
+from ssd.measure.timing import Question, Stopwatch
+from ssd.metrics.bootstrap import ratio_of_sums
+from ssd.run.device_lock import device_lock
+from ssd.tasks.task import Document
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DTYPES = {"acceptance_length": "float64", "divergence_position": "Int64", "divergence_class": "string"}
+"""Types of the columns that may have no value."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """A decoder and its reference on some prompts; made by `compare`.
+
+    frame: one row per prompt; references, responses: both sides, in the prompts' order; divergences: where and why a
+    response first differs from the reference's, None where it does not.
+    """
+
+    frame: pd.DataFrame
+    references: list[Response]
+    responses: list[Response]
+    divergences: list[Divergence | None]
+
+    @property
+    def speedup(self) -> dict[str, float | None]:
+        """Ratio of the sums of seconds, with its 95 % bootstrap interval over prompts: `ratio`, `low`, `high`."""
+        return ratio_of_sums(*([side.latency_s for side in sides] for sides in (self.references, self.responses)))
+
+    @property
+    def nfe_ratio(self) -> float:
+        """Forwards of the reference over forwards of the decoder."""
+        return sum(side.nfe for side in self.references) / sum(side.nfe for side in self.responses)
+
+    @property
+    def acceptance_length(self) -> float | None:
+        """Mean number of tokens committed per forward that checked drafts; None for a decoder without drafts."""
+        return _mean([length for side in self.responses for length in side.acceptance_lengths])
+
+    @property
+    def identity_rate(self) -> float:
+        """Share of responses that are token for token the reference's."""
+        return sum(divergence is None for divergence in self.divergences) / len(self.divergences)
+
+    @property
+    def totals(self) -> str:
+        """The four figures above in one line."""
+        speedup, accepted = self.speedup, self.acceptance_length
+        interval = "" if speedup["low"] is None else f" [{speedup['low']:.2f}, {speedup['high']:.2f}]"
+        drafts = "" if accepted is None else f", acceptance length {accepted:.2f}"
+        return (
+            f"{self.responses[0].decoder!r} compared with {self.references[0].decoder!r}: speedup "
+            f"{speedup['ratio']:.2f}{interval}, NFE ratio {self.nfe_ratio:.2f}{drafts}, "
+            f"identical {self.identity_rate:.0%} of {len(self.responses)}"
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.frame.to_string(index=False, float_format='{:.3g}'.format, na_rep='')}\n{self.totals}"
+
+    def _repr_html_(self) -> str:
+        table = (
+            self.frame.style.hide(axis="index")
+            .format(escape="html", na_rep="")
+            .format("{:.3g}", subset=["reference_latency_s", "latency_s", "speedup", "acceptance_length"], na_rep="")
+        )
+        table = table.set_properties(subset=["prompt"], **{"text-align": "left", "white-space": "nowrap"})
+        return f"{table.to_html()}<p>{escape(self.totals)}</p>"
+
+    def viewer(self) -> Viewer:
+        """Return the trace viewer's page with both sides of every prompt."""
+        first, other = self.responses[0], self.references[0]
+        reference, decoder = type(other.decoder).__name__, type(first.decoder).__name__
+        samples = [
+            (found.prompt_ids, {"reference": expected.decoded, "decoder": found.decoded}, divergence)
+            for expected, found, divergence in zip(self.references, self.responses, self.divergences, strict=True)
+        ]
+        title = f"{decoder} and {reference} on {first.model.name}"
+        return viewer_of(first.model, first.settings, title, reference, decoder, samples)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What is compared, as `Stopwatch` takes it."""
+
+    decoder: Decoder
+    reference: BlockDecoder
+    settings: GenerationSettings
+    special: SpecialTokens
+    runtime: Runtime
+
+
+def compare(
+    model: LoadedModel,
+    prompts: Sequence[Prompt],
+    decoder: Decoder | str | None = None,
+    reference: BlockDecoder | str | None = None,
+    settings: GenerationSettings | None = None,
+    *,
+    chat: bool | None = None,
+    **changes: Any,
+) -> Comparison:
+    """Return how a decoder compares with its reference on some prompts, timed as runs are timed.
+
+    Both sides decode every prompt one after the other, after a warm-up on the longest prompt, and take turns at going
+    first. All responses are timed before the first one is audited. reference: a decoder without drafts (None: the
+    decoder's own, mostly `Stepwise()`); the other arguments: as for `decode`. Needs pandas.
+    Raises ValueError in one line, ModuleNotFoundError without pandas.
+
+    >>> ssd.compare(model, ["What is 3 + 4?", "What is 5 + 4?"], ssd.FastDLLM(threshold=0.8)).identity_rate
+    0.5
+    """
+    with extra("report"):
+        import pandas as pd
+    if isinstance(prompts, str) or not prompts:
+        raise ValueError('prompts: expected a list of at least one prompt, as ["What is 3 + 4?"]')
+    ids = [model.prompt_ids(prompt, chat) for prompt in prompts]
+    longest = max(ids, key=len)
+    chosen = fitting(model, settings, changes, len(longest))
+    by = model.decoder(DEFAULT_DECODER if decoder is None else decoder)
+    against = model.decoder(reference or by.reference or "stepwise")
+    if not isinstance(against, BlockDecoder) or against.most_nodes > 1:
+        raise ValueError(f"reference={against!r}: expected a decoder without drafts, such as Stepwise() or FastDLLM()")
+    for prompt in ids:
+        check_prompt(prompt, chosen, model.special, model.config)
+    for side in (against, by):
+        model.prepare(side, chosen, len(longest))
+    sides = _Sides(by, against, chosen, model.special, default_runtime())
+    references, responses = _timed(model, sides, ids)
+    exact = ExactModel(model.model) if by.most_steps and by.caveat(chosen) is None else None
+    audit = Audit(model.model, chosen, model.special, against.commit, exact)
+    divergences = [
+        audit.compare(expected.prompt_ids, expected.decoded, found.decoded, by)
+        for expected, found in zip(references, responses, strict=True)
+    ]
+    rows = map(_row, map(shown, prompts), references, responses, divergences)
+    frame = pd.DataFrame(list(rows)).astype(_DTYPES)
+    return Comparison(frame, references, responses, divergences)
+
+
+def _timed(model: LoadedModel, sides: _Sides, ids: Sequence[list[int]]) -> tuple[list[Response], list[Response]]:
+    """Return both sides' responses to all prompts, decoded while no other timed run uses the device."""
+    questions = [Question(Document(index, "", "", ""), prompt, 0) for index, prompt in enumerate(ids)]
+    with device_lock(model.model.device, exclusive=True, owner="ssd.compare"):
+        stopwatch = Stopwatch.of(sides, model.model)
+        try:
+            stopwatch.warm_up(max(questions, key=lambda question: len(question.prompt)))
+            timed = stopwatch.decode(questions, [{} for _ in questions])
+        finally:
+            stopwatch.close()
+    found: dict[str, list[Response]] = {"reference": [], "decoder": []}
+    for prompt, responses in zip(ids, timed, strict=True):
+        for name, decoder in (("reference", sides.reference), ("decoder", sides.decoder)):
+            decoded, latency_s = responses[name].decoded, responses[name].latency_s
+            assert latency_s is not None  # runtime.timing is true
+            found[name].append(response_of(model, decoder, sides.settings, prompt, decoded, latency_s))
+    return found["reference"], found["decoder"]
+
+
+def _row(prompt: str, reference: Response, response: Response, divergence: Divergence | None) -> dict[str, Any]:
+    """Return one row of the frame."""
+    return {
+        "prompt": prompt,
+        "reference_nfe": reference.nfe,
+        "nfe": response.nfe,
+        "reference_latency_s": reference.latency_s,
+        "latency_s": response.latency_s,
+        "speedup": reference.latency_s / response.latency_s,
+        "acceptance_length": _mean(response.acceptance_lengths),
+        "identical": divergence is None,
+        "divergence_position": divergence.index if divergence else None,
+        "divergence_class": divergence.verdict if divergence else None,
+    }
+
+
+def _mean(values: Sequence[int]) -> float | None:
+    return sum(values) / len(values) if values else None

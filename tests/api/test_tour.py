@@ -1,0 +1,30 @@
+"""The notebook docs/tour.ipynb runs from its first cell to its last."""
+
+import pytest
+
+from tests.data import REPOSITORY
+
+NOTEBOOK = REPOSITORY / "docs" / "tour.ipynb"
+
+
+def test_it_is_stored_without_outputs():
+    text = NOTEBOOK.read_text()
+    assert '"outputs": []' in text
+    assert '"output_type"' not in text
+    assert str(REPOSITORY) not in text
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the notebook's libraries warn about their own event loops
+def test_it_runs(monkeypatch):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [kind for output in outputs for kind in output.get("data", {})]
+    assert shown.count("image/png") == 1
+    assert shown.count("text/html") == 3
+    assert "same ids: True" in "".join(output.get("text", "") for output in outputs)
