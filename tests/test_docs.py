@@ -1,12 +1,16 @@
-"""What the documentation tells its readers to write works, and what it lists exists."""
+"""The documentation's commands compose, its files and links exist, and its lists are complete."""
 
 import importlib.util
 import re
+import shlex
 import sys
 import textwrap
+from functools import cache
+from pathlib import Path
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 
 from baselines.stepwise import Stepwise
 from ssd.config.plan import build_decoder
@@ -15,11 +19,142 @@ from tests.conformance.candidates import NAMES, SPECIAL, Candidate, model_of
 from tests.conformance.checks import check_lossless, check_response
 from tests.data import REPOSITORY
 
+CONF = REPOSITORY / "conf"
+PAGES = sorted(
+    [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    + [REPOSITORY / "results" / folder / "README.md" for folder in ("published", "reference")]
+    + list((REPOSITORY / "docs").glob("*.md"))
+)
+TEXT = {file: file.read_text() for file in PAGES}
 DECODERS = (REPOSITORY / "docs" / "decoders.md").read_text()
+RECIPES = (REPOSITORY / "docs" / "recipes.md").read_text()
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda file: str(file.relative_to(REPOSITORY)))
 
 
-def block(language: str) -> str:
-    return textwrap.dedent(re.search(rf"^ *```{language}\n(.*?)```", DECODERS, re.DOTALL | re.MULTILINE)[1])
+def block(language: str, page: str = DECODERS) -> str:
+    """The first fenced block of a language."""
+    return textwrap.dedent(re.search(rf"^ *```{language}\n(.*?)```", page, re.DOTALL | re.MULTILINE)[1])
+
+
+def recipe(name: str) -> str:
+    """The content of a file that the recipes name, `mine/...`."""
+    return re.search(rf"`mine/{re.escape(name)}`[^\n]*\n\n```\w+\n(.*?)```", RECIPES, re.DOTALL)[1]
+
+
+def prose(text: str) -> str:
+    """A page without its code and its table of words."""
+    text = re.sub(r"^ *```.*?^ *```|^ {4}.*?$|`[^`\n]*`", " ", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"^\| say \| not \|.*?\n\n", "", text + "\n\n", flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words behind `run.py` or `ssd-bench run` of every command that stands on a line of its own."""
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        command = re.match(r"(?: {4}|# |#   )(?:PYTHONPATH=\w+ )?(?:python run\.py|ssd-bench run)(?= |$)(.*)", line)
+        if command:
+            words = re.split(r" {3,}", command[1].strip())[0]
+            found.append(shlex.split(words.split("  (")[0], comments=True))
+    return found
+
+
+COMMANDS = {
+    " ".join(words): words
+    for file in (*PAGES, *sorted(CONF.rglob("*.yaml")))
+    for words in commands(file.read_text())
+    if not {"--help", "decoder=NAME"} & set(words)
+}
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory) -> Path:
+    """The folder of the recipes, with all its files."""
+    folder = tmp_path_factory.mktemp("recipes") / "mine"
+    for group in ("decoder", "task", "model"):
+        (folder / "conf" / group).mkdir(parents=True)
+    for name in re.findall(r"^`mine/([\w/.]+)`:$", RECIPES, re.MULTILINE):
+        (folder / name).write_text(recipe(name))
+    (folder / "conf" / "decoder" / "mine.yaml").write_text(block("yaml"))
+    return folder
+
+
+@cache
+def composed_groups(words: tuple[str, ...], searchpath: str) -> set[str]:
+    """The top-level keys of what the words compose to, with the recipes' folder on the search path."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return set(compose("config", overrides=[f"hydra.searchpath=[file://{searchpath}]", *words]))
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_composes(line, mine):
+    words = [word for word in COMMANDS[line] if word != "-m"]
+    if "--config-dir" in words:
+        at = words.index("--config-dir")
+        assert words[at + 1] == "mine/conf"
+        del words[at : at + 2]
+    # One job of a grid stands for all of them: the first value of every list.
+    is_grid = "-m" in COMMANDS[line]
+    first = tuple(re.sub(r"^([\w./]+=)([^,\[]+),.*$", r"\1\2", word) if is_grid else word for word in words)
+    assert {"model", "decoder", "task", "generation", "runtime"} <= composed_groups(first, str(mine / "conf"))
+
+
+@each_page
+def test_every_named_file_exists(page):
+    roots = "ssd|baselines|conf|scripts|tests|checkpoints|docs|results/published|results/reference"
+    names = re.findall(rf"`((?:{roots})/[\w./-]*)`", TEXT[page])
+    names = [name for name in names if not re.search(r"[A-Z]{4,}(?<!README)\b(?!\.md)", name) and "mine" not in name]
+    assert [name for name in names if not (REPOSITORY / name).exists()] == []
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as the site and code hosts make them."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+@each_page
+def test_every_internal_link_resolves(page):
+    links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", TEXT[page])
+    broken = []
+    for link in (first or second for first, second in links):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            broken.append(link)
+    assert broken == []
+
+
+@each_page
+def test_no_page_uses_a_word_that_the_table_refuses(page):
+    table = re.search(r"^\| say \| not \|\n.*?\n((?:\|.*\n)+)", ARCHITECTURE, re.MULTILINE)[1]
+    refused = [word.strip() for row in table.splitlines() for word in row.split("|")[2].split(",")]
+    assert len(refused) > 15
+    text = " ".join(prose(TEXT[page]).split()).lower()
+    if page.name == "CONTRIBUTING.md":
+        text = text.partition("| before | after |")[0]
+    assert [word for word in refused if re.search(rf"\b{re.escape(word.lower())}\b", text)] == []
+
+
+def test_the_map_lists_every_room():
+    table = ARCHITECTURE.partition("## Rooms")[2].partition("## ")[0]
+    rooms = sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert rooms == sorted(file.parent.name for file in (REPOSITORY / "ssd").glob("*/__init__.py"))
+
+
+def test_the_workflow_runs_every_folder_of_tests():
+    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "checks.yml").read_text())
+    shards = workflow["jobs"]["tests"]["strategy"]["matrix"]["shard"]
+    run = " ".join(shard["paths"] for shard in shards).split()
+    folders = {file.parent for file in (REPOSITORY / "tests").glob("*/**/test_*.py")}
+    tops = {f"tests/{folder.relative_to(REPOSITORY / 'tests').parts[0]}" for folder in folders}
+    assert tops <= set(run)
+    assert len(run) == len(set(run))
 
 
 @pytest.fixture
@@ -48,19 +183,37 @@ def test_the_decoder_that_the_documentation_adds_conforms_and_needs_fewer_forwar
     assert forwards["mine"] < forwards["reference"]
 
 
+def test_the_commit_rule_of_the_recipes_decodes_in_fewer_forwards(mine, monkeypatch, family):
+    monkeypatch.syspath_prepend(str(mine))
+    decoder = build_decoder({**yaml.safe_load(recipe("conf/decoder/odds.yaml")), "odds": 0.05})
+    settings = GenerationSettings(gen_length=16, block_length=8)
+    assert check_response(decoder, model_of(family, 0), [11, 12, 13], settings).trace.nfe < 16
+
+
+def test_the_task_of_the_recipes_finds_the_answer_in_a_response(mine, monkeypatch):
+    monkeypatch.syspath_prepend(str(mine))
+    (mine / "questions.jsonl").write_text(
+        '{"question": "2 + 2?", "answer": "4"}\n{"question": "1 + 1?", "answer": "2"}\n'
+    )
+    task = importlib.import_module("question_task").Questions(str(mine / "questions.jsonl"))
+    first, second = task.documents(None)
+    assert task.verdict("It is 4.", first).correct
+    assert not task.verdict("It is 4.", second).correct
+
+
 def test_the_table_lists_every_decoder():
-    rows = re.findall(r"^\| `(\w+)` \|", DECODERS, re.MULTILINE)
-    assert sorted(rows) == NAMES
+    table = DECODERS.partition("## All of them")[2].partition("## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == NAMES
 
 
 def test_every_experiment_and_decoder_is_in_the_readme():
     readme = (REPOSITORY / "README.md").read_text()
-    experiments = [file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml")]
+    experiments = [file.stem for file in (CONF / "experiment").glob("*.yaml")]
     assert [name for name in (*NAMES, *experiments) if f"`{name}`" not in readme] == []
 
 
 def test_every_option_of_a_decoder_is_explained():
     for name in NAMES:
-        options = yaml.safe_load((REPOSITORY / "conf" / "decoder" / f"{name}.yaml").read_text())
+        options = yaml.safe_load((CONF / "decoder" / f"{name}.yaml").read_text())
         missing = [key for key in options if key not in ("_target_", "name", "lossless") and f"`{key}`" not in DECODERS]
         assert not missing, f"docs/decoders.md does not explain {missing} of {name}"

@@ -9,7 +9,7 @@ from scripts.tiny.networks import Network, is_causal
 
 
 def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: float, scores: Sequence[Score]) -> str:
-    """Say what the checkpoint is, how it was made and how good it is."""
+    """Return the text of README.md: contents, origin and accuracy of the checkpoint."""
     parameters = sum(weight.numel() for weight in network.parameters()) / 1e6
     article, kind = ("An", "autoregressive") if is_causal(network) else ("A", "masked diffusion")
     decoding = (
@@ -27,9 +27,9 @@ def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: 
 
 {unfinished}{recipe["about"]}
 
-{article} {kind} language model of {parameters:.2f} M parameters in the files of a Hub checkpoint,
-for tests and for trying decoders out on a laptop. It knows one
-synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
+{article} {kind} language model of {parameters:.2f} M parameters. Its files have the layout of a Hub checkpoint.
+Tests use it, and you can try decoders on a laptop with it.
+It was trained on one synthetic language only (`ssd/tasks/tiny_language.py`). It cannot solve other tasks.
 
 | | |
 | --- | --- |
@@ -37,7 +37,7 @@ synthetic language (`ssd/tasks/tiny_language.py`) and nothing else.
 | Recipe | `scripts/tiny/recipes/{recipe["name"]}.yaml` |
 | Seed | {recipe["seed"]} |
 | Starts from | {start} |
-| Data | train split of the synthetic language; each step has {mixture} |
+| Data | train split of the synthetic language; each training step uses {mixture} |
 | Steps | {step} |
 | Wall time | {seconds / 60:.0f} minutes on {recipe["threads"]} CPU thread(s), float32 |
 
@@ -47,6 +47,6 @@ Accuracy on {count} held-out documents of each task ({decoding}; bfloat16 weight
 | --- | --- | --- |
 {rows}
 
-Held out means that the question, whatever seed draws it, is never in the train split. A code answer counts as right if
-it is the reference solution, character for character.{notes}
+A held-out question is never in the train split, under any seed. A code answer is correct if it equals the reference
+solution, character for character.{notes}
 """

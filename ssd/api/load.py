@@ -17,7 +17,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forwards import DiffusionModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,7 +36,7 @@ class LoadedModel:
 
     name: str
     folder: Path
-    model: MaskedDiffusionModel
+    model: DiffusionModel
     tokenizer: PreTrainedTokenizerBase
     special: SpecialTokens
     config: ModelConfig
