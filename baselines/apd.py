@@ -1,4 +1,4 @@
-"""APD (arXiv 2506.00413): a dLLM drafts left to right, and an autoregressive model has a say in what is kept."""
+"""APD (arXiv 2506.00413): a dLLM drafts from left to right, and an autoregressive model helps to accept."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class APD(Decoder):
                 "decoder.verifier=null: apd needs an autoregressive model with this model's tokenizer; name one with "
                 "decoder.verifier=FOLDER or Hub id"
             )
-        resolve(self.path, option="decoder.verifier")  # better missed now than after the dLLM is loaded
+        resolve(self.path, option="decoder.verifier")  # a missing verifier must be found before the dLLM is loaded
 
     def files(self) -> list[Path]:
         folder = local_folder(self.path) if self.path else None
@@ -87,7 +87,7 @@ class APD(Decoder):
         self.use(load_verifier(self.path, folder, model.device, model.dtype))
 
     def use(self, verifier: Verifier) -> None:
-        """Take a verifier that is loaded already."""
+        """Use a verifier that is loaded already."""
         self._reader, self.verifier = verifier, verifier.module
 
     @torch.inference_mode()
@@ -119,18 +119,18 @@ class APD(Decoder):
         return Decoded(canvas.response.tolist(), trace)
 
     def _recomputed(self, accepted: int) -> int:
-        """How many decided positions are recomputed by the forward after one that accepted so many of them.
+        """Return the number of decided positions that the next forward computes, after one that accepted `accepted`.
 
-        All of these are, as their keys and values are still those of masks; and the window never moves left.
+        It includes the accepted ones, whose stored keys and values are those of masks. The window never moves left.
         """
         return max(self.kv_window, accepted) if self.variant == "paper" else self.kv_window + accepted - 1
 
     def _round(self, logits: Tensor, decided: Tensor, chooser: Chooser, step: int) -> Accepted:
-        """Draft from the dLLM's logits [rows, vocabulary] for the positions after tokens [decided], and accept."""
+        """Return the accepted drafts of the dLLM's logits [rows, vocabulary], which follow tokens [decided]."""
         current, rows, read = len(decided), logits.shape[0], 0
         marginals = chooser.allow(logits)
         draft = chooser.draft(marginals, step, current)
-        holds = torch.ones_like(draft)  # the first draft always does
+        holds = torch.ones_like(draft)  # the first draft is always accepted
         if rows > 1:
             following, read = self._follow(decided, draft)
             choice = chooser.judge(self._mix(marginals[1:], following), step, current + 1)
@@ -142,26 +142,26 @@ class APD(Decoder):
         return Accepted(on_host[0, :count].long().tolist(), on_host[1, :count].tolist(), rows, read)
 
     def _follow(self, decided: Tensor, draft: Tensor) -> tuple[Tensor, int]:
-        """The verifier's logits [rows - 1, vocabulary] after each draft but the last; how many tokens it has read."""
+        """Return the verifier's logits [rows - 1, vocabulary] after each draft but the last, and its tokens' number."""
         unread = decided[self._reader.cached :].to(draft.device, non_blocking=True)
         tokens = torch.cat((unread, draft[:-1]))
         known = tokens.clamp(max=self._reader.vocabulary_size - 1)  # a dLLM's vocabulary may be padded further
         return self._reader.logits(known, last=len(draft) - 1), len(tokens)
 
     def _mix(self, marginals: Tensor, following: Tensor) -> Tensor:
-        """float64 [rows, common vocabulary]: logits of the two distributions' weighted product."""
+        """Return float64 [rows, common vocabulary]: logits of the two distributions' weighted product."""
         common = min(marginals.shape[1], following.shape[1])
         marginals, following = marginals[:, :common], following[:, :common].double()
         mixture = self.mixture_weight * marginals + (1 - self.mixture_weight) * following
-        return torch.where(marginals.isneginf(), marginals, mixture)  # 0 · -inf is no number
+        return torch.where(marginals.isneginf(), marginals, mixture)  # 0 · -inf is NaN
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a round accepted, on the host.
+    """The accepted drafts of one round, on the host.
 
-    confidences: each token's probability among the dLLM's marginals, whatever the temperature; drafts: how many there
-    were; read: how many tokens the verifier read, 0 if it was not asked.
+    confidences: each token's probability among the dLLM's marginals, whatever the temperature; drafts: number of
+    drafts; read: number of tokens that the verifier read, 0 if it was not used.
     """
 
     tokens: list[int]
@@ -174,7 +174,7 @@ class Accepted:
         return len(self.tokens)
 
     def events(self, window: Window, origin: int, step: int) -> list[Event]:
-        """The dLLM's forward, which takes credit for all picks, and the verifier's, if it was asked."""
+        """Return the event of the dLLM's forward with all picks, and of the verifier's forward if there was one."""
         first = window.first_row - origin
         picks = map(Pick, range(first, first + self.count), self.tokens, self.confidences)
         accepted = tuple(int(depth < self.count) for depth in range(1, self.drafts))

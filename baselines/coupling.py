@@ -1,4 +1,4 @@
-"""Universal coupling (APD, arXiv 2506.00413): two models choose tokens with the same noise, so they agree often."""
+"""Universal coupling (APD, arXiv 2506.00413): two models choose tokens with the same noise, so they often agree."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Variant = Literal["paper", "code"]
 
 
 class Chooser:
-    """Which tokens logits choose: the likeliest, or at a temperature T > 0 argmax(logits / T + Gumbel noise).
+    """Chooses tokens: the likeliest, or at a temperature T > 0 argmax(logits / T + Gumbel noise).
 
     At one position draft and mixture have the same noise (universal coupling), so that equal distributions choose equal
-    tokens. Each round has its own: a draft that was rejected has used its noise up, and a token drawn with it once more
-    would be no sample of the new marginal. The mask token is never chosen.
+    tokens. Each round has new noise, because a token drawn again with a rejected draft's noise would not be a sample of
+    the new marginal. The mask token is never chosen.
     """
 
     def __init__(
@@ -33,25 +33,25 @@ class Chooser:
     ) -> None:
         self._settings = settings
         never = (special.mask_id, *(special.end_ids[:1] if settings.eos == "suppress_logits" else ()))
-        # On the device from the start: a copy between two forwards would wait for the first.
+        # Copied to the device once: a copy between two forwards would wait for the first.
         self._never, self._ends = (torch.tensor(ids, device=device) for ids in (never, special.end_ids))
         self._noise = CounterNoise(settings.seed, prompt_ids)
         self._variant = variant
 
     def allow(self, logits: Tensor) -> Tensor:
-        """float64 [rows, vocabulary]: logits (overwritten) without the tokens that are never chosen."""
+        """Return float64 logits [rows, vocabulary] (overwritten), -inf for the tokens that are never chosen."""
         return logits.index_fill_(1, self._never, -torch.inf).double()
 
     def draft(self, marginals: Tensor, step: int, position: int) -> Tensor:
-        """int64 [rows]: tokens of logits [rows, vocabulary] at the positions from `position` on, in round `step`."""
+        """Return int64 [rows]: tokens of logits [rows, vocabulary], at positions from `position` on in round `step`."""
         return self._choose(marginals, step, position, 1.0 if self._variant == "paper" else self._settings.temperature)
 
     def judge(self, mixture: Tensor, step: int, position: int) -> Tensor:
-        """int64 [rows]: the tokens that drafts must equal, of logits as in `draft`."""
+        """Return int64 [rows]: the tokens that drafts must equal; arguments as in `draft`."""
         return self._choose(mixture, step, position, 1.0) if self._variant == "paper" else mixture.argmax(dim=-1)
 
     def is_end(self, tokens: Tensor) -> Tensor:
-        """bool [rows]: whether each of tokens [rows] ends a response."""
+        """Return bool [rows]: whether each of tokens [rows] ends a response."""
         return torch.isin(tokens, self._ends)
 
     def _choose(self, logits: Tensor, step: int, position: int, loudness: float) -> Tensor:

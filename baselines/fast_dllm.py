@@ -1,4 +1,4 @@
-"""Fast-dLLM (arXiv 2505.22618): commit in one step every token that the model is sure enough of."""
+"""Fast-dLLM (arXiv 2505.22618): one step commits every token with a high enough probability."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ Scope = Literal["block", "global"]
 
 
 class FastDLLM(BlockDecoder):
-    """Stepwise decoding in which the logits, not a schedule, say how many tokens a step commits. Lossy.
+    """Stepwise decoding in which the logits, not a schedule, decide how many tokens a step commits. Lossy.
 
     rule: `threshold` commits the first pick and every other mask of the block whose token has a probability of at least
     `threshold`; `factor` commits the n most probable while the n-th has at least 1 - factor / (n + 1).
-    scope: `global` takes the whole response for one block, as the published code does for Dream without a cache.
-    generation.steps and generation.schedule play no part. Raises ValueError naming the option and what was expected.
+    scope: `global` uses the whole response as one block, like the published code for Dream without a cache.
+    generation.steps and generation.schedule have no effect.
+    Raises ValueError naming the option and the expected values.
     """
 
     def __init__(

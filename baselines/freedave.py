@@ -1,4 +1,4 @@
-"""FreeDave (arXiv 2510.00294): draft a chain of static steps, verify it in one forward, keep what agrees."""
+"""FreeDave (arXiv 2510.00294): draft a chain of static steps, verify it in one forward, keep the agreeing part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FreeDave(BlockDecoder):
     """Lossless with one token per step, drafts kept inside the block, and no threshold.
 
     draft_steps: nodes per forward, the current state included; rule: a draft agrees with a target if they are equal, or
-    (`subset`) if all that it fills in is in the target; eager: drafts go on into the blocks that follow;
+    (`subset`) if the target contains all its tokens; eager: drafts continue into later blocks;
     threshold: FreeDave++, whose steps commit all tokens at least that probable, as Fast-dLLM's do.
     Raises ValueError naming the option, its value and what was expected.
     """
@@ -59,7 +59,7 @@ class FreeDave(BlockDecoder):
 
     @property
     def reference(self) -> FastDLLM | None:
-        """FreeDave++ stands to threshold decoding as FreeDave stands to stepwise decoding."""
+        """Threshold decoding for FreeDave++, None (stepwise decoding) for FreeDave."""
         return None if self.commit is None else FastDLLM("threshold", self.commit.threshold)
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
@@ -87,7 +87,7 @@ class FreeDave(BlockDecoder):
         return grow(Forecast(session, current, depth), current, "chain", depth, 1, self.draft_steps, False)
 
     def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
-        """From the last accepted draft on, the furthest that agrees with its target, until none does."""
+        """Return the path of the furthest drafts that agree with the last accepted node's target, until none does."""
         targets, drafts = next_states[:, None], draft.states[None]
         same = drafts == targets
         if self.rule == "subset":

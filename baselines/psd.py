@@ -15,8 +15,8 @@ from ssd.speculation.round_costs import Costs
 class ParallelSelfSpeculative(SelfSpeculative):
     """Lossless relative to its rule: the response is that of stepwise decoding which commits by the same rule.
 
-    rule, threshold, factor: as in Fast-dLLM; the others: as in SSD. Drafts add one token per node, and a step that
-    commits several leads straight to the node that holds them all.
+    rule, threshold, factor: as in Fast-dLLM; the others: as in SSD. Drafts add one token per node. A step that commits
+    several tokens leads directly to the node that contains them all.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Stepwise decoding: one state, one forward, one step. The reference of everything else."""
+"""Stepwise decoding: one state, one forward, one step. All other decoders are compared with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WINO, wide in and narrow out (arXiv 2507.18578): commit readily, take back what a second look does not confirm."""
+"""WINO, wide in and narrow out (arXiv 2507.18578): commit many tokens, revoke those that a second check rejects."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class WINO(BlockDecoder):
     threshold: a forward commits the first pick and every other mask of the block whose token is more probable, up to a
     share of the masks; threshold_back: where it commits several, it masks again what earlier forwards of the block
     committed and what is less probable to a shadow, a mask that stands at the token's position and does not see it.
-    Published with generation.cache=none; with a cache a shadow sees the window that the cache recomputes.
-    generation.steps and generation.schedule play no part. Raises ValueError naming the option and what was expected.
+    Published with generation.cache=none; with a cache a shadow attends to the computed window and the cache.
+    generation.steps and generation.schedule have no effect. Raises ValueError naming the option and what was expected.
     """
 
     def __init__(self, threshold: float = 0.6, threshold_back: float = 0.9) -> None:
@@ -56,14 +56,14 @@ class WINO(BlockDecoder):
             )
 
     def _decode_block(self, session: DecodeSession, block: Block, trace: Trace, step: int) -> int:
-        """Fill the block. Its first forward finds nothing committed, so that there is nothing for shadows to judge."""
+        """Fill the block. Its first forward needs no shadows, because nothing is committed yet."""
         canvas, mask_id = session.canvas, session.canvas.special.mask_id
-        state = canvas.tokens[block.start : block.stop]  # a view: what it gains, the canvas gains
+        state = canvas.tokens[block.start : block.stop]  # a view: writing to it writes to the canvas
         first = block.start - canvas.prompt_length
         kind, scores, context = session.open(Draft.of_state(state, step), block)
         rows, spare = canvas.length, 0
-        # Each forward commits at least one token and takes back fewer than the one before it committed, so that n
-        # forwards leave at least n tokens: a block needs no more forwards than it has positions.
+        # Each forward commits at least one token and revokes fewer than the forward before committed. After n forwards
+        # at least n tokens remain, so a block needs no more forwards than it has positions.
         for _ in range(len(state)):
             masked = state == mask_id
             ranking = session.rule.rank(scores.node(0), masked[None], block)
@@ -81,25 +81,25 @@ class WINO(BlockDecoder):
         return step + len(state)
 
     def _doubted(self, scores: Scores, committed: Tensor) -> list[int]:
-        """Rows whose committed token is less probable to its shadow than threshold_back, the least probable first."""
+        """Return rows whose committed token has a probability below threshold_back at its shadow, the lowest first."""
         probability = torch.where(committed, scores.other_probability[-1], torch.inf)
         return probability.argsort(stable=True)[: int((probability < self.threshold_back).sum())].tolist()
 
 
 def most_accepted(masks: int) -> int:
-    """How many of a block's masks one forward may fill, as published: 70 %, but 5 at least and 20 at most."""
+    """Return the most masks of a block that one forward may fill, as published: 70 %, at least 5 and at most 20."""
     return min(max(masks * 7 // 10, 5), 20)
 
 
 def look_twice(session: DecodeSession, block: Block, state: Tensor, context: KVCache | None) -> Scores:
-    """One forward over the canvas and the shadows of a block: scores [2, rows] of the block's rows and of its shadows.
+    """Return scores [2, rows] of a block's rows and of their shadows, from one forward.
 
-    Beside its own token, each shadow gives the probability of the one that stands in state [rows].
+    Each shadow also has the probability of the current token in state [rows].
     """
     window = block.window
     tokens = session.canvas.tokens[window.start : window.stop]
     logits = session.model.window_with_shadow(tokens, window, context)
     pair = state.expand(2, -1)
     masked, step = pair == session.canvas.special.mask_id, torch.zeros(2, dtype=torch.int64)
-    judged = pair.to(logits.device, non_blocking=True)  # or the host would wait here for the forward
+    judged = pair.to(logits.device, non_blocking=True)  # a blocking copy would wait for the forward
     return session.rule.score(logits, masked, step, block, window.first_row, False, judged=judged)

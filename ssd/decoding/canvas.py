@@ -1,4 +1,4 @@
-"""The canvas of one sample, its blocks, and the windows that each cache mode recomputes for a block."""
+"""The canvas of one sample, its blocks, and the windows that each cache mode computes for a block."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ssd.modeling.kv_cache import Window
 
 @dataclass(frozen=True)
 class Block:
-    """Response positions [start, stop) in canvas coordinates, with the windows of its forwards.
+    """Response positions [start, stop) in the canvas, with the windows of the block's forwards.
 
-    States cover [start, span_stop): the block, and more only where a decoder drafts into the blocks that follow.
-    refresh: the window and rows of the block's first forward; window: of all the others.
+    States cover [start, span_stop): the block, and later blocks only if a decoder drafts into them.
+    refresh: the window and rows of the block's first forward; window: those of all other forwards.
     """
 
     index: int
@@ -47,7 +47,7 @@ class Canvas:
         return self.tokens[self.prompt_length :]
 
     def blocks(self, settings: GenerationSettings, logits_shift: int, lookahead: int = 0) -> Iterator[Block]:
-        """The blocks from left to right, each spanning up to `lookahead` of the blocks after it."""
+        """Yield the blocks from left to right; their states include up to `lookahead` later blocks."""
         for index in range(settings.blocks):
             start = self.prompt_length + index * settings.block_length
             yield block_at(index, start, self.length, settings, logits_shift, lookahead)
@@ -58,24 +58,25 @@ class Canvas:
         return bool(torch.isin(self.tokens[block.start : block.stop], ends).all())
 
     def fill_after(self, block: Block) -> int:
-        """Fill all positions after a block with EOS; returns how many."""
+        """Fill all positions after a block with EOS. Returns their number."""
         rest = self.tokens[block.stop :]
         rest.fill_(self.special.fill_id)
         return rest.shape[0]
 
 
 def commits_block_start(settings: GenerationSettings, logits_shift: int) -> bool:
-    """Whether the refresh forward commits a block's first position whatever its confidence (shifted logits, cached)."""
+    """Whether the refresh forward always commits a block's first position (shifted logits with a cache)."""
     return logits_shift > 0 and settings.cache != "none" and settings.block_start == "commit_first"
 
 
 def block_at(
     index: int, start: int, length: int, settings: GenerationSettings, logits_shift: int, lookahead: int = 0
 ) -> Block:
-    """The windows of a block: `none` recomputes the canvas, `prefix` block and suffix, `dual` the span (2505.22618).
+    """Return the block at `start` with its windows (arXiv 2505.22618).
 
-    With shifted logits the block's first position is predicted from outside the block: either the refresh forward
-    commits it, or (`ranked`) the window begins that much earlier.
+    Cache `none` computes the whole canvas, `prefix` the block and everything after it, `dual` the span.
+    With shifted logits, the prediction of the block's first position is made outside the block. Either the refresh
+    forward commits that position, or (`ranked`) the window begins earlier.
     """
     stop = start + settings.block_length
     span_stop = min(stop + lookahead * settings.block_length, length)
@@ -97,17 +98,17 @@ def block_at(
 def check_prompt(
     prompt_ids: Sequence[int], settings: GenerationSettings, special: SpecialTokens, model: ModelConfig
 ) -> None:
-    """Raise ValueError for a prompt that cannot be decoded, before any forward is spent on it."""
+    """Raise ValueError for a prompt that cannot be decoded."""
     if not prompt_ids:
-        raise ValueError("the prompt is empty; a response needs at least one prompt token to stand on")
+        raise ValueError("the prompt is empty; a response needs at least one prompt token")
     if special.mask_id in prompt_ids:
         where = list(prompt_ids).index(special.mask_id)
         raise ValueError(
-            f"the prompt holds the mask id {special.mask_id} at position {where}; prompts must be unmasked"
+            f"the prompt contains the mask id {special.mask_id} at position {where}; prompts must be unmasked"
         )
     outside = [token for token in prompt_ids if not 0 <= token < model.vocabulary_size]
     if outside:
-        raise ValueError(f"prompt id {outside[0]} lies outside the model's vocabulary of {model.vocabulary_size}")
+        raise ValueError(f"prompt id {outside[0]} is outside the model's vocabulary of {model.vocabulary_size}")
     needed = len(prompt_ids) + settings.gen_length
     if needed > model.context_length:
         raise ValueError(

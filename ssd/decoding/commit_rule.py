@@ -1,4 +1,4 @@
-"""Parallel commit rules: how many of its ranked picks a step commits when the logits decide, not a schedule."""
+"""Parallel commit rules: the logits, not a schedule, decide how many picks a step commits."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ CommitName = Literal["threshold", "factor"]
 
 
 class CommitRule(ABC):
-    """Which masks a step commits beside the first pick, which it always commits."""
+    """Interface of commit rules. A step commits its first pick, and all masked rows that pass."""
 
     @abstractmethod
     def margins(self, probability: Tensor) -> Tensor:
-        """float64 [nodes, rows]: by how much each row's probability exceeds what the rule asks of it.
+        """Return float64 [nodes, rows]: each row's probability minus the one that the rule requires.
 
         probability: float64 [nodes, rows], of the token that a pick would commit; -inf where nothing is masked.
         """
 
     def passes(self, probability: Tensor) -> Tensor:
-        """bool [nodes, rows]: the rows that pass."""
+        """Return bool [nodes, rows]: the rows that pass."""
         return self.margins(probability) >= 0
 
 
 @dataclass(frozen=True)
 class Threshold(CommitRule):
-    """A row passes if its probability reaches the threshold (Fast-dLLM, arXiv 2505.22618)."""
+    """A row passes if its probability is at least the threshold (Fast-dLLM, arXiv 2505.22618)."""
 
     threshold: float
 
@@ -42,8 +42,10 @@ class Threshold(CommitRule):
 
 @dataclass(frozen=True)
 class Factor(CommitRule):
-    """The n-th most probable row passes while its probability c_n >= 1 - factor / (n + 1), and all before it pass
-    (Fast-dLLM, arXiv 2505.22618)."""
+    """The n-th most probable row passes if its probability is at least 1 - factor / (n + 1) and all before it pass.
+
+    See Fast-dLLM, arXiv 2505.22618.
+    """
 
     factor: float
 
@@ -58,7 +60,7 @@ class Factor(CommitRule):
 
 
 def commit_rule(rule: CommitName, threshold: float, factor: float) -> CommitRule:
-    """The rule of a decoder's options. Raises ValueError naming the option, its value and what was expected."""
+    """Return the rule of a decoder's options. Raises ValueError naming the option, its value and the expected ones."""
     if rule not in get_args(CommitName):
         raise ValueError(f"decoder.rule={rule!r}: expected one of {', '.join(get_args(CommitName))}")
     for name, value in (("threshold", threshold), ("factor", factor)):

@@ -1,12 +1,13 @@
-"""What a decoder is, and the one decoding loop: refresh a block, then draft, evaluate, accept and commit."""
+"""The interface of decoders, and the one decoding loop: refresh a block, then draft, compute, accept and commit."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,23 +27,39 @@ from ssd.modeling.forwards import DiffusionModel
 
 @dataclass(frozen=True)
 class Decoded:
-    """A response and how it came about."""
+    """A response and the trace of its decoding."""
 
     response_ids: list[int]
     trace: Trace
 
 
 class Decoder(ABC):
-    """Anything that turns a prompt into a response and a trace. Decoders return; they do not print or time."""
+    """Interface of decoders: from a prompt to a response and a trace. A decoder does not print or measure time."""
 
     in_block_order = True
-    """Whether picks are only ever made in the leftmost unfinished block."""
+    """Whether all picks are in the leftmost unfinished block."""
     needs_verifier = False
-    """Whether `load` brings a second model."""
+    """Whether `load` loads a second model."""
     needs_timing = False
-    """Whether `load` measures what forwards cost, and drafts depend on it."""
+    """Whether `load` measures the cost of forwards, and drafts depend on it."""
     verifier: nn.Module | None = None
-    """A second model that the decoder asks; its forwards are counted and timed apart."""
+    """A second model; its forwards are counted and timed separately."""
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        decoder = super().__new__(cls)
+        decoder._arguments = arguments, options
+        return decoder
+
+    def __repr__(self) -> str:
+        """Return the class with all options of its constructor, defaults included."""
+        positional, named = self._arguments
+        bound = signature(type(self).__init__).bind(self, *positional, **named)
+        bound.apply_defaults()
+        options = bound.signature.parameters.values()
+        names = [option.name for option in options if option.kind is option.POSITIONAL_OR_KEYWORD][1:]  # without self
+        values = bound.arguments | self.resolved()
+        return f"{type(self).__name__}({', '.join(f'{name}={values[name]!r}' for name in names)})"
 
     @abstractmethod
     def decode(
@@ -56,53 +73,53 @@ class Decoder(ABC):
 
     @property
     def most_nodes(self) -> int:
-        """The most states that a window forward of this decoder ever evaluates at once."""
+        """The largest number of states in one window forward of this decoder."""
         return 1
 
     @property
     def reference(self) -> BlockDecoder | None:
-        """What this decoder is compared with; None: stepwise decoding."""
+        """The decoder that this one is compared with; None: stepwise decoding."""
         return None
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:  # noqa: B027
-        """Raise ValueError, before any weight is loaded, for settings or a model that this decoder cannot take."""
+        """Raise ValueError for settings or a model that this decoder does not support. Runs before loading."""
 
     def caveat(self, settings: GenerationSettings) -> str | None:
-        """Why these options and settings make a decoder lossy that is lossless otherwise; None if they do not."""
+        """Return the reason if these settings make a lossless decoder lossy, otherwise None."""
         return None
 
     def resolved(self) -> dict[str, Any]:
-        """Options that can be left to the decoder, as it takes them, so that equal runs have equal ids."""
+        """Return the values of options that null leaves to the decoder, so that equal runs have equal ids."""
         return {}
 
     def files(self) -> list[Path]:
-        """The files, beside the model's, that the decoder's results depend on."""
+        """Return the files, other than the model's, that the decoder's results depend on."""
         return []
 
     def load(  # noqa: B027
         self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload
     ) -> None:
-        """Load what the decoder needs beside the model, which came from `folder`; called once, before decoding."""
+        """Load everything else that the decoder needs. Called once before decoding; folder: the model's."""
 
     @property
     def most_steps(self) -> int | None:
-        """Steps of the reference that one forward can make if every draft is right; None: this decoder drafts none."""
+        """The most steps of the reference per forward, reached if every draft is right; None: it drafts nothing."""
         return None
 
     def measured(self) -> dict[str, Any]:
-        """What `load` measured and decoding depends on, as plain data to be stored with the run."""
+        """Return measurements of `load` that decoding depends on, as plain data; they are stored with the run."""
         return {}
 
     def restore(self, measured: dict[str, Any]) -> None:  # noqa: B027
-        """Take what the run measured when it began, in place of measuring anew; called before `load`."""
+        """Use the measurements of the run's beginning instead of new ones; called before `load`."""
 
 
 @dataclass
 class BlockState:
-    """A block in progress, on the host: what is committed, and the current scores for what is not.
+    """A block in progress, on the host.
 
-    state, masked: [span]; scores: of one node, for this very state or the one its last picks were read from;
-    step: the step that the next picks belong to.
+    state: int64 [span]; masked: bool [span], where the state has masks; scores: of one node, computed for this state or
+    for the state before its last picks; step: of the next picks.
     """
 
     block: Block
@@ -117,30 +134,30 @@ class BlockState:
 
 
 class BlockDecoder(Decoder):
-    """Semi-autoregressive decoding. A subclass says which states to evaluate and which of them to believe."""
+    """Semi-autoregressive decoding. A subclass chooses the states to compute and the accepted path among them."""
 
     commit: CommitRule | None = None
-    """Says how many picks a step commits; None: the schedule."""
+    """The rule for the number of picks per step; None: the schedule decides."""
     runner_up = False
-    """Whether drafts look at second-best tokens."""
+    """Whether drafts use second-best tokens."""
 
     def new_draft_state(self) -> Any:
-        """What `draft` and `accept` find in `session.draft_state`: a new one for every response."""
+        """Return the `session.draft_state` of a new response, for `draft` and `accept`."""
         return None
 
     def draft(self, session: DecodeSession, current: BlockState) -> Draft:
-        """The states to evaluate next; the current state alone unless overridden."""
+        """Return the states to compute next; by default the current state alone."""
         return Draft.of_state(current.state, current.step)
 
     def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
-        """The path of believed nodes from node 0 on; the last one's own picks are the bonus.
+        """Return the accepted path: nodes from node 0 on. The last node's own picks are the bonus.
 
-        next_states: int64 [nodes, span], next_steps: int64 [nodes]: where each node's own scores lead it.
+        next_states: int64 [nodes, span], next_steps: int64 [nodes]: the state and step after each node's own picks.
         """
         return [0]
 
     def lookahead(self, settings: GenerationSettings) -> int:
-        """How many blocks after the current one drafts may reach into."""
+        """Return the number of blocks after the current one that drafts may include."""
         return 0
 
     @torch.inference_mode()
@@ -168,13 +185,13 @@ class BlockDecoder(Decoder):
         return Decoded(canvas.response.tolist(), trace)
 
     def _decode_block(self, session: DecodeSession, block: Block, trace: Trace, step: int) -> int:
-        """Fill the block from `step` on; returns the step at which it was full."""
+        """Fill the block, beginning at `step`. Returns the step at which it was full."""
         canvas = session.canvas
         first = block.start - canvas.prompt_length
         draft = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), step)
         kind, scores, context = session.open(draft, block)
         rows, current = canvas.length, None
-        # The other rankings' confidence is a position's, whichever of its tokens is drafted.
+        # With the other rankings, confidence belongs to the position and not to the drafted token.
         by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
         while True:
             ranking = session.rank(scores, draft, block)
@@ -185,7 +202,7 @@ class BlockDecoder(Decoder):
             last = path[-1]
             state = next_states[last]
             left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence)
-            if torch.equal(state, draft.states[0]):  # commitments are what bounds this loop
+            if torch.equal(state, draft.states[0]):  # otherwise the loop might never end
                 raise RuntimeError(f"{type(self).__name__} spent a forward that committed nothing, at {left.event()}")
             trace.note(left.event)
             masked = state == canvas.special.mask_id

@@ -1,4 +1,4 @@
-"""A draft: the states that one forward evaluates."""
+"""A draft: the states that one forward computes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Draft:
-    """Nodes of one forward. Node 0 is the current state; each other node is a state that drafted picks lead to.
+    """Nodes of one forward. Node 0 is the current state; every other node is the state after drafted picks.
 
-    states: int64 [nodes, block]; steps: int64 [nodes], the step that each node's own picks belong to;
-    depths: how many steps ahead of node 0 each node stands.
+    states: int64 [nodes, block]; steps: int64 [nodes], the step of each node's own picks;
+    depths: number of steps from node 0 to each node.
     """
 
     states: Tensor
@@ -22,7 +22,7 @@ class Draft:
 
     @classmethod
     def of_state(cls, state: Tensor, step: int) -> Draft:
-        """The current state alone: what stepwise decoding evaluates."""
+        """Return the current state alone, as in stepwise decoding."""
         return cls(state[None], torch.tensor([step]), (0,))
 
     @property

@@ -1,4 +1,4 @@
-"""What a forward drafted: kept as the tensors that decoding has anyway, made plain data only when somebody asks."""
+"""Records of drafts: they keep decoding's own tensors, and become plain data only on request."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ssd.decoding.scores import Scores
 
 
 class DraftedNode(NamedTuple):
-    """A state that one forward evaluated beside the current state.
+    """A drafted state of one forward.
 
-    picks: (position, token) of all that it holds more than the current state, positions counted from the response's
-    start; confidence: the least of its picks'; accepted: whether it lies on the believed path.
+    picks: (position, token) of all picks beyond the current state, positions counted from the response's start;
+    confidence: the smallest of its picks; accepted: whether it is on the accepted path.
     """
 
     depth: int
@@ -27,12 +27,12 @@ class DraftedNode(NamedTuple):
 
 @dataclass(frozen=True)
 class DraftRecord:
-    """The draft of one forward and how it fared.
+    """The draft of one forward and its accepted path.
 
-    path: the believed nodes; first: the response position of the states' first row; confidence: float64 [span], of the
+    path: the accepted nodes; first: the response position of the states' first row; confidence: float64 [span], of the
     current scores when it was drafted; other_token, other_confidence: [span], the runner-up and its own confidence,
-    None unless one was asked for and a confidence is a token's, not a position's. Where tokens are sampled, a later
-    step may draft another token than the one in hand; it counts with the confidence of the one in hand.
+    None unless it was requested and confidence belongs to tokens, not positions. Where tokens are sampled, a later
+    step may draft another token than the current one; its record has the current one's confidence.
     """
 
     draft: Draft
@@ -44,9 +44,9 @@ class DraftRecord:
 
     @classmethod
     def of(cls, draft: Draft, path: Sequence[int], first: int, scores: Scores, runner_up: bool) -> DraftRecord:
-        """The record of a draft that was made from the scores of one node.
+        """Return the record of a draft that was made from the scores of one node.
 
-        Copies a row or three, because a view would keep the scores of all nodes alive.
+        It copies up to three rows, because a view would keep the scores of all nodes in memory.
         """
         confidence = scores.confidence[0].clone()
         if not runner_up:
@@ -55,7 +55,7 @@ class DraftRecord:
         return cls(draft, tuple(path), first, confidence, *others)
 
     def nodes(self) -> list[DraftedNode]:
-        """The drafted nodes, in the order in which they were evaluated."""
+        """Return the drafted nodes, in the draft's order."""
         return [self._node(node) for node in range(1, self.draft.nodes)]
 
     def _node(self, node: int) -> DraftedNode:
@@ -65,5 +65,5 @@ class DraftRecord:
         if self.other_token is not None and self.other_confidence is not None:
             confidence = self.other_confidence[rows].where(tokens == self.other_token[rows], confidence)
         picks = tuple(zip((rows + self.first).tolist(), tokens.tolist(), strict=True))
-        # A node without picks of its own is the current state once more, of which there is nothing to doubt.
+        # A node without picks of its own repeats the current state, which is certain.
         return DraftedNode(self.draft.depths[node], picks, min(confidence.tolist(), default=1.0), node in self.path)

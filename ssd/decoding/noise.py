@@ -1,4 +1,4 @@
-"""Counter-based randomness: a pure function of (seed, prompt, step, position, token), so that drafts can foresee it."""
+"""Counter-based randomness: a pure function of (seed, prompt, step, position, token), so that drafts know it early."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
 class CounterNoise:
-    """Random numbers keyed by seed and prompt (SplitMix64, Steele et al. 2014, as the mixing function)."""
+    """Random numbers for one seed and prompt. The mixing function is SplitMix64 (Steele et al. 2014)."""
 
     def __init__(self, seed: int, prompt_ids: Sequence[int]) -> None:
         text = f"{seed}:{','.join(map(str, prompt_ids))}"
@@ -22,11 +22,11 @@ class CounterNoise:
         self._key = int.from_bytes(digest[:8], "big", signed=True)
 
     def uniform(self, step: Tensor, position: Tensor) -> Tensor:
-        """float64 in [0, 1) for broadcastable int64 tensors of steps and absolute positions."""
+        """Return float64 in [0, 1) for broadcastable int64 tensors of steps and absolute positions."""
         return _to_unit(self._state(step, position))
 
     def gumbel(self, step: Tensor, position: Tensor, vocabulary: int) -> Tensor:
-        """float64 [..., vocabulary]: standard Gumbel noise for every token, of steps and positions as in `uniform`."""
+        """Return float64 [..., vocabulary]: standard Gumbel noise for every token; step, position: see `uniform`."""
         token = torch.arange(1, vocabulary + 1, device=position.device)
         unit = _to_unit(_mix(self._state(step, position)[..., None] + token * _GOLDEN))
         return unit.log_().neg_().log_().neg_()
@@ -46,5 +46,5 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def _shift_right(x: Tensor, bits: int) -> Tensor:
-    """Logical shift: torch's own keeps the sign."""
+    """Return a logical shift; torch's own keeps the sign."""
     return torch.bitwise_right_shift(x, bits) & ((1 << (64 - bits)) - 1)

@@ -1,4 +1,4 @@
-"""What a forward left behind: kept as the tensors that decoding has anyway, made an event only when somebody asks."""
+"""Records of forwards: they keep decoding's own tensors, and become events only on request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ssd.decoding.trace import Event, Kind, Pick
 
 @dataclass(frozen=True)
 class ForwardRecord:
-    """One forward of a block, the ranking of its nodes, and the path of nodes that were believed.
+    """One forward of a block, the ranking of its nodes, and the accepted path.
 
-    rows: of the window; first: the response position of the states' first row; next_state: int64 [span], what the
-    last believed node's picks lead to; confidence: float64 [nodes, span].
+    rows: of the window; first: the response position of the states' first row; next_state: int64 [span], the state
+    after the last accepted node's picks; confidence: float64 [nodes, span].
     """
 
     kind: Kind
@@ -31,7 +31,7 @@ class ForwardRecord:
     confidence: Tensor
 
     def event(self) -> Event:
-        """Its picks are what the states along the path gained, in the order of their rankings."""
+        """Return the event. Its picks are the tokens that each state of the path adds, in the order of the rankings."""
         before, order = self.draft.states[self.path], self.ranking.order[self.path]
         after = torch.cat((before[1:], self.next_state[None]))
         gained = (after != before).gather(1, order)

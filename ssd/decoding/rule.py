@@ -37,28 +37,28 @@ class Ranking:
 
     @property
     def count(self) -> Tensor:
-        """int64 [nodes]: how many picks the step commits."""
+        """int64 [nodes]: number of picks that the step commits."""
         return torch.minimum(torch.maximum(self.passing, self.minimum), self.masks)
 
     def rows(self, node: int) -> list[int]:
-        """The rows that the step commits in one node, in the order of the ranking."""
+        """Return the rows that the step commits in one node, in the order of the ranking."""
         return self.order[node, : int(self.count[node])].tolist()
 
     def apply(self, states: Tensor, tokens: Tensor) -> Tensor:
-        """States [nodes, rows] after each node's own step has filled in `tokens` [nodes, rows]."""
+        """Return states [nodes, rows] in which each node's own step has filled in `tokens` [nodes, rows]."""
         chosen = torch.arange(states.shape[1]) < self.count[:, None]
         picked = torch.zeros_like(chosen).scatter_(1, self.order, chosen)
         return torch.where(picked, tokens, states)
 
 
 class SteppingRule:
-    """How one response is stepped: tokens, confidence, order, and number of picks of every step.
+    """The stepping rule of one response: tokens, confidence, order, and number of picks of every step.
 
     Orders are total: confidence descending, then position ascending; a row's token is the lowest id among the most
     likely. Rankings: LLaDA's low_confidence and random remasking (arXiv 2502.09992), Dream's maskgit_plus, topk_margin,
-    entropy and origin (arXiv 2508.15487). Without a commit rule the schedule says how many picks a step commits, and
-    steps are counted; with one, the logits say it, and a step is named by how many positions of its block are decided,
-    so that a state alone tells which step it stands before.
+    entropy and origin (arXiv 2508.15487). Without a commit rule the schedule decides the number of picks, and steps are
+    counted. With a commit rule the logits decide it, and a step's number is the number of committed positions in its
+    block, so that it follows from the state alone.
     """
 
     def __init__(
@@ -90,24 +90,23 @@ class SteppingRule:
         runner_up: bool,
         judged: Tensor | None = None,
     ) -> Scores:
-        """Scores of logits [nodes, rows, vocabulary] (overwritten) for states that stand before `step` [nodes].
+        """Return scores of logits [nodes, rows, vocabulary] (overwritten), for states before `step` [nodes].
 
-        masked: [nodes, span], which of the states' positions hold the mask;
-        judged: int64 [nodes, rows] on the logits' device, tokens to fetch the probability of in the runner-up's place.
+        masked: bool [nodes, span], the masked positions of the states; runner_up, judged: see `Scorer.score`.
         """
         settled = self._settle(masked, step, block)
         return self.scorer.score(logits, settled, self._first_step(block), first_position, runner_up, judged)
 
     def foresee(self, scores: Scores, steps: Tensor, block: Block, runner_up: bool) -> Scores:
-        """What one node's scores would be at `steps` [steps] of the block if its logits never changed."""
+        """Return one node's scores at later `steps` [steps] of the block with unchanged logits."""
         return self.scorer.foresee(scores, steps, self._first_step(block), runner_up)
 
     def perturbed(self, logits: Tensor, step: Tensor, block: Block, first_position: int) -> Tensor:
-        """Logits [nodes, rows, vocabulary] with the noise of their step: the largest entry is the token."""
+        """Return logits [nodes, rows, vocabulary] with the noise of their step; the largest entry is the token."""
         return self.scorer.perturbed(logits, step, self._first_step(block), first_position)
 
     def rank(self, scores: Scores, masked: Tensor, block: Block) -> Ranking:
-        """Rank the masked rows [nodes, span] of states by scores of the step they stand before."""
+        """Return the ranking of the masked rows [nodes, span], by scores of the states' next step."""
         ranking, step = self.settings.ranking, scores.step
         pickable = self._pickable(masked)
         passing, minimum = torch.zeros_like(step), self._counts[step] if self.commit is None else torch.ones_like(step)
@@ -138,20 +137,20 @@ class SteppingRule:
         return Ranking(order, passing, minimum, masks, step, next_step)
 
     def certainty(self, scores: Scores) -> Tensor:
-        """float64 [nodes, rows]: confidence on a scale where equal gaps mean equal odds of staying ahead.
+        """Return float64 [nodes, rows]: -log(1 - confidence), or -log(entropy).
 
-        It is -log of the doubt, because confidences near 1 (and entropies near 0) reshuffle in proportion to it.
+        On this scale equal gaps mean equal odds that two rows keep their order, also near confidence 1.
         """
         doubt = -scores.confidence if self.settings.ranking == "entropy" else 1 - scores.confidence
         return -doubt.clamp(min=1e-17).log()
 
     @property
     def order_is_certain(self) -> bool:
-        """Whether the order of coming picks is known in advance (it comes from noise, not from confidence)."""
+        """Whether the order of later picks is known early, because it depends on noise and not on confidence."""
         return self.settings.ranking in ("random", "origin")
 
     def _settle(self, masked: Tensor, step: Tensor, block: Block) -> Tensor:
-        """The step in which each state's next picks are made: steps that commit nothing cost no forward."""
+        """Return the step of each state's next picks. Steps without picks are skipped, so that they cost no forward."""
         if self.commit is not None:
             return (~masked).sum(dim=1)
         unfinished = masked.any(dim=1)
@@ -164,7 +163,7 @@ class SteppingRule:
         return settled
 
     def _scheduled(self, pickable: Tensor, step: Tensor, block: Block) -> Tensor:
-        """int64 [nodes]: how many picks the schedule lets each state commit in `step`, whatever the logits."""
+        """Return int64 [nodes]: the number of picks that the schedule allows each state in `step`."""
         if self.settings.ranking != "origin":
             return self._counts[step]
         moved = (self._uniform(step, block) < self._rates[step][:, None]) & pickable
@@ -173,18 +172,18 @@ class SteppingRule:
         return moved.sum(dim=1)
 
     def _pickable(self, masked: Tensor) -> Tensor:
-        """bool [nodes, span]: the masked rows of each state's first unfinished block."""
+        """Return bool [nodes, span]: the masked rows of each state's first unfinished block."""
         if not self._spans(masked):
             return masked
         part = self._part(masked)
         return masked & (part == part.amin(dim=1, keepdim=True))
 
     def _spans(self, masked: Tensor) -> bool:
-        """Whether states reach beyond one block."""
+        """Whether states include more than one block."""
         return masked.shape[1] > self.settings.block_length
 
     def _part(self, masked: Tensor) -> Tensor:
-        """int64 [nodes, span]: which block each masked row belongs to; later than all for rows that are not masked."""
+        """Return int64 [nodes, span]: the block of each masked row; a number above all blocks for other rows."""
         rows, length = masked.shape[1], self.settings.block_length
         return torch.where(masked, torch.arange(rows) // length, rows)
 

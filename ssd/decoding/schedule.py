@@ -1,4 +1,4 @@
-"""How many picks each step of a block commits (LLaDA's uniform schedule, Dream's time schedule)."""
+"""Schedules: the number of picks in each step of a block (LLaDA's uniform one, Dream's time schedule)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ DREAM_EPSILON = 1e-3
 
 
 def uniform_counts(masks: int, steps: int) -> list[int]:
-    """floor(masks / steps) picks in each step, one more in the first masks mod steps (LLaDA, arXiv 2502.09992)."""
+    """Return floor(masks / steps) picks per step, one more in the first masks mod steps (LLaDA, arXiv 2502.09992)."""
     share, rest = divmod(masks, steps)
     return [share + (step < rest) for step in range(steps)]
 
 
 def transfer_rates(steps: int) -> list[float]:
-    """1 - t[i+1]/t[i] for t from 1 to 1e-3 in equal strides; the last step takes all that is left (Dream)."""
+    """Return 1 - t[i+1]/t[i] for t from 1 to 1e-3 in equal steps; the last rate is 1 (Dream, arXiv 2508.15487)."""
     times = [1 + (DREAM_EPSILON - 1) * i / steps for i in range(steps + 1)]
     rates = [1 - after / before for before, after in pairwise(times)]
     return [*rates[:-1], 1.0]
 
 
 def dream_counts(masks: int, steps: int) -> list[int]:
-    """int(masks · rate) picks in each step (Dream, arXiv 2508.15487, its published sampler)."""
+    """Return int(masks · rate) picks per step, as in Dream's published sampler (arXiv 2508.15487)."""
     counts = []
     for rate in transfer_rates(steps):
         counts.append(int(masks * rate))
@@ -31,5 +31,5 @@ def dream_counts(masks: int, steps: int) -> list[int]:
 
 
 def step_counts(schedule: Literal["uniform", "dream"], masks: int, steps: int) -> list[int]:
-    """Picks per step of one block; they add up to `masks`. A step of 0 picks costs no forward in this project."""
+    """Return the picks of each step of one block; their sum is `masks`. A step of 0 picks costs no forward."""
     return uniform_counts(masks, steps) if schedule == "uniform" else dream_counts(masks, steps)

@@ -1,4 +1,4 @@
-"""What a forward's logits say, reduced on the device and brought to the host in one copy."""
+"""Scores: a forward's logits, reduced on the device and copied to the host at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class KeptLogits:
-    """Logits that stay on the device, because at a temperature above 0 later steps draw other tokens from them.
+    """Logits that stay on the device: at a temperature above 0, later steps draw other tokens from them.
 
-    values: [nodes, rows, vocabulary]; first_position: of their first row, in the canvas.
+    values: [nodes, rows, vocabulary]; first_position: the first row's position in the canvas.
     """
 
     values: Tensor
@@ -23,11 +23,11 @@ class KeptLogits:
 
 @dataclass(frozen=True)
 class Scores:
-    """Per node and block position, on the host: the token a pick would commit, and how sure the model is.
+    """Per node and block position, on the host: the token that a pick would commit, and its confidence.
 
-    step: int64 [nodes], the step that picks from these scores belong to; token: int64 [nodes, rows];
-    confidence: float64 [nodes, rows], what the ranking sorts by; probability: float64 [nodes, rows], the token's own;
-    other_token, other_probability: the runner-up's, where asked for.
+    step: int64 [nodes], the step of picks from these scores; token: int64 [nodes, rows];
+    confidence: float64 [nodes, rows], the key of the ranking; probability: float64 [nodes, rows], of the token;
+    other_token, other_probability: of the second-best token, if requested.
     """
 
     step: Tensor
@@ -40,26 +40,35 @@ class Scores:
 
     @classmethod
     def to_host(cls, step: Tensor, *fields: Tensor, kept: KeptLogits | None = None) -> Scores:
-        """The fields in order, in a single copy from the device; token ids are exact in float64."""
+        """Return scores of the fields in order, in one copy from the device. Token ids are exact in float64.
+
+        Raises FloatingPointError if logits were not finite.
+        """
         host = torch.stack([field.double() for field in fields]).cpu()
         if torch.isnan(host[1:3]).any():
             raise FloatingPointError("the model's logits are not finite; try runtime.dtype=float32")
         return cls(step, host[0].long(), host[1], host[2], host[3].long(), host[4], kept)
 
     def node(self, index: int) -> Scores:
-        """The scores of one node, still with a nodes axis: [1, rows]."""
+        """Return the scores of one node, still with a nodes axis: [1, rows]."""
         kept = self.kept and replace(self.kept, values=self.kept.values[index : index + 1])
         alone = self._each(lambda field: field[index : index + 1])
         return replace(alone, step=self.step[index : index + 1], kept=kept)
 
     def at(self, steps: Tensor) -> Scores:
-        """One node's scores seen as those of several steps [steps] (views, no copies)."""
+        """Return one node's scores as those of several steps [steps] (views, no copies)."""
         return replace(self._each(lambda field: field.expand(len(steps), -1)), step=steps)
 
     def lead_with(self, rows: int) -> Scores:
-        """Prepend `rows` positions that this forward cannot predict and that are never masked."""
+        """Return the scores with `rows` positions prepended, which are never masked and not predicted here."""
         return self._each(lambda field: F.pad(field, (rows, 0))) if rows else self
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Scores:
-        names = ("token", "confidence", "probability", "other_token", "other_probability")
-        return replace(self, **{name: change(getattr(self, name)) for name in names})
+        return replace(
+            self,
+            token=change(self.token),
+            confidence=change(self.confidence),
+            probability=change(self.probability),
+            other_token=change(self.other_token),
+            other_probability=change(self.other_probability),
+        )

@@ -15,12 +15,11 @@ _LAST = torch.finfo(torch.float64).min
 
 
 class Scorer:
-    """Which token a pick of each row would commit, and its confidence.
+    """Computes the token that a pick of each row would commit, and its confidence.
 
-    The mask token is never predicted. At temperature T > 0 a token is argmax(logit / T + Gumbel noise), which is a
-    sample of softmax(logit / T), and the noise is a function of seed, prompt, step and position. LLaDA (arXiv
-    2502.09992) keeps the confidence of the plain logits; Dream (arXiv 2508.15487) takes that of the distribution it
-    samples from, after T, top-k and top-p.
+    The mask token is never predicted. At temperature T > 0 a token is argmax(logit / T + Gumbel noise), a sample of
+    softmax(logit / T). The noise is a function of seed, prompt, step and position. LLaDA (arXiv 2502.09992) takes
+    confidence from the plain logits; Dream (arXiv 2508.15487) from the sampled distribution, after T, top-k and top-p.
     """
 
     def __init__(self, settings: GenerationSettings, special: SpecialTokens, noise: CounterNoise) -> None:
@@ -40,11 +39,11 @@ class Scorer:
         runner_up: bool,
         judged: Tensor | None = None,
     ) -> Scores:
-        """Reduce logits [nodes, rows, vocabulary] (overwritten) to scores [nodes, rows] on the host.
+        """Return scores [nodes, rows] on the host of logits [nodes, rows, vocabulary], which are overwritten.
 
         step: int64 [nodes], counted from `first_step` of the response; first_position: of the first row in the canvas;
-        runner_up: also fetch the second-best token, which only drafts use;
-        judged: int64 [nodes, rows] on the logits' device, tokens to fetch the probability of in the runner-up's place.
+        runner_up: include the second-best token, which only drafts use;
+        judged: int64 [nodes, rows] on the logits' device, tokens whose probability replaces the runner-up's.
         """
         logits.index_fill_(-1, _ids(self._never, logits.device), -torch.inf)
         kept = KeptLogits(logits, first_position) if self._sampled else None
@@ -52,7 +51,7 @@ class Scorer:
 
     @torch.inference_mode()
     def foresee(self, scores: Scores, steps: Tensor, first_step: int, runner_up: bool) -> Scores:
-        """What one node's scores would be at `steps` if its logits never changed: [steps, rows]."""
+        """Return one node's scores at later `steps` with unchanged logits: [steps, rows]."""
         if scores.kept is None:
             return scores.at(steps)
         values, first_position = scores.kept.values, scores.kept.first_position
@@ -61,7 +60,7 @@ class Scorer:
         return foreseen.lead_with(scores.token.shape[1] - values.shape[1])
 
     def perturbed(self, logits: Tensor, step: Tensor, first_step: int, first_position: int) -> Tensor:
-        """float64 [nodes, rows, vocabulary]: logits + T · noise, -inf where no token is; the largest is the token's."""
+        """Return float64 [nodes, rows, vocabulary]: logits + T · noise, -inf for excluded tokens."""
         possible = logits.index_fill(-1, _ids(self._never, logits.device), -torch.inf)
         perturbed = logits.double().masked_fill(self._shape(possible).isneginf(), -torch.inf)
         if not self._sampled:
@@ -94,7 +93,7 @@ class Scorer:
         probability = _of(probabilities, token)
         confidence = self._confidence(probabilities, probability)
         if settings.eos == "suppress_confidence":
-            # Where a nucleus held end tokens alone, nothing is left of it, and its softmax is no number.
+            # If top-p kept end tokens alone, nothing is left, and the softmax is NaN.
             is_end = torch.isin(token, _ids(self._ends, token.device))
             confidence = torch.where(is_end, _LAST, confidence.double())
             probability = torch.where(is_end, 0.0, probability)
@@ -114,11 +113,11 @@ class Scorer:
     def _gumbel(self, logits: Tensor, step: Tensor, first_position: int) -> Tensor:
         _, rows, vocabulary = logits.shape
         positions = torch.arange(first_position, first_position + rows, device=logits.device)
-        steps = step.to(logits.device, non_blocking=True)  # or the host would wait here for the forward
+        steps = step.to(logits.device, non_blocking=True)  # a blocking copy would wait for the forward
         return self._noise.gumbel(steps[:, None], positions, vocabulary)
 
     def _shape(self, logits: Tensor) -> Tensor:
-        """Temperature, then top-p, then top-k, as Dream's published sampler orders them."""
+        """Return logits after temperature, top-p and top-k, in the order of Dream's published sampler."""
         settings = self.settings
         shaped = logits
         if self._sampled:
@@ -135,12 +134,12 @@ class Scorer:
 
 @cache
 def _ids(tokens: tuple[int, ...], device: torch.device) -> Tensor:
-    """The same few ids on the device, brought there once."""
+    """Return the ids as a tensor on the device, copied there once."""
     return torch.tensor(tokens, device=device)
 
 
 def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
-    """Logits with -inf outside the smallest set of likeliest tokens whose probabilities exceed `top_p` together."""
+    """Return logits with -inf outside the smallest set of likeliest tokens with a total probability above `top_p`."""
     ranked, order = logits.sort(dim=-1, descending=True, stable=True)
     before = ranked.softmax(dim=-1).cumsum(dim=-1).roll(1, dims=-1)
     before[..., 0] = 0
@@ -148,7 +147,7 @@ def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
 
 
 def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
-    """Logits with -inf for every token less likely than the k-th likeliest."""
+    """Return logits with -inf for every token less likely than the k-th likeliest."""
     least = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]
     return logits.masked_fill(logits < least, -torch.inf)
 

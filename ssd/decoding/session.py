@@ -1,4 +1,4 @@
-"""Forwards as the decoding loop asks for them: a block is opened, then states of it are evaluated and ranked."""
+"""The session of one response: it opens blocks, and computes and ranks their states."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ssd.modeling.kv_cache import KVCache
 
 @dataclass(frozen=True)
 class DecodeSession:
-    """What stays fixed while one response is decoded: model, canvas, stepping rule.
+    """Model, canvas and stepping rule of one response.
 
-    draft_state: what the decoder keeps from forward to forward; it ends with the response.
+    draft_state: the decoder's own state from forward to forward; it ends with the response.
     """
 
     model: DiffusionModel
@@ -43,13 +43,13 @@ class DecodeSession:
         runner_up: bool = False,
         draft_state: Any = None,
     ) -> DecodeSession:
-        """The session of one response: its stepping rule follows from settings, model and commit rule."""
+        """Return the session of one response, with the stepping rule of settings, model and commit rule."""
         first_row_first = commits_block_start(settings, model.config.logits_shift)
         rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
         return cls(model, canvas, rule, runner_up, draft_state)
 
     def open(self, draft: Draft, block: Block) -> tuple[Kind, Scores, KVCache | None]:
-        """The block's first forward, over one state: it fills the context, unless the window is the whole canvas."""
+        """Run the block's first forward, over one state. It fills a cache, unless the window is the whole canvas."""
         if block.window.is_whole:
             logits = self.model.window(self.canvas.tokens[None], block.refresh)
             return "decode", self._score(logits, draft, block, block.refresh.first_row), None
@@ -57,7 +57,7 @@ class DecodeSession:
         return "refresh", self._score(logits, draft, block, block.refresh.first_row), context
 
     def evaluate(self, draft: Draft, block: Block, context: KVCache | None) -> Scores:
-        """One forward over the draft's states [nodes, span], each set into the canvas' window."""
+        """Run one forward over the draft's states [nodes, span], each placed in the canvas' window. Returns scores."""
         window = block.window
         surroundings = self.canvas.tokens[window.start : window.stop].repeat(draft.nodes, 1)
         surroundings[:, block.start - window.start : block.span_stop - window.start] = draft.states
@@ -65,7 +65,7 @@ class DecodeSession:
         return self._score(logits, draft, block, window.first_row)
 
     def rank(self, scores: Scores, draft: Draft, block: Block) -> Ranking:
-        """Rank the picks of every node."""
+        """Return the ranked picks of every node."""
         return self.rule.rank(scores, self._masked(draft), block)
 
     def _score(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> Scores:

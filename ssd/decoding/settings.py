@@ -1,4 +1,4 @@
-"""How a response is generated: settings shared by the reference and every decoder, validated on construction."""
+"""Settings of generation, shared by the reference and every decoder, and checked on construction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random")
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """Token ids that decoding treats apart: the mask, the end tokens, and the one that fills after a stop."""
+    """Special token ids: the mask and the end tokens. Raises ValueError without an end token apart from the mask."""
 
     mask_id: int
     end_ids: tuple[int, ...]
@@ -26,13 +26,13 @@ class SpecialTokens:
 
     @property
     def fill_id(self) -> int:
-        """EOS, the first end token: what a stopped response is filled with."""
+        """EOS, the first end token: it fills a response after a stop."""
         return self.end_ids[0]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a decoder is about to see: a usual prompt's length in tokens, and how many responses share a forward."""
+    """Expected work of a decoder: a typical prompt's length in tokens, and the number of responses per forward."""
 
     prompt_length: int = 128
     batch_size: int = 1
@@ -40,17 +40,17 @@ class Workload:
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """The `generation` group. Raises ValueError naming the key, the value and what was expected."""
+    """The `generation` group. Raises ValueError naming the key, its value and the expected ones."""
 
     gen_length: int = 256
     block_length: int = 32
     steps: int | None = None
-    """Steps per response; None commits one token per step."""
+    """Steps per response; None: one token per step."""
     cache: Cache = "dual"
     ranking: RankingName = "low_confidence"
     schedule: Literal["uniform", "dream"] = "uniform"
     temperature: float = 0.0
-    """0 is greedy; above, tokens are sampled."""
+    """0: greedy; above 0: tokens are sampled."""
     top_p: float = 1.0
     top_k: int | None = None
     confidence_dtype: Literal["float64", "logits"] = "float64"
@@ -109,7 +109,7 @@ class GenerationSettings:
 
     @property
     def is_random(self) -> bool:
-        """Whether the seed has a part in the response."""
+        """Whether the response depends on the seed."""
         return self.temperature > 0 or self.ranking in ("random", "origin")
 
     @property

@@ -1,4 +1,4 @@
-"""What a decoder did: one event per forward. Every metric derives from these."""
+"""Traces of decoding: one event per forward. Every metric is computed from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = ("refresh", "decode", "verify", "verifier")
 
 
 class Pick(NamedTuple):
-    """One committed (position, token); the position counts from the response's start."""
+    """One committed (position, token); the position is counted from the response's start."""
 
     position: int
     token: int
@@ -21,11 +21,11 @@ class Pick(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One forward: its kind and size, the picks it led to, and how its drafts fared.
+    """One forward: its kind and size, its picks, and the acceptance of its drafts.
 
-    rows: window length (positions recomputed per node); step: of the first pick, within the block;
+    rows: window length (positions computed per node); step: of the first pick, within the block;
     drafted, accepted: number of drafted nodes and of accepted ones, per depth from 1 on;
-    revoked: positions whose earlier picks this forward took back (they are masked again before its own picks).
+    revoked: positions whose earlier picks this forward revoked (they are masked again before its own picks).
     """
 
     kind: Kind
@@ -40,9 +40,9 @@ class Event(NamedTuple):
 
 
 class Trace:
-    """The events of one response in order, and how many positions the stop rule filled instead of deciding.
+    """The events of one response in order, and the number of positions that the stop rule filled.
 
-    drafts: what was drafted, by the index of the event that evaluated it; no part of what makes traces equal.
+    drafts: the record of each draft, by the index of its event. Equality of traces ignores it.
     """
 
     def __init__(self, events: Iterable[Event] = (), filled: int = 0) -> None:
@@ -52,12 +52,12 @@ class Trace:
         self._noted: list[Callable[[], Event]] = []
 
     def note(self, event: Callable[[], Event]) -> None:
-        """Add an event that is made when somebody asks: bookkeeping is no part of decoding, nor of its time."""
+        """Add an event that is made at its first use, so that bookkeeping takes no decoding time."""
         self._noted.append(event)
 
     @property
     def forwards(self) -> int:
-        """How many events there are."""
+        """Number of events."""
         return len(self._events) + len(self._noted)
 
     @property
@@ -79,7 +79,7 @@ class Trace:
 
     @property
     def nfe(self) -> int:
-        """Forwards of the dLLM; those of an autoregressive verifier are counted apart."""
+        """Number of forwards of the dLLM, without those of an autoregressive verifier."""
         return sum(event.kind != "verifier" for event in self.events)
 
     @property
@@ -97,10 +97,10 @@ class Trace:
 
     @property
     def acceptance_lengths(self) -> list[int]:
-        """Tokens committed per forward that checked drafts, bonus included."""
+        """Tokens committed by each forward with drafts, bonus included."""
         return [len(event.picks) for event in self.events if event.drafted]
 
     def drafted_by(self, event: int) -> list[DraftedNode]:
-        """The drafted nodes that the event with this index evaluated; none where no record of drafts was kept."""
+        """Return the drafted nodes of the event with this index; none if there is no record of its draft."""
         record = self.drafts.get(event)
         return record.nodes() if record else []

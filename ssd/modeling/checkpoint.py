@@ -1,4 +1,4 @@
-"""Loading checkpoints in the Hub's layout: from a folder, or from the Hub. No remote code is ever run."""
+"""Loading of checkpoints from a folder or from the Hub. No remote code is ever run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 
 
 def local_folder(path: str) -> Path | None:
-    """The folder that a path names, also relative to the project; None for a Hub id and for what is not there."""
+    """Return the folder at a path, also relative to the project; None for a Hub id or a missing folder."""
     folders = (Path(path).expanduser(), ROOT / path)
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def resolve(path: str, revision: str | None = None, option: str = "model.path") -> Path:
-    """The local folder of a checkpoint that an option names: a folder (also relative to the project), else a Hub id.
+    """Return the local folder of a checkpoint, given as a folder (also relative to the project) or a Hub id.
 
-    Raises FileNotFoundError or ConnectionError saying what to download and which option takes a local path.
+    Raises FileNotFoundError or ConnectionError with the remedy: what to download, and the option for a local path.
     """
     folder = local_folder(path)
     if folder:
@@ -54,7 +54,7 @@ def resolve(path: str, revision: str | None = None, option: str = "model.path") 
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The checkpoint's config.json."""
+    """Return a checkpoint's config. Raises FileNotFoundError without a config.json, ValueError for an unusable one."""
     file = folder / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{folder}: no config.json; model.path must name a checkpoint in the Hub's layout")
@@ -68,11 +68,11 @@ def read_config(folder: Path) -> ModelConfig:
 def load_model(
     folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
 ) -> MaskedDiffusionModel:
-    """Build the model of a folder and fill it tensor by tensor from memory-mapped files.
+    """Return the model of a folder, read tensor by tensor from memory-mapped files.
 
-    The transformer is first laid out on the meta device, so that no second copy of the weights ever exists.
-    dtype=None keeps the stored one. Raises ValueError naming weights that are missing or unexpected, or the first one
-    of a wrong shape.
+    The transformer starts on the meta device, so that a second copy of the weights never exists.
+    dtype=None keeps the stored one. Raises ValueError naming missing or unexpected weights, or the first one with a
+    wrong shape.
     """
     from safetensors import SafetensorError
 
@@ -93,13 +93,13 @@ def load_model(
 
 
 def make_current(device: torch.device) -> None:
-    """Make a CUDA device the current one: events are recorded there, whatever they time."""
+    """Make a CUDA device the current one, because torch records timing events on the current device."""
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)
 
 
 def _stored_in(folder: Path) -> dict[str, Path]:
-    """Weight name → the file that holds it, by the index of a sharded checkpoint or the single file's header."""
+    """Return weight name → its file, from a sharded checkpoint's index or the single file's header."""
     from safetensors import safe_open
 
     index = folder / "model.safetensors.index.json"
@@ -108,7 +108,7 @@ def _stored_in(folder: Path) -> dict[str, Path]:
         absent = sorted({file.name for file in stored.values() if not file.is_file()})
         if absent:
             raise FileNotFoundError(
-                f"{folder}: {index.name} names {', '.join(absent)}, which is not there; download it too"
+                f"{folder}: {index.name} names {', '.join(absent)}, which is missing; download it too"
             )
         return stored
     single = folder / "model.safetensors"
@@ -158,9 +158,9 @@ def _fill(
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The checkpoint's tokenizer.
+    """Return a checkpoint's tokenizer. Raises FileNotFoundError if its files are missing.
 
-    Dream's files name a class of their own (remote code); its vocabulary is a plain Qwen2 one and is loaded as such.
+    Dream's files name a class of their own, which is remote code. Its vocabulary is Qwen2's, so Qwen2's class loads it.
     """
     from transformers import PreTrainedTokenizerFast, Qwen2TokenizerFast
 

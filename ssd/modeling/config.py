@@ -1,4 +1,4 @@
-"""The shape of a masked diffusion language model, read from the Hub's own config.json."""
+"""The shape of a masked diffusion language model, read from a config.json in the Hub's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 Family = Literal["llada", "dream"]
 
-# Settings under which the published checkpoints were trained; another value would silently compute something else.
+# The published checkpoints were trained with these values. The transformer supports no others.
 _FIXED_VALUES: dict[Family, dict[str, tuple[object, ...]]] = {
     "llada": {
         "activation_type": ("silu",),
@@ -37,7 +37,7 @@ _FIXED_VALUES: dict[Family, dict[str, tuple[object, ...]]] = {
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything the transformer needs to know; ids of special tokens come along for checking."""
+    """Sizes and constants of a transformer, and its special token ids."""
 
     family: Family
     vocabulary_size: int
@@ -62,17 +62,17 @@ class ModelConfig:
 
     @property
     def logits_shift(self) -> int:
-        """How many positions to the left of a prediction its output stands (Dream: 1)."""
+        """Number of positions between a prediction and the output on its left that makes it (Dream: 1)."""
         return 1 if self.family == "dream" else 0
 
     @property
     def rope_full_precision(self) -> bool:
-        """LLaDA rotates in float32 or wider; Dream casts its tables to the activations' dtype."""
+        """Whether rotations use float32 or wider (LLaDA). Dream rotates in the activations' dtype."""
         return self.family == "llada"
 
     @classmethod
     def from_hub(cls, hub: Mapping[str, Any], where: str = "config.json") -> ModelConfig:
-        """Read the Hub's key names; raise ValueError naming the key that is missing or not supported."""
+        """Return the config of the Hub's keys. Raises ValueError naming a key that is missing or not supported."""
         family = {"llada": "llada", "Dream": "dream"}.get(hub.get("model_type", ""))
         if family is None:
             raise ValueError(f"{where}: model_type is {hub.get('model_type')!r}, expected 'llada' or 'Dream'")
@@ -84,7 +84,7 @@ class ModelConfig:
         missing = [key for key in names.values() if hub.get(key) is None and key not in _MAY_BE_NULL]
         if missing:
             raise ValueError(f"{where}: missing key {', '.join(missing)}; take the file from the model's Hub page")
-        values = {name: hub.get(key) for name, key in names.items()}
+        values: dict[str, Any] = {name: hub.get(key) for name, key in names.items()}
         if values["key_value_heads"] is None:
             values["key_value_heads"] = values["heads"]
         config = cls(family=family, **values)

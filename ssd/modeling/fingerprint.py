@@ -1,4 +1,4 @@
-"""What identifies a checkpoint, or a file that a decoder reads."""
+"""Fingerprints of checkpoints, and of files that a decoder reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def fingerprint(path: Path) -> str:
-    """What tells two files apart; of checkpoints, without reading gigabytes: config.json, weights' sizes and ends."""
+    """Return 16 hex digits that identify a file or a checkpoint.
+
+    For a checkpoint they depend on config.json and on the sizes and ends of the weight files, which is fast.
+    """
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     checkpoint, digest = path, hashlib.sha256((path / "config.json").read_bytes())

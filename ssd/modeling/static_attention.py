@@ -74,7 +74,8 @@ class PackedAttention(StaticAttention):
         packed = grouped.permute(1, 2, 0, 3).flatten(1, 2)[None]
         mixed = F.scaled_dot_product_attention(packed, keys, values, attn_mask=self._bias[: packed.shape[2]])
         apart = mixed[0].unflatten(1, (-1, nodes)).permute(2, 0, 1, 3)
-        return apart.reshape(nodes, heads, window, head_size)
+        result: Tensor = apart.reshape(nodes, heads, window, head_size)
+        return result
 
 
 class SplitAttention(StaticAttention):

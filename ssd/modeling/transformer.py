@@ -92,7 +92,8 @@ class Layer(nn.Module):
         """Return hidden [rows, hidden_size] plus attention's output and the MLP's; mixed: [rows, heads · head_size]."""
         hidden = hidden + self.attention_out(mixed)
         normed = self.mlp_norm(hidden)
-        return hidden + self.down(F.silu(self.gate(normed)) * self.up(normed))
+        mlp: Tensor = self.down(F.silu(self.gate(normed)) * self.up(normed))
+        return hidden + mlp
 
 
 def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""An autoregressive model that reads the same token ids as a dLLM: the verifier of APD (arXiv 2506.00413)."""
+"""The verifier of APD (arXiv 2506.00413): an autoregressive model with the token ids of a dLLM."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 REMEDY = "decoder.verifier=FOLDER or Hub id names one that fits"
 DIFFERING_SHARE = 0.001
-"""So many of the verifier's tokens may have another id in the dLLM's vocabulary, or none: added tokens are own."""
+"""Largest share of the verifier's tokens with another id in the dLLM's vocabulary, or none. Added tokens may differ."""
 
 
 class Verifier:
-    """A causal transformer beside the keys and values of the tokens it has read. Each `logits` call is one forward."""
+    """A causal transformer with the keys and values of the tokens it has read. Each `logits` call is one forward."""
 
     def __init__(self, module: PreTrainedModel) -> None:
         self.module: nn.Module = module.eval().requires_grad_(False)
@@ -31,7 +31,7 @@ class Verifier:
 
     @property
     def cached(self) -> int:
-        """How many tokens the next ones follow."""
+        """Number of tokens read so far."""
         return 0 if self._cache is None else self._cache.get_seq_length()
 
     def reset(self) -> None:
@@ -39,29 +39,30 @@ class Verifier:
         self._cache = None
 
     def crop(self, length: int) -> None:
-        """Forget all but the first `length` tokens."""
+        """Forget all but the first `length` tokens. Raises ValueError if fewer have been read."""
         if not 0 <= length <= self.cached:
             raise ValueError(f"cannot crop to {length} tokens, expected 0 to the {self.cached} that are cached")
         if self._cache is not None:
-            self._cache.crop(length - self.cached)  # transformers counts what goes, as a negative number
+            self._cache.crop(length - self.cached)  # a negative number means the tokens to remove
 
     @torch.inference_mode()
     def logits(self, tokens: Tensor, last: int | None = None) -> Tensor:
-        """Read tokens [n] after the cached ones: logits [n, vocabulary] of what follows each of them.
+        """Read tokens [n] after the cached ones. Returns logits [n, vocabulary] of the token after each.
 
-        last: only the last so many rows are computed; None: all.
+        last: number of last rows to compute; None: all.
         """
         keep = len(tokens) if last is None else last
         tokens = tokens[None].to(self.device, non_blocking=True)
-        output = self.module(tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
+        output: Any = self.module(tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
         self._cache = output.past_key_values
-        return output.logits[0]
+        logits: Tensor = output.logits[0]
+        return logits
 
 
 def load_verifier(path: str, model_folder: Path, device: str | torch.device, dtype: torch.dtype) -> Verifier:
-    """Load the verifier of a folder or Hub id, for the dLLM of `model_folder`. No remote code is run.
+    """Return the verifier of a folder or Hub id, for the dLLM of `model_folder`. No remote code is run.
 
-    Raises FileNotFoundError or ConnectionError where `path` leads nowhere, and ValueError where the two read
+    Raises FileNotFoundError or ConnectionError if `path` does not exist, and ValueError if the two models have
     different token ids or transformers cannot load the folder.
     """
     folder = resolve(path, option="decoder.verifier")

@@ -1,4 +1,4 @@
-"""Names of weights: the Hub's for LLaDA and for Dream, ours inside."""
+"""Names of weights: the Hub's for LLaDA and Dream, and ours."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _LAYER: dict[Family, tuple[str, dict[str, str]]] = {
 
 
 def hub_names(config: ModelConfig) -> dict[str, str]:
-    """Our parameter name → the Hub's weight name, for every weight of a model of this shape."""
+    """Return our parameter name → the Hub's weight name, for every weight of a model with this config."""
     prefix, parts = _LAYER[config.family]
     names = dict(_OUTER[config.family])
     for index in range(config.layers):
@@ -67,15 +67,15 @@ def hub_names(config: ModelConfig) -> dict[str, str]:
 
 
 def to_hub_names(weights: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """The same tensors under the Hub's weight names."""
+    """Return the same tensors under the Hub's weight names."""
     return {theirs: weights[ours] for ours, theirs in hub_names(config).items()}
 
 
 def for_products(weight: Tensor) -> Tensor:
-    """The same weight, laid out in memory as a product of few rows with it is fastest.
+    """Return the same weight in the memory order that is fastest for products with few rows.
 
-    On a CPU in float32 or wider a matrix [outputs, inputs] lies column after column, which takes about a tenth off the
-    products of a block's rows; in 16 bits it would be several times as slow.
+    On a CPU in float32 or wider a matrix [outputs, inputs] is stored column by column: products with a block's rows
+    take about 10 % less time. In 16 bits this order would be several times as slow.
     """
     if weight.dim() < 2 or weight.device.type != "cpu" or weight.dtype != widest(weight.dtype):
         return weight

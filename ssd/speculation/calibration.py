@@ -1,4 +1,4 @@
-"""Calibrating a draft graph (Spiffy, arXiv 2509.18085): how decoding went on from every state, then the best nodes."""
+"""Calibration of draft graphs (Spiffy, arXiv 2509.18085): record the steps after every state, choose the best nodes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ssd.speculation.forecast import Forecast
 State = frozenset[RankedPick]
 
 
-class Stand(NamedTuple):
-    """A state that decoding stood at, and what its current logits foretold."""
+class RecordedState(NamedTuple):
+    """A state of a response, and the forecast of its logits."""
 
     block: int
     state: list[int]
@@ -29,17 +29,17 @@ class Stand(NamedTuple):
 
 
 class StateRecorder(BlockDecoder):
-    """Stepwise decoding that remembers every state at which a speculative decoder could have drafted."""
+    """Stepwise decoding that records every state at which a speculative decoder could draft."""
 
     runner_up = True
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
-        self.stands: list[Stand] = []
+        self.stands: list[RecordedState] = []
 
     def draft(self, session: DecodeSession, current: BlockState) -> Draft:
         forecast = Forecast(session, current, self.depth)
-        self.stands.append(Stand(current.block.index, current.state.tolist(), current.step, forecast))
+        self.stands.append(RecordedState(current.block.index, current.state.tolist(), current.step, forecast))
         return super().draft(session, current)
 
 
@@ -50,9 +50,9 @@ def record(
     special: SpecialTokens,
     depth: int,
 ) -> list[Steps]:
-    """For every state of one response, the steps that followed, by rank: `depth` of them at most.
+    """Return the steps after every state of one response, given by ranks: at most `depth` per state.
 
-    They end before the step that fills the block, which needs no draft, and before a token that has no rank.
+    They end before the step that fills the block, which needs no draft, and before a token without a rank.
     """
     recorder = StateRecorder(depth)
     recorder.decode(model, prompt_ids, settings, special)
@@ -60,8 +60,8 @@ def record(
     return [_followed(stands[first : first + depth + 1]) for stands in blocks for first in range(len(stands))]
 
 
-def _followed(stands: Sequence[Stand]) -> Steps:
-    """The steps from the first of these successive states to the last, as the first one's forecast ranks them."""
+def _followed(stands: Sequence[RecordedState]) -> Steps:
+    """Return the steps between successive states, with the ranks of the first state's forecast."""
     forecast, filled, steps = stands[0].forecast, set[int](), []
     for before, after in pairwise(stands):
         due = forecast.due(filled, before.step)
@@ -75,11 +75,11 @@ def _followed(stands: Sequence[Stand]) -> Steps:
 
 
 def choose(followed: Sequence[Steps], count: int) -> list[GraphNode]:
-    """The `count` nodes that take the recorded states furthest, one after the other, each the best beside the former.
+    """Return the best nodes for the recorded steps, chosen greedily: `count`, or fewer if no other gains anything.
 
-    A node gains all steps that the states advance by it: one for every state that gets to it through nodes chosen
-    before, and more where nodes chosen before lie beyond it. Ties: fewer picks, then lower ranks. Its picks stand in
-    the order in which those states mostly made them. Fewer nodes, once no other gains anything.
+    A node's gain is the number of steps that the recorded states advance by it: one for every state that reaches it
+    through chosen nodes, and more if chosen nodes come after it. Ties: fewer picks, then lower ranks. A node's picks
+    have the order that is most frequent among those states.
     """
     routes = [_route(steps) for steps in followed]
     chosen: dict[State, GraphNode] = {}
@@ -100,16 +100,16 @@ def choose(followed: Sequence[Steps], count: int) -> list[GraphNode]:
 
 
 def accepted(followed: Sequence[Steps], nodes: Sequence[GraphNode]) -> float:
-    """How many of these drafts hold, in the mean over the recorded states."""
+    """Return the mean number of accepted drafts over the recorded states."""
     drafted = {node.picks for node in nodes}
     return sum(_reach(_route(steps), drafted) for steps in followed) / len(followed)
 
 
 def _route(steps: Steps) -> list[State]:
-    """The states that these steps pass through, by what they fill in."""
+    """Return the states after each of these steps, as sets of picks."""
     return [frozenset(chain(*steps[:end])) for end in range(1, len(steps) + 1)]
 
 
 def _reach(route: Sequence[State], drafted: Container[State]) -> int:
-    """How many states of a route are drafted before the first that is not."""
+    """Return the number of drafted states at the beginning of a route."""
     return sum(1 for _ in takewhile(drafted.__contains__, route))

@@ -1,4 +1,4 @@
-"""What a hypothetical step could do."""
+"""Hypothetical steps, as plain data."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Fill(NamedTuple):
-    """One drafted pick: a block row and the token it would hold."""
+    """One drafted pick: a block row and its token."""
 
     row: int
     token: int
 
 
 class Candidate(NamedTuple):
-    """One way a step could go: its picks, the step that follows it, and the estimated probability of going so."""
+    """One possible step: its picks, the step after it, and its estimated probability."""
 
     fills: tuple[Fill, ...]
     next_step: int
@@ -21,15 +21,15 @@ class Candidate(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A foreseen step: where it stands among those foreseen, how many picks it makes, and the step that follows it."""
+    """A foreseen step: its index among the foreseen steps, its number of picks, and the step after it."""
 
     at: int
-    count: int
+    picks: int
     next_step: int
 
 
 class Choice(NamedTuple):
-    """What a step can pick: the rows that it surely does, and those of which one is the last."""
+    """The rows that a step can pick: those it picks for sure, and the candidates for its last pick."""
 
     due: Due
     sure: list[int]

@@ -28,16 +28,17 @@ MOST_NODES = 32
 
 
 class SelfSpeculative(BlockDecoder):
-    """Lossless: the response and its order of commitment are those of stepwise decoding.
+    """Lossless: response and order of picks are those of stepwise decoding.
 
-    depth: steps drafted ahead, or `auto`: every round drafts as many nodes as pay;
+    depth: steps drafted ahead, or `auto`: the draft length policy chooses the number of nodes in every round;
     width: continuations per node (None: 1 for a chain, 2 for kary, 4 for best_first);
-    budget: nodes per verify forward, the current state included, with depth `auto` at most (None: depth + 1, for kary
-    depth · width + 1, for spiffy all nodes of the graph, for depth `auto` 32);
-    builder: see `expand`, and `lay` for spiffy (None: chain for one continuation per node, best_first for more);
+    budget: most nodes per verify forward, the current state included (None: depth + 1, for kary depth · width + 1, for
+    spiffy all nodes of the graph, for depth `auto` 32);
+    builder: see `expand`, and `draft_from_graph` for spiffy (None: chain for one continuation per node, best_first for
+    more);
     alternatives: draft second-best tokens too;
-    graph: the file of spiffy's draft graph, which alone says what is drafted;
-    costs: what depth `auto` reckons a forward to cost (None: measured by `load`).
+    graph: the file of spiffy's draft graph, which alone determines the drafts;
+    costs: the cost of forwards for depth `auto` (None: `load` measures it).
     Raises ValueError naming the option, its value and what was expected.
     """
 
@@ -55,7 +56,7 @@ class SelfSpeculative(BlockDecoder):
         check_options(depth, width, budget, builder, alternatives, graph)
         self.is_auto = depth == "auto"
         if costs is not None and not self.is_auto:
-            raise ValueError(f"decoder.costs={costs}: expected null, for only decoder.depth=auto asks what nodes cost")
+            raise ValueError(f"decoder.costs={costs}: expected null, only decoder.depth=auto uses costs")
         self._files = [find_graph(graph)] if graph else [find_costs(costs)] if isinstance(costs, str) else []
         self._graph = DraftGraph.read(self._files[0]) if graph else None
         self.builder: Builder = builder
@@ -70,7 +71,7 @@ class SelfSpeculative(BlockDecoder):
         self._learns = self.is_auto or alternatives or builder == "best_first"
 
     def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
-        """Steps drafted ahead and nodes per forward, at most."""
+        """Return the most steps drafted ahead and the most nodes per forward."""
         if depth == "auto":
             budget = budget or MOST_NODES
             return budget - 1, budget
@@ -82,7 +83,7 @@ class SelfSpeculative(BlockDecoder):
         return self.budget
 
     def resolved(self) -> dict[str, Any]:
-        """The builder and width that null stands for, and a budget that is the builder's own as null."""
+        """Return the builder and width that null stands for; the builder's own budget is null."""
         return {"builder": self.builder, "width": self.width, "budget": self._asked_budget}
 
     def files(self) -> list[Path]:
@@ -118,7 +119,7 @@ class SelfSpeculative(BlockDecoder):
         if not self.is_auto:
             return to_draft([node for node, _ in islice(taken, self.budget)], current)
         if self._length_policy is None:
-            raise RuntimeError("decoder.depth=auto does not know yet what nodes cost: call load, or give decoder.costs")
+            raise RuntimeError("decoder.depth=auto needs costs: call load first, or give decoder.costs")
         return to_draft(self._length_policy.choose(taken, memory.steps, memory.spent), current)
 
     def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:

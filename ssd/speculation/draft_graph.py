@@ -1,4 +1,4 @@
-"""Draft graphs (Spiffy, arXiv 2509.18085): which states to draft, told by ranks, and the files that hold them."""
+"""Draft graphs (Spiffy, arXiv 2509.18085): states to draft, given by ranks of their picks, and their files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ssd.speculation.forecast import Forecast
 
 FORMAT = 1
 TOKEN_RANKS = 2
-"""Scores hold two tokens per row, so a graph tells the likeliest (0) from the second (1) and knows no others."""
+"""Scores have two tokens per row: the likeliest (rank 0) and the second (rank 1)."""
 MAKE_ONE = "make one with python scripts/calibrate_spiffy.py model=NAME task=NAME --out FILE"
 
 
 class RankedPick(NamedTuple):
-    """A pick by its ranks: of its row among those expected next, and of its token among its row's."""
+    """A pick by two ranks: of its row among the expected rows, and of its token among the row's tokens."""
 
     position: int
     token: int
@@ -32,9 +32,9 @@ Steps = tuple[tuple[RankedPick, ...], ...]
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A state some steps ahead: the picks of each step, and the share of calibration states that led to it.
+    """A future state: the picks of each step, and the share of calibration states that led to it.
 
-    The picks alone, not their order, say which node it is: its parents are all nodes that lack the picks of one step.
+    Nodes with the same picks are the same node, whatever the order. A node's parents lack the picks of one step.
     """
 
     steps: Steps
@@ -47,18 +47,18 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class DraftGraph:
-    """Nodes in the order in which they were chosen: the first ones make the best smaller graph."""
+    """Nodes in the order of calibration: the first ones are the best smaller graph."""
 
     nodes: tuple[GraphNode, ...]
     calibrated_on: dict[str, Any]
 
     @property
     def runner_up(self) -> bool:
-        """Whether any node holds a second-best token."""
+        """Whether any node has a second-best token."""
         return any(pick.token for node in self.nodes for pick in node.picks)
 
     def write(self, file: Path) -> None:
-        """Write the file, a node a line."""
+        """Write the file, one node per line."""
         nodes = [json.dumps({"steps": node.steps, "reached": round(node.reached, 4)}) for node in self.nodes]
         circumstances = json.dumps(self.calibrated_on, indent=2).replace("\n", "\n  ")
         listed = ",\n    ".join(nodes)
@@ -68,7 +68,7 @@ class DraftGraph:
 
     @classmethod
     def read(cls, file: Path) -> DraftGraph:
-        """Raises ValueError in one line for a file that is no draft graph."""
+        """Return the graph of a file. Raises ValueError in one line for a file that is no draft graph."""
         try:
             return _graph_from(json.loads(file.read_text()))
         except ValueError as error:
@@ -76,7 +76,7 @@ class DraftGraph:
 
 
 def find_graph(path: str) -> Path:
-    """The file, also relative to the project, as a model's folder may be. Raises FileNotFoundError."""
+    """Return the file at a path, also relative to the project. Raises FileNotFoundError."""
     for file in (Path(path).expanduser(), ROOT / path):
         if file.is_file():
             return file
@@ -115,10 +115,10 @@ def _node_from(entry: Any, where: str) -> GraphNode:
 
 
 def draft_from_graph(graph: DraftGraph, forecast: Forecast, current: BlockState, depth: int, budget: int) -> Draft:
-    """The graph's first nodes that fit, `budget` with the current state, up to `depth` steps ahead.
+    """Return a draft of the graph's first nodes that fit: `budget` with the current state, up to `depth` steps ahead.
 
-    A node that does not fit is replaced by the next one of the graph: one whose ranks are no longer there, that would
-    fill the block, whose steps are not of the size that they have here, or that comes to the same state as another.
+    The graph's next node replaces a node that does not fit. A node does not fit if its ranks do not exist, if it would
+    fill the block, if its steps have another number of picks than here, or if its state is drafted already.
     """
     nodes: dict[Node, None] = {Node(frozenset(), current.step, 0): None}
     for drafted in graph.nodes:
@@ -131,12 +131,12 @@ def draft_from_graph(graph: DraftGraph, forecast: Forecast, current: BlockState,
 
 
 def _place(steps: Steps, forecast: Forecast, current: BlockState) -> Node | None:
-    """The state that these steps lead to, each with the tokens foreseen for it; None if it does not fit."""
+    """Return the state after these steps, with the tokens foreseen for each step; None if it does not fit."""
     tokens: dict[int, int] = {}
     step = current.step
     for picks in steps:
         due = forecast.due(tokens, step)
-        if due is None or due.count != len(picks) or any(pick.position >= len(forecast.rows) for pick in picks):
+        if due is None or due.picks != len(picks) or any(pick.position >= len(forecast.rows) for pick in picks):
             return None
         for pick in picks:
             row = forecast.rows[pick.position]

@@ -1,4 +1,4 @@
-"""How many nodes pay: drafts of `decoder.depth=auto`, chosen round by round from what nodes cost and may gain."""
+"""The draft length policy of `decoder.depth=auto`: it weighs the cost of nodes against the steps they may gain."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from ssd.speculation.node_costs import NodeCosts
 
 
 class DraftLengthPolicy:
-    """Relative costs of forwards over 1 to `budget` nodes."""
+    """Chooses the number of nodes per round, from relative costs of forwards over 1 to `budget` nodes."""
 
     def __init__(self, costs: NodeCosts, budget: int) -> None:
         self.costs = [costs.relative(count) for count in range(1, budget + 1)]
         counts = range(budget)
-        # Per further node, at least; None of these is reached by adding nodes to all that the budget holds.
+        # The lowest cost per further node; None at the full budget.
         self._cheapest = [
             min(((self.costs[more] - self.costs[count]) / (more - count) for more in counts[count + 1 :]), default=None)
             for count in counts
         ]
 
     def choose(self, taken: Iterable[Taken], steps: float, spent: float) -> list[Node]:
-        """The first nodes of a tree, as many as leave the best ratio of steps to costs.
+        """Return the first nodes of a tree, in the number with the best ratio of steps to costs.
 
-        steps, spent: of the response's rounds so far, which say what a step is worth: a round then adds nodes as long
-        as they raise the ratio of all rounds together, which minimises the cost of the whole (Dinkelbach's method for
-        a ratio of sums), and the first round goes by itself. A forward makes one step and one more for every node
-        that is reached. Nodes are looked at until no number of further ones as likely as the last can pay. In a tree
-        whose branches meet, a later node may be likelier; on recorded trajectories a full search gained under 1 %.
+        steps, spent: steps and costs of the response's earlier rounds. A round adds nodes while they raise the ratio
+        over all rounds together; this minimises the total cost (Dinkelbach's method for a ratio of sums).
+        A forward makes one step, and one more for every node that is reached. The search ends when no number of further
+        nodes as likely as the last one can raise the ratio. Where branches meet, a later node may be likelier; on
+        recorded trajectories a full search gained under 1 %.
         """
         nodes: list[Node] = []
         expected, best, chosen = steps, 0.0, 1

@@ -1,4 +1,4 @@
-"""What one response teaches the drafts of its later rounds."""
+"""The draft memory of one response: its verified steps improve the drafts of later rounds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ssd.speculation.pick_model import PickModel
 
 
 class DraftMemory:
-    """The estimate of a response, the forecast of the forward under way, and the rows picked since its logits.
+    """The pick model, the current draft's forecast, and the rows picked since its logits.
 
-    steps, spent: how many steps the response's drafts have made, and what their forwards cost, in forwards of one node.
-    It begins with the response and ends with it, so that no response depends on those decoded before.
+    steps, spent: steps made by the response's drafts, and the cost of their forwards in forwards of one node.
+    Each response has a new memory, so that no response depends on earlier ones.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class DraftMemory:
     def take(
         self, draft: Draft, path: Sequence[int], next_states: Tensor, policy: DraftLengthPolicy | None = None
     ) -> None:
-        """Learn from the believed nodes of a draft, whose own picks lead to `next_states` [nodes, span]."""
+        """Learn from the accepted path of a draft; next_states: int64 [nodes, span], after each node's own picks."""
         states = torch.cat((draft.states[path], next_states[path[-1:]]))
         cells = (states[1:] != states[:-1]).nonzero().tolist()
         picks = [{row for _, row in cells_of_one} for _, cells_of_one in groupby(cells, key=itemgetter(0))]

@@ -1,4 +1,4 @@
-"""Growing a draft: from the current state to a tree of states in which equal states are one node."""
+"""Draft trees: states reachable from the current state, with equal states merged into one node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Builder = Literal["chain", "kary", "best_first"]
 
 
 class Node(NamedTuple):
-    """A hypothetical state: what is filled in beside the current state, and where it stands."""
+    """A hypothetical state: its picks beyond the current state, its step, and its depth."""
 
     filled: frozenset[Fill]
     step: int
@@ -44,7 +44,7 @@ PRIORITIES: dict[Builder, Callable[[Node, float, int], Priority]] = {
 
 
 class Taken(NamedTuple):
-    """A node of the tree, and the estimated probability of being reached."""
+    """A node of the tree, and its estimated probability of being reached."""
 
     node: Node
     reached: float
@@ -53,7 +53,7 @@ class Taken(NamedTuple):
 def grow(
     forecast: Forecast, current: BlockState, builder: Builder, depth: int, width: int, budget: int, alternatives: bool
 ) -> Draft:
-    """A draft of at most `budget` nodes (the current state included), up to `depth` steps ahead: see `expand`."""
+    """Return a draft of at most `budget` nodes, the current state included, up to `depth` steps ahead."""
     taken = expand(forecast, current, builder, depth, width, alternatives)
     return to_draft([node for node, _ in islice(taken, budget)], current)
 
@@ -61,12 +61,11 @@ def grow(
 def expand(
     forecast: Forecast, current: BlockState, builder: Builder, depth: int, width: int, alternatives: bool
 ) -> Iterator[Taken]:
-    """The nodes of a tree one by one, every node after one of its parents, the current state first.
+    """Yield the nodes of a tree, the current state first, every other node after one of its parents.
 
-    Every node offers its `width` first continuations. `chain` and `kary` take nodes level by level, `best_first`
-    takes the node with the highest estimated probability of being reached. Nodes reached in different orders are one
-    node, whose probability is the sum over the ways that were found before it was taken; the likeliest of them says
-    which picks came last.
+    Every node has up to `width` continuations. `chain` and `kary` yield nodes level by level, `best_first` yields the
+    likeliest node first. Equal states are one node. Its probability is the sum over all ways found before the node is
+    yielded, and its last picks are those of the likeliest way.
     """
     priority, reorder = PRIORITIES[builder], builder == "best_first"
     root = Node(frozenset(), current.step, 0)
@@ -95,7 +94,7 @@ def expand(
 
 
 def to_draft(nodes: list[Node], current: BlockState) -> Draft:
-    """The states of these nodes, the current state first."""
+    """Return the states of these nodes, the current state first."""
     states = current.state.repeat(len(nodes), 1)
     cells = [(index, fill.row, fill.token) for index, node in enumerate(nodes) for fill in node.filled]
     if cells:

@@ -1,4 +1,4 @@
-"""What the current logits say about the steps to come: the candidates that a draft is grown from."""
+"""Forecasts of the coming steps from the current logits: the candidates for drafts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ssd.speculation.candidate import Candidate, Choice, Due, Fill
 from ssd.speculation.pick_model import HORIZON, PickModel, Values, features_of
 
 MOST_FORESEEN = 8
-"""Steps that depth `auto` looks ahead at most where tokens are sampled."""
+"""The most steps that depth `auto` foresees where tokens are sampled."""
 
 
 def steps_foreseen(depth: int, settings: GenerationSettings) -> int:
-    """How many of `depth` steps depth `auto` looks ahead: where tokens are sampled, each costs a look at all logits."""
+    """Return the number of steps that depth `auto` foresees: fewer for sampling, where each step reads all logits."""
     return min(depth, MOST_FORESEEN) if settings.temperature > 0 else depth
 
 
 class Forecast:
-    """Rankings of the coming steps, as the stepping rule would make them if the current logits never changed.
+    """Rankings of the coming steps, made by the stepping rule from unchanged logits.
 
-    One batched call of the rule covers all steps; a hypothetical state then only leaves out the rows it has filled.
-    pick_model: says how likely the candidates are; without, the first in the ranking is certain.
-    fresh: the rows that have been filled since the current logits were computed.
+    One batched call of the rule covers all steps; a hypothetical state only leaves out its filled rows.
+    pick_model: gives the probabilities of candidates; without it, the first in the ranking is certain.
+    fresh: the rows filled since the current logits were computed.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Forecast:
         self.first_step = current.step
         self.masks = current.masks
         self._counts_decided = rule.commit is not None
-        # A schedule's steps follow one another. Where the logits decide, a step may be as far off as there are masks;
-        # foreseeing a sampled step costs a look at all its logits, so that no more than `depth` are looked at.
+        # With a commit rule, a step's number may be larger by as many as there are masks. A sampled step reads all
+        # logits, so at most `depth` are foreseen.
         sampled = rule.settings.temperature > 0
         reach = min(depth, self.masks) if sampled or not self._counts_decided else self.masks
         span = current.block.span_stop - current.block.start
@@ -55,7 +55,7 @@ class Forecast:
         steps = torch.arange(current.step, min(current.step + reach, last))
         scores = rule.foresee(current.scores, steps, current.block, session.runner_up)
         ranking = rule.rank(scores, current.masked.expand(len(steps), -1), current.block)
-        # Without noise every step has the same scores and, by confidence, the same order: they are listed once.
+        # Without noise every step has the same scores and the same order, which are listed once.
         alike = not sampled and not rule.order_is_certain
         self._orders: list[list[int]] = _by_step(ranking.order[:, : self.masks], alike)
         self._passing: list[int] = ranking.passing.tolist()
@@ -70,16 +70,16 @@ class Forecast:
 
     @cached_property
     def rows(self) -> list[int]:
-        """The masked rows in the order in which they would be picked if the current logits never changed."""
+        """The masked rows in the order of picking with unchanged logits."""
         rows: dict[int, None] = {}
         step = self.first_step
         while due := self.due(rows, step):
-            rows |= dict.fromkeys(islice((row for row in self._orders[due.at] if row not in rows), due.count))
+            rows |= dict.fromkeys(islice((row for row in self._orders[due.at] if row not in rows), due.picks))
             step = due.next_step
         return list(rows | dict.fromkeys(self._orders[-1]))
 
     def due(self, filled: Container[int], step: int) -> Due | None:
-        """The first step from `step` on in which a state with these rows filled makes picks; None: too far to see."""
+        """Return the first step from `step` on with picks, for a state with these rows filled; None if not foreseen."""
         for at in range(step - self.first_step, len(self._orders)):
             count, passing = self._minimum[at], self._passing[at]
             if passing:
@@ -89,21 +89,21 @@ class Forecast:
         return None
 
     def tokens(self, at: int, row: int) -> tuple[int, int]:
-        """A row's likeliest token in a foreseen step, and the runner-up (where asked for)."""
+        """Return a row's likeliest token in a foreseen step, and the runner-up (if requested)."""
         return self._token[at][row], self._other_token[at][row]
 
     def candidates(
         self, filled: Set[Fill], last: Set[int], step: int, width: int, alternatives: bool, reorder: bool = False
     ) -> list[Candidate]:
-        """The `width` first ways to go on from a hypothetical state, whose last step picked the rows `last`.
+        """Return the first `width` continuations of a hypothetical state, whose last step picked the rows `last`.
 
-        They differ in the last row of the step's set of picks, and with `alternatives` also in its token. They come in
-        the order of the ranking, with `alternatives` or `reorder` in that of their probabilities.
-        A step that would finish the block yields nothing: its state needs no forward.
+        They differ in the last row of the step's picks, and with `alternatives` also in its token. They have the order
+        of the ranking, with `alternatives` or `reorder` that of their probabilities.
+        There is none for a step that would finish the block, because the full block needs no forward.
         """
         rows = {fill.row for fill in filled}
         choice = self._choice(rows, step)
-        if choice is None or choice.due.count >= self.masks - len(rows):
+        if choice is None or choice.due.picks >= self.masks - len(rows):
             return []
         at, next_step = choice.due.at, choice.due.next_step
         odds, tokens, probability = self._odds(choice, rows, last), self._token[at], self._probability[at]
@@ -119,7 +119,7 @@ class Forecast:
         return [Candidate((*base, Fill(row, token)), next_step, reached) for reached, row, token in found[:width]]
 
     def learn(self, picks: Iterable[Set[int]], steps: Iterable[int]) -> None:
-        """Tell the estimate which rows each of the coming steps has truly picked."""
+        """Update the pick model with the rows that each of the coming steps has picked."""
         if self._pick_model is None:
             return
         filled, last = set[int](), self.fresh
@@ -138,13 +138,13 @@ class Forecast:
         due = self.due(filled, step)
         if due is None:
             return None
-        sure = due.count - 1
-        near = self._orders[due.at][: len(filled) + sure + HORIZON]  # holds that many that are not filled
+        sure = due.picks - 1
+        near = self._orders[due.at][: len(filled) + sure + HORIZON]  # includes enough unfilled rows
         ahead = [row for row in near if row not in filled][: sure + HORIZON]
         return Choice(due, ahead[:sure], ahead[sure:])
 
     def _odds(self, choice: Choice, filled: Set[int], last: Set[int]) -> list[float]:
-        """Estimated probability of each row to be the one picked."""
+        """Return the estimated probability of each row to be picked."""
         if self._pick_model is None:
             return [1.0] + [0.0] * (len(choice.rows) - 1)
         return self._pick_model.odds(self._features(choice, filled, last))
@@ -155,5 +155,5 @@ class Forecast:
 
 
 def _by_step(values: Tensor, alike: bool) -> list[list[Any]]:
-    """The rows of values [steps, rows]; if they are all `alike`, one list for all of them."""
+    """Return the rows of values [steps, rows]; if all are `alike`, one list is shared."""
     return values[:1].tolist() * len(values) if alike else values.tolist()

@@ -1,4 +1,4 @@
-"""What a forward costs as nodes are added: measured on the model's device, or given."""
+"""Costs of forwards by number of nodes: measured on the model's device, or given."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WARM_UPS = 2
 class NodeCosts:
     """Seconds of one forward by its number of nodes, from one node on.
 
-    Raises ValueError unless there are two counts at least, the first of them 1, in rising order, each with a positive
-    number of seconds.
+    Raises ValueError unless there are at least two counts, 1 first, in rising order, each with a positive number of
+    seconds.
     """
 
     nodes: tuple[int, ...]
@@ -38,7 +38,7 @@ class NodeCosts:
 
     @classmethod
     def of_pairs(cls, pairs: Iterable[Sequence[Any]]) -> NodeCosts:
-        """From [nodes, seconds] pairs. Raises ValueError for anything else."""
+        """Return the costs of [nodes, seconds] pairs. Raises ValueError for anything else."""
         listed = [tuple(pair) for pair in pairs]
         if any(len(pair) != 2 for pair in listed):
             raise ValueError(f"{listed}: expected pairs of a node count and its seconds")
@@ -46,7 +46,7 @@ class NodeCosts:
 
     @classmethod
     def read(cls, file: Path) -> NodeCosts:
-        """From a JSON file that holds such pairs. Raises ValueError in one line for another file."""
+        """Return the costs of a JSON file of such pairs. Raises ValueError in one line for another file."""
         try:
             return cls.of_pairs(json.loads(file.read_text()))
         except (ValueError, TypeError) as error:
@@ -54,13 +54,13 @@ class NodeCosts:
 
     @property
     def pairs(self) -> list[list[float]]:
-        """As `of_pairs` takes them."""
+        """The [nodes, seconds] pairs, see `of_pairs`."""
         return [[count, seconds] for count, seconds in zip(self.nodes, self.seconds, strict=True)]
 
     def relative(self, nodes: int) -> float:
-        """The cost of a forward over so many nodes, a forward over one being 1; it never falls as nodes are added.
+        """Return the cost of a forward over `nodes` states, relative to one state. It never falls with more nodes.
 
-        Straight lines between the given counts, and beyond the last one as between the last two.
+        Linear between the given counts, and beyond the last one as between the last two.
         """
         place = min(max(bisect_left(self.nodes, nodes), 1), len(self.nodes) - 1)
         (low, high), (cheap, dear) = self.nodes[place - 1 : place + 1], self._rising[place - 1 : place + 1]
@@ -75,9 +75,9 @@ class NodeCosts:
 def measure(
     forward: Callable[[int], object], nodes: Sequence[int], device: torch.device, repeats: int = 9
 ) -> NodeCosts:
-    """Least seconds of `forward(count)` for every count, taken in turn after two warm-ups, device synchronised.
+    """Return the least seconds of `forward(count)` for every count, in turns, after two warm-ups and synchronised.
 
-    The least, because whatever else a machine does can only add to it.
+    The least is closest to the true cost, because other work of the machine only adds time.
     """
     seconds: dict[int, list[float]] = {count: [] for count in nodes}
     for repeat in range(WARM_UPS + repeats):

@@ -1,4 +1,4 @@
-"""Which options of self-speculation go together."""
+"""Checks of the options of self-speculation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ssd.speculation.draft_graph import MAKE_ONE
 Builder = Literal[tree.Builder, "spiffy"]
 Depth = int | Literal["auto"]
 BY_LIKELIHOOD: tuple[Builder, ...] = ("chain", "best_first")
-"""Builders that add the likeliest of the nodes at hand."""
+"""Builders that add the likeliest node first."""
 
 
 def check_options(
     depth: Depth, width: int | None, budget: int | None, builder: Builder, alternatives: bool, graph: str | None
 ) -> None:
-    """Raises ValueError naming the option, its value and what was expected."""
+    """Raise ValueError for options that do not fit each other, naming the option, its value and the expected ones."""
     if depth != "auto" and (type(depth) is not int or depth < 1):
         raise ValueError(f"decoder.depth={depth}: expected auto or a whole number of at least 1")
     if width is not None and (type(width) is not int or width < 1):

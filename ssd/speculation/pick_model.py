@@ -1,4 +1,4 @@
-"""How likely each candidate is to be picked next: five weights, which every verified step of a response corrects."""
+"""The pick model: probabilities of the next pick, from five weights that learn from every verified step."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from operator import mul
 from typing import NamedTuple
 
 HORIZON = 8
-"""Rows ranked lower than this many places behind the expected pick are given no chance of being picked next."""
+"""Number of candidate rows from the expected pick on; rows ranked lower have probability 0."""
 FAR = 4.0
-"""Gaps of certainty beyond this one make no further difference."""
+"""Larger gaps of certainty count as this one."""
 LEARNING_RATE = 0.05
 _CROWD = [log1p(rank) for rank in range(HORIZON)]
 
 
 class Features(NamedTuple):
-    """What speaks for a row, seen from a hypothetical state; or, in the same order, how much each of it weighs.
+    """Features of a candidate row in a hypothetical state; or their weights.
 
-    gap: how far its certainty falls short of the best, less telling the older the forecast; crowd: the rows ranked
-    before it, unless it ties with the best; queue: the same, if it does (the lower position goes first); follows:
-    whether its left neighbour was picked just before; leans: whether that was picked since the forecast was made.
+    gap: difference from the best certainty, weaker for an older forecast; crowd: rows ranked before it, unless it ties
+    with the best; queue: the same if it ties (the lower position goes first); follows: whether the last step picked its
+    left neighbour; leans: whether the left neighbour was picked since the forecast.
     """
 
     gap: float
@@ -31,7 +31,7 @@ class Features(NamedTuple):
 
 
 Values = tuple[float, float, float, float, float]
-"""`Features` as the plain tuple that the inner loop can afford."""
+"""`Features` as a plain tuple, which is faster in the inner loop."""
 
 PRIOR = Features(gap=0.92, crowd=0.74, queue=3.05, follows=2.1, leans=0.5)
 """Fitted by maximum likelihood to 60 % of the steps of 96 responses of llada_tiny and dream_tiny to tiny_math, 24
@@ -39,13 +39,13 @@ for each model with confidence_dtype float64 (float32 model) and logits (bfloat1
 
 
 class PickModel:
-    """A multinomial logit over the candidates of one state. It belongs to one response, and starts from `PRIOR`."""
+    """A multinomial logit over the candidates of a state. Each response has its own, which starts from `PRIOR`."""
 
     def __init__(self) -> None:
         self.weights = PRIOR
 
     def odds(self, candidates: Sequence[Values]) -> list[float]:
-        """The probability of each candidate to be the one picked; they sum to 1."""
+        """Return the probability of each candidate to be picked; the sum is 1."""
         gap, crowd, queue, follows, leans = self.weights
         scores = [gap * a + crowd * b + queue * c + follows * d + leans * e for a, b, c, d, e in candidates]
         best = max(scores)
@@ -54,7 +54,7 @@ class PickModel:
         return [share / total for share in shares]
 
     def learn(self, candidates: Sequence[Values], picked: int) -> None:
-        """Move each weight by how much more of its feature the true pick had than was to be expected."""
+        """Change each weight in proportion to the pick's feature minus the expected feature."""
         odds = self.odds(candidates)
         expected = [sum(map(mul, odds, values)) for values in zip(*candidates, strict=True)]
         steps = (LEARNING_RATE * (seen - mean) for seen, mean in zip(candidates[picked], expected, strict=True))
@@ -64,7 +64,7 @@ class PickModel:
 def features_of(
     rows: Sequence[int], certainty: Sequence[float], age: int, last: Container[int], filled: Container[int]
 ) -> list[Values]:
-    """The features of candidate rows, given as they are ranked.
+    """Return the features of candidate rows, which are given in the order of the ranking.
 
     certainty: of every row of the block; age: steps since the forecast was made, this one included;
     last: the rows that the step before picked; filled: all rows picked since the forecast was made.

@@ -1,4 +1,4 @@
-"""What a round of `decoder.depth=auto` costs by its nodes: as an option gives it, or measured on the loaded model."""
+"""Costs of a round of `decoder.depth=auto` by number of nodes: given by an option, or measured on the model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Costs = str | Sequence[Sequence[float]]
 
 
 def find_costs(path: str) -> Path:
-    """The file, also relative to the project. Raises FileNotFoundError."""
+    """Return the file at a path, also relative to the project. Raises FileNotFoundError."""
     for file in (Path(path).expanduser(), ROOT / path):
         if file.is_file():
             return file
@@ -35,7 +35,7 @@ def find_costs(path: str) -> Path:
 
 
 def costs_from(costs: Costs) -> NodeCosts:
-    """Raises ValueError or FileNotFoundError in one line that names the option."""
+    """Return the costs of the option. Raises ValueError or FileNotFoundError in one line that names it."""
     try:
         return NodeCosts.read(find_costs(costs)) if isinstance(costs, str) else NodeCosts.of_pairs(costs)
     except (ValueError, TypeError) as error:
@@ -45,10 +45,10 @@ def costs_from(costs: Costs) -> NodeCosts:
 def measure_costs(
     decoder: BlockDecoder, model: DiffusionModel, settings: GenerationSettings, work: Workload, budget: int
 ) -> NodeCosts:
-    """Seconds of a round over 1, 2, 4, ... `budget` states of a middle block, from its draft to where its picks lead.
+    """Return the seconds of a round over 1, 2, 4, ... `budget` states of a middle block, from draft to next state.
 
-    In a batch every response has so many states in it. The prompt is cut off where the model's context has no room.
-    Chain drafts stand for all: growing other trees takes a little longer, and forwards do not ask which they are.
+    In a batch every response has this number of states. A prompt too long for the model's context is cut.
+    Chains represent all drafts: other trees take a little longer to build, and their forwards cost the same.
     """
     special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
     prompt = [special.fill_id] * max(1, min(work.prompt_length, model.config.context_length - settings.gen_length))
@@ -70,13 +70,13 @@ def measure_costs(
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
     seconds = dict(measure(play, counts, model.device).pairs)
-    # Where nodes are padded, what they cost is no line from one count to the next.
+    # With padded nodes, costs are not linear between counts.
     every = sorted({*counts, *(count for count in range(1, budget) if model.computed_nodes(count) != count)})
     return NodeCosts.of_pairs((count, seconds[counts[bisect_left(counts, count)]]) for count in every)
 
 
 def _chain(session: DecodeSession, current: BlockState, nodes: int) -> Draft:
-    """A chain of so many nodes, its last one again and again where the block has no more masks."""
+    """Return a chain of `nodes` nodes; its last node repeats if the block has too few masks."""
     depth = steps_foreseen(nodes, session.rule.settings)
     forecast = Forecast(session, current, depth, PickModel())
     draft = grow(forecast, current, "chain", depth, 1, nodes, session.runner_up)

@@ -1,4 +1,4 @@
-"""The verification walk: from node to node, as long as a draft holds exactly what the stepping rule does next."""
+"""Verification: the accepted path of a draft, whose nodes agree exactly with the stepping rule."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ssd.decoding.draft import Draft
 
 
 def accepted_path(draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
-    """Nodes from node 0 on, each being the state and step to which the one before leads.
+    """Return the accepted nodes, from node 0 on: each is the state and step that the one before leads to.
 
-    next_states: int64 [nodes, block], next_steps: int64 [nodes]: where each node's own logits lead it under the
-    stepping rule. A node is believed only if its parent's logits were computed for a believed state and lead exactly
-    there: every position and every token. So every believed state is one that stepwise decoding passes through.
+    next_states: int64 [nodes, block], next_steps: int64 [nodes]: the state and step after each node's own picks under
+    the stepping rule. A node is accepted only if an accepted node's picks lead exactly to it, in every position and
+    token. So stepwise decoding passes through every accepted state.
     """
     same = (next_states[:, None] == draft.states).all(dim=-1) & (next_steps[:, None] == draft.steps)
     found, successor = same.max(dim=1)

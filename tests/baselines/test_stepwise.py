@@ -78,7 +78,7 @@ def test_eos_policies(family):
     [
         ([], 8, "prompt is empty"),
         ([1, 63, 2], 8, "mask id 63 at position 1"),
-        ([1, 64], 8, "prompt id 64 lies outside the model's vocabulary of 64"),
+        ([1, 64], 8, "prompt id 64 is outside the model's vocabulary of 64"),
         ([1] * 121, 8, "a prompt of 121 tokens .* need 129 positions, the model's context has 128"),
     ],
 )

@@ -62,7 +62,7 @@ def test_auto_drafts_up_to_the_cap_where_nodes_are_free_and_always_accepted():
 def test_costs_are_measured_once_and_given_ones_are_not(tmp_path):
     model, generation = restless_model("dream"), GenerationSettings(gen_length=16, block_length=8)
     decoder = SelfSpeculative(depth="auto", budget=6)
-    with pytest.raises(RuntimeError, match=r"decoder.depth=auto does not know yet what nodes cost: call load"):
+    with pytest.raises(RuntimeError, match=r"decoder.depth=auto needs costs: call load"):
         decoder.decode(model, [1, 2, 3], generation, SPECIAL)
     decoder.load(model, tmp_path, generation, Workload())
     measured = decoder.measured()["costs"]

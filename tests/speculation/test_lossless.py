@@ -122,7 +122,7 @@ def test_a_model_that_never_changes_its_mind_accepts_every_draft(builder):
         ({"builder": "bush"}, "decoder.builder='bush': expected one of chain, kary, best_first"),
         ({"width": 2}, "decoder.width=2, .*a chain has one node per depth"),
         ({"depth": "auto", "builder": "kary"}, "decoder.depth=auto: decoder.builder=kary does not draft its likeliest"),
-        ({"costs": [[1, 1.0], [2, 1.1]]}, "decoder.costs=.*: expected null, for only decoder.depth=auto"),
+        ({"costs": [[1, 1.0], [2, 1.1]]}, "decoder.costs=.*: expected null, only decoder.depth=auto"),
         ({"depth": "auto", "costs": [[1, 1.0]]}, "decoder.costs=.*: expected 1 and at least one more"),
         ({"depth": "auto", "costs": [[1, 1.0], [2, 0]]}, "decoder.costs=.*: expected a positive number for each"),
         ({"depth": "auto", "costs": 3}, "decoder.costs=3: .*; expected null, a JSON file, or pairs"),
