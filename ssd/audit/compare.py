@@ -1,4 +1,4 @@
-"""The identity audit: is a response token for token the reference's, and if not, why."""
+"""The identity audit: whether a response equals the reference's token for token, and if not, why."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class Audit:
     settings: GenerationSettings
     special: SpecialTokens
     commit: CommitRule | None = None
-    """By which the reference commits, if not by the schedule."""
+    """Commit rule of the reference; None: the schedule."""
     exact: ExactModel | None = None
-    """Where float64's opinion comes from; None: it is not asked for, as of a decoder that claims nothing."""
+    """Source of float64's opinion; None for a decoder that does not claim to be lossless."""
     batched: bool = False
-    """Whether responses shared their forwards, so that the reference's own were rounded otherwise than alone."""
+    """Whether responses shared their forwards, so that rounding differs from that of forwards alone."""
 
     def compare(
         self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
     ) -> Divergence | None:
-        """None if the responses are equal; else where, how narrowly and why they part."""
+        """Return None if the responses are equal, else their first divergence."""
         index = first_difference(reference.response_ids, decoded.response_ids)
         return None if index is None else self._explain(index, prompt_ids, reference, decoded, decoder)
 
     def compare_order(
         self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
     ) -> Divergence | None:
-        """Of equal responses: None if both were committed alike, step by step; else where and why the orders part."""
+        """Return None if two equal responses were committed alike, step by step, else the orders' divergence."""
         if same_steps(reference.trace, decoded.trace):
             return None
         return self._explain(None, prompt_ids, reference, decoded, decoder)
@@ -53,7 +53,7 @@ class Audit:
     def _explain(
         self, index: int | None, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
     ) -> Divergence:
-        """What costs most comes last: nothing is decoded again that rounding could not have brought about."""
+        """Return the divergence. Decoding again comes last: it is needed only if rounding may be the cause."""
         bound = LOGIT_TOLERANCE[self.model.dtype]
         parting = first_parting(reference.trace, decoded.trace)
         if parting is None:
@@ -89,8 +89,8 @@ class Audit:
         return again.response_ids == reference.response_ids and same_steps(reference.trace, again.trace)
 
     def _in_float64(self, copy: DiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> tuple[bool, float]:
-        """Whether both sides take the same steps there, and the largest relative difference between nodes evaluated
-        together and one by one: a fault of forwards over several nodes, which the replay one by one hides."""
+        """Return whether both sides take the same steps in float64, and the largest relative difference between nodes
+        evaluated together and one by one. The replay one by one hides such a fault."""
         probe = NodeIsolationProbe(copy)
         reference = self._reference(copy, prompt_ids, decoder)
         decoded = decoder.decode(probe, prompt_ids, self.settings, self.special)

@@ -1,4 +1,4 @@
-"""Where two responses, or the orders in which they were committed, part for the first time."""
+"""The first divergence of two responses, or of the orders in which they were committed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ more.
 
 @dataclass(frozen=True)
 class Opinion:
-    """What float64 says of the divergent state, and of the whole response where rounding is to be the excuse.
+    """Float64's result for the divergent state, and for the whole response if rounding may be the cause.
 
     Margins as in `Divergence`, but signed: negative where float64 sides with the decoder; picks: whose of the two picks
     float64's own step holds. same_steps: whether both sides, decoded in float64, pick the same step by step (but for
     ties of float64 itself); node_difference: the largest between logits of nodes evaluated together and one by one on
-    the way, relative to the largest logit. Both None where no near tie is there to be doubted, and in earlier runs.
+    the way, relative to the largest logit. Both None where there is no near tie.
     """
 
     token_margin: float
@@ -41,23 +41,23 @@ class Opinion:
 
     @property
     def objects(self) -> bool:
-        """Whether float64 shows that there is more to a divergence than rounding."""
+        """Whether float64 shows that rounding alone does not explain the divergence."""
         return self.same_steps is False or not (self.node_difference or 0) <= NODE_TOLERANCE
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a decoder first leaves its reference, and by how little.
+    """Where a decoder first leaves its reference, and by which margins.
 
     index: first differing response position, None where only the order of commitment differs; step: ordinal of the
-    first differing pick (0 where the traces do not tell); forward: the decoder's forward that led to it;
-    reference_pick, decoder_pick: the two picks, None where the traces do not tell. Margins at that point, from a
+    first differing pick (0 if unknown); forward: the decoder's forward that led to it;
+    reference_pick, decoder_pick: the two picks, None if unknown. Margins at that point, from a
     one-row replay: token_margin in logits (the reference's token over the decoder's, at the decoder's position),
     position_margin in confidence (the reference's position over the decoder's). tolerance: how far rounding may move
     two logits there against each other. near_tie: what it could have tipped: the two `pick`s, the `confidence` of one
     of them, its `nucleus`, or the `count` of picks in a step of this block; None: nothing. one_by_one: whether the
     decoder gives the reference's picks, step by step, when its nodes are evaluated one by one, None where no near tie
-    is there to be doubted; float64: its opinion, None where it cannot be had or the decoder claims nothing.
+    exists; float64: its opinion, None without a float64 copy or a lossless claim.
     """
 
     index: int | None
@@ -74,7 +74,7 @@ class Divergence:
 
     @property
     def verdict(self) -> Verdict:
-        """`numeric` takes all: a tie within the tolerance, agreement one by one, and no objection from float64."""
+        """`numeric` needs a tie within the tolerance, agreement one by one, and no objection from float64."""
         objects = self.float64 is not None and self.float64.objects
         return "numeric" if self.near_tie is not None and self.one_by_one and not objects else "algorithmic"
 
@@ -89,7 +89,7 @@ class Divergence:
 
 
 def first_difference(expected: Sequence[object], found: Sequence[object]) -> int | None:
-    """The first index at which two sequences differ, their common length if one is a prefix, None if equal."""
+    """Return the first index at which two sequences differ, their common length if one is a prefix, None if equal."""
     for index, (left, right) in enumerate(zip(expected, found, strict=False)):
         if left != right:
             return index
@@ -97,7 +97,7 @@ def first_difference(expected: Sequence[object], found: Sequence[object]) -> int
 
 
 def first_parting(reference: Trace, decoded: Trace) -> tuple[int, Pick, Pick] | None:
-    """Where the commitments part: the ordinal of the pick, the reference's pick and the decoder's instead of it.
+    """Return the first difference of the commitments: the pick's ordinal, the reference's pick and the decoder's.
 
     The picks of one step of the reference are a set: their order within the step is no difference.
     """
@@ -115,7 +115,7 @@ def first_parting(reference: Trace, decoded: Trace) -> tuple[int, Pick, Pick] | 
 
 
 def same_steps(reference: Trace, decoded: Trace) -> bool:
-    """Whether all picks are the reference's, step by step."""
+    """Return whether all picks equal the reference's, step by step."""
     start, picks = 0, decoded.picks
     for event in reference.events:
         found = picks[start : start + len(event.picks)]
@@ -126,5 +126,5 @@ def same_steps(reference: Trace, decoded: Trace) -> bool:
 
 
 def _finite(value: Any) -> Any:
-    """None for an infinite margin (outside the block or the nucleus) and for none at all: JSON knows no infinity."""
+    """Return None for an infinite margin (outside the block or the nucleus): JSON has no infinity."""
     return None if isinstance(value, float) and not abs(value) < torch.inf else value

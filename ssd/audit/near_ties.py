@@ -1,4 +1,4 @@
-"""Near ties in a replayed state, by which rounding alone could have led a step elsewhere."""
+"""Near ties in a replayed state: places where rounding alone could have changed a step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssd.decoding.settings import LLADA_RANKINGS, GenerationSettings, SpecialTok
 
 
 @dataclass(frozen=True)
-class Ties:
+class NearTies:
     """The near ties of one state, in which any two logits may move against each other by `slack`.
 
     dtype: of the logits; what is computed in it besides (`confidence_dtype=logits`) is rounded to it as well.
@@ -30,19 +30,19 @@ class Ties:
 
     @property
     def confidence_slack(self) -> float:
-        """How far logits may move in the distribution that confidences are taken from: Dream's is of logits / T."""
+        """How far logits may move in the distribution of the confidences: Dream's is of logits / T."""
         if self.settings.ranking in LLADA_RANKINGS:
             return self.slack
         return self.slack / (self.settings.temperature or 1)
 
     @property
     def epsilon(self) -> float:
-        """What rounding adds to a difference of two confidences: each is rounded in both evaluations."""
+        """Rounding of a difference of two confidences: each is rounded in both evaluations."""
         of_logits = self.settings.confidence_dtype == "logits"
         return 4 * torch.finfo(self.dtype if of_logits else torch.float64).eps
 
     def position_slack(self, rows: Sequence[int]) -> float:
-        """How far the confidences of two rows may move against each other."""
+        """Return how far the confidences of two rows may move against each other."""
         ranking, slack = self.settings.ranking, self.confidence_slack
         if ranking in ("random", "origin"):  # logits have no part in the order
             return 0.0
@@ -60,7 +60,7 @@ class Ties:
         return slack + self.epsilon  # a difference of two probabilities, d p / d logit is 1/4 at most; two rows
 
     def of_tokens(self, rows: Sequence[int]) -> bool:
-        """Whether one of the rows might as well commit a token of quite another confidence.
+        """Return whether one of the rows might commit a token of quite another confidence.
 
         A sampled token's confidence is its own probability; an end token's is put last under suppress_confidence.
         """
@@ -75,7 +75,7 @@ class Ties:
         return bool((perturbed.gather(1, token)[:, 0] - others.amax(dim=1) <= self.slack).any())
 
     def of_nuclei(self, rows: Sequence[int]) -> bool:
-        """Whether, in one of the rows, top-p or top-k might as well leave other tokens."""
+        """Return whether, in one of the rows, top-p or top-k might leave other tokens."""
         settings = self.settings
         if not settings.temperature and settings.ranking in LLADA_RANKINGS:
             return False
@@ -94,7 +94,7 @@ class Ties:
         return near or any(self._swaps(ranked, count) for count in kept)
 
     def of_counts(self) -> bool:
-        """Whether the step might as well commit more picks or fewer."""
+        """Return whether the step might commit more picks or fewer."""
         if self.commit is None:
             return False
         margins = self.commit.margins(torch.where(self.at.masked, self.at.scores.probability, -torch.inf))
@@ -109,7 +109,7 @@ class Ties:
         return self.settings.temperature > 0 and (ranked_by_it or self.commit is not None)
 
     def _swaps(self, ranked: Tensor, kept: Tensor) -> bool:
-        """Whether the last token kept and the first one dropped are as good as equally likely, in any row."""
+        """Return whether, in any row, the last token kept and the first one dropped are nearly equally likely."""
         inside = kept < ranked.shape[1]
         last = ranked.gather(1, (kept - 1)[:, None])[inside, 0]
         first = ranked.gather(1, kept.clamp(max=ranked.shape[1] - 1)[:, None])[inside, 0]

@@ -1,4 +1,4 @@
-"""Back to one state of a finished response: what the model says there when that state is evaluated alone."""
+"""Evaluate one state of a finished response again, alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def replay(
     trace: Trace,
     pick: int,
 ) -> Replay:
-    """The state before the forward of stepwise decoding that committed the pick with this ordinal."""
+    """Return the state before the stepwise forward that committed the pick with this ordinal."""
     index = forward_of(trace.events, pick)
     before = [made for event in trace.events[:index] for made in event.picks]
     canvas = Canvas(prompt_ids, settings, special)
@@ -76,10 +76,10 @@ def replay(
 
 
 def forward_of(events: Sequence[Event], pick: int) -> int:
-    """Index of the event that committed the pick with this ordinal."""
+    """Return the index of the event that committed the pick with this ordinal. Raises IndexError if there is none."""
     seen = 0
     for index, event in enumerate(events):
         seen += len(event.picks)
         if pick < seen:
             return index
-    raise IndexError(f"pick {pick} of only {seen}")
+    raise IndexError(f"pick {pick}: the trace has only {seen}")

@@ -1,4 +1,4 @@
-"""The states of a reference's response, evaluated again: alone, and in float64 where there is a copy of the model."""
+"""The states of a reference's response, evaluated again: alone, and in float64 if there is a copy of the model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssd.audit.divergence import Opinion, Side, Tie
-from ssd.audit.near_ties import Ties
+from ssd.audit.near_ties import NearTies
 from ssd.audit.replay import Replay, forward_of, replay
 from ssd.audit.tolerance import slack_of
 from ssd.decoding.commit_rule import CommitRule
@@ -17,7 +17,7 @@ from ssd.modeling.forwards import DiffusionModel
 
 @dataclass(frozen=True)
 class States:
-    """What the model says at each state of one reference; exact: its copy in float64, if there is one."""
+    """Evaluates the states of one reference's response; exact: the model's copy in float64, if there is one."""
 
     model: DiffusionModel
     exact: DiffusionModel | None
@@ -28,22 +28,25 @@ class States:
     trace: Trace
 
     def at(self, step: int) -> Replay:
-        """The state before the forward that committed the pick of this ordinal."""
+        """Return the state before the forward that committed the pick of this ordinal."""
         return self._replay(self.model, step)
 
     def exactly_at(self, step: int) -> Replay | None:
-        """The same state in float64."""
+        """Return the same state in float64."""
         return self._replay(self.exact, step) if self.exact else None
 
-    def ties(self, at: Replay, exact: Replay | None) -> Ties:
-        """The near ties of a state, by its own noise where float64 tells it."""
+    def ties(self, at: Replay, exact: Replay | None) -> NearTies:
+        """Return the near ties of a state, within its own noise if float64 shows that."""
         slack = slack_of(self.settings, self.model.dtype, at, exact)
-        return Ties(self.settings, self.special, self.commit, at, slack, self.model.dtype)
+        return NearTies(self.settings, self.special, self.commit, at, slack, self.model.dtype)
 
-    def near_tie(self, ties: Ties, rows: list[int], margins: tuple[float, float], token: int, step: int) -> Tie | None:
-        """The near tie that explains a parting at these rows (the reference's, the decoder's) of the state at `step`.
+    def near_tie(
+        self, ties: NearTies, rows: list[int], margins: tuple[float, float], token: int, step: int
+    ) -> Tie | None:
+        """Return the near tie that explains the difference at the state of `step`.
 
-        token: the reference's at its row, which in a batch need not be the one that the state alone gives.
+        rows: the reference's and the decoder's; token: the reference's at its row, which in a batch may differ from
+        that of the state alone.
         """
         shortfall = float(ties.at.perturbed[rows[0]].max() - ties.at.perturbed[rows[0], token])
         token_is_near = max(abs(margins[0]), shortfall) <= ties.slack
@@ -56,7 +59,7 @@ class States:
         return "count" if self.commit is not None and self._count_is_near(step) else None
 
     def opinion(self, exact: Replay, expected: Pick, found: Pick, rows: list[int], preferred: int) -> Opinion:
-        """Float64's, of a state; `preferred` is the token that the model's own dtype puts at `found`'s place."""
+        """Return float64's opinion of a state; `preferred`: the token that the own dtype puts at `found`'s place."""
         holders: dict[tuple[bool, bool], Side] = {
             (True, True): "both",
             (True, False): "reference",
@@ -67,7 +70,7 @@ class States:
         return Opinion(*margins_of(exact, rows, preferred, found.token), side)
 
     def _count_is_near(self, step: int) -> bool:
-        """Whether, in this block up to this step, any step might have committed more picks or fewer.
+        """Return whether any step of this block, up to this one, might have committed more picks or fewer.
 
         A decoder that commits a pick one step later may well be back at the reference's state, yet ahead in the next.
         """
@@ -85,7 +88,7 @@ class States:
 
 
 def margins_of(at: Replay, rows: list[int], preferred: int, token: int) -> tuple[float, float]:
-    """Signed token margin (logits) and position margin (confidence) of two rows, the reference's and the decoder's."""
+    """Return the signed token margin (logits) and position margin (confidence) of reference's and decoder's row."""
     logits = at.perturbed[rows[1]]
     sure, unsure = at.scores.confidence[0, rows].tolist()
     return float(logits[preferred] - logits[token]), sure - unsure

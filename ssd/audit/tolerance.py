@@ -1,4 +1,4 @@
-"""How far rounding may move logits: as far as it is seen to, where float64 tells, and never beyond a dtype's bound."""
+"""Bounds of how far rounding may move logits: the observed noise where float64 shows it, and a bound per dtype."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ssd.audit.replay import Replay
 from ssd.decoding.settings import GenerationSettings
 
 LOGIT_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.5}
-"""How far two logits may move against each other when only the arithmetic's order changes: rows, nodes, kernels."""
+"""Largest movement of two logits against each other if only the arithmetic's order changes: rows, kernels."""
 
 
 def slack_of(settings: GenerationSettings, dtype: torch.dtype, at: Replay, exact: Replay | None) -> float:
-    """How far rounding may move two logits of a state against each other.
+    """Return how far rounding may move two logits of a state against each other.
 
     Four times the noise, which is the largest difference between the state's logits in the run's dtype and in float64:
     two tokens, each of which may move by it, in two evaluations (the reference's and the decoder's). It is taken over

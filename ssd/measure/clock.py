@@ -1,4 +1,4 @@
-"""Timing that means something: a monotonic clock with the device synchronised on both sides."""
+"""Timing by a monotonic clock, with the device synchronised on both sides; peak memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def timed(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
-    """The call's result and its wall-clock seconds, all work queued on the device included."""
+    """Return the call's result and its wall-clock seconds, all work queued on the device included."""
     synchronize(device)
     start_s = time.perf_counter()
     result = call()
@@ -23,9 +23,9 @@ def timed(call: Callable[[], Result], device: torch.device) -> tuple[Result, flo
 
 
 def spent(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
-    """The call's result and the seconds it took of a processor, all threads' together; wall-clock ones on CUDA.
+    """Return the call's result and its processor seconds, summed over threads; wall-clock seconds on CUDA.
 
-    A machine with other work makes a call wait, but hardly compute more: where only the price is asked for, on a CPU.
+    Other work on the machine makes a call wait, but hardly changes its processor time.
     """
     if device.type == "cuda":
         return timed(call, device)
@@ -41,13 +41,13 @@ def synchronize(device: torch.device) -> None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Let the peak begin anew where the device allows it, so that runs of one process do not inherit each other's."""
+    """Start a new peak where the device allows it, so that runs of one process do not inherit each other's."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Peak memory so far: of torch's allocator on a CUDA device, of the whole process on a CPU."""
+    """Return peak memory so far in MiB: of torch's allocator on a CUDA device, of the whole process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

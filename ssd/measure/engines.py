@@ -1,4 +1,4 @@
-"""How window forwards are launched, operation by operation or as captured wholes: `runtime.engine`."""
+"""Window forwards launched operation by operation, or as one captured graph: `runtime.engine`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ssd.modeling.static_shapes import StaticModel, capacity_for
 def with_engine(
     model: DiffusionModel, engine: EngineName, most_nodes: int, numerics: Numerics = "native"
 ) -> DiffusionModel:
-    """The model as every side of a run is to see it, for forwards over up to `most_nodes` states.
+    """Return the model in an engine, for forwards over up to `most_nodes` states.
 
     eager: as it is; graph: window forwards at static shapes, replayed as CUDA graphs; compile: the same with layers
     compiled (on a CPU without graphs). What `with_numerics` does comes after; under a lock no node may profit from its
@@ -34,17 +34,17 @@ def with_engine(
 
 
 def as_decoded(model: DiffusionModel, engine: EngineName, numerics: Numerics, *decoders: Decoder) -> DiffusionModel:
-    """The loaded model as these decoders are to see it: in the run's engine, and in its numerics."""
+    """Return the loaded model in the run's engine and numerics, for these decoders."""
     return with_numerics(with_engine(model, engine, most_nodes_of(*decoders), numerics), numerics, *decoders)
 
 
 def most_nodes_of(*decoders: Decoder) -> int:
-    """The most states that any of the decoders evaluates in a window forward."""
+    """Return the largest number of states in a window forward of any of the decoders."""
     return max(decoder.most_nodes for decoder in decoders)
 
 
 def capture_s(model: DiffusionModel) -> float | None:
-    """Seconds that a run's model has spent on captures and compilation; None where nothing is captured."""
+    """Return the seconds a run's model has spent on captures and compilation; None where nothing is captured."""
     inner = model.inner if isinstance(model, BatchInvariantModel) else model
     return inner.capture_s if isinstance(inner, StaticModel) else None
 
@@ -56,7 +56,7 @@ def capture_all(
     prompt_lengths: Iterable[int],
     most_nodes: int,
 ) -> None:
-    """Make every forward once that decoding behind prompts of these lengths (in tokens) can ask for.
+    """Make every forward once that decoding can need after prompts of these lengths (in tokens).
 
     The longest come first, whose rooms serve the others. Contexts of one capacity, and blocks whose windows and
     contexts are alike, have their forwards in common.

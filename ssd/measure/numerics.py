@@ -1,4 +1,4 @@
-"""In what arithmetic, and in forwards of which shape, reference and decoder are run: `runtime.numerics`."""
+"""Arithmetic and forward shapes of reference and decoder: `runtime.numerics`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssd.modeling.forwards import DiffusionModel
 
 
 def with_numerics(model: DiffusionModel, numerics: Numerics, *decoders: Decoder) -> DiffusionModel:
-    """The model as these decoders are to see it, all of them the same.
+    """Return the model in these numerics, the same for all decoders.
 
     native: as it is, each forward as large as its states need; locked: every window forward has room for the most nodes
     that any of the decoders evaluates; float64: the weights as they are, all arithmetic in float64 (the transformer is

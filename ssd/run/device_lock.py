@@ -1,4 +1,4 @@
-"""Who measures on a device: a timing run has it to itself, runs that time nothing share it, on one machine."""
+"""Lock a device of this machine: a timed run holds it alone; untimed runs and audits share it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 import torch
 
 FOLDER_VARIABLE = "SSD_DEVICE_LOCKS"
-"""Environment variable naming the folder of the locks; unset: one in the machine's temporary folder, for all users."""
+"""Environment variable with the folder of the locks; default: one in the temporary folder, for all users."""
 
 
 class DeviceHeldError(BlockingIOError):
-    """Others measure on the device, as the message says."""
+    """Another process holds the device."""
 
 
 @contextmanager
 def device_lock(
     device: torch.device, exclusive: bool, owner: str, tell: Callable[[str], None] | None = print
 ) -> Iterator[None]:
-    """Hold a device, alone or with others who do not time; owner: what others are told they wait for.
+    """Hold a device, alone (exclusive) or together with other untimed work; owner: the name that waiters are shown.
 
-    Where it is held otherwise: `tell` is given one line, and then it is waited for; without `tell`, DeviceHeldError.
-    The system lets go of it when the process ends, however it does. Who waits stands in a turnstile that newcomers must
-    pass, or those who share a device piece by piece would never leave it to one who wants it alone.
+    If another process holds it, pass one line to `tell` and wait; without `tell` raise DeviceHeldError. The system
+    releases the lock when the process ends, even by a kill. A waiter holds a second lock, the turnstile, which every
+    newcomer must pass: else processes that share the device in turn would never leave it to an exclusive one.
     """
     file = lock_file(device)
     held, turnstile = _open(file), _open(file.with_suffix(".next"))
@@ -44,7 +44,7 @@ def device_lock(
         finally:
             os.close(turnstile)
         if exclusive:
-            os.ftruncate(held, 0)  # what those left who are gone
+            os.ftruncate(held, 0)  # names of former holders
         _sign(held, owner)
         yield
     finally:
@@ -52,14 +52,14 @@ def device_lock(
 
 
 def lock_file(device: torch.device) -> Path:
-    """One file per device of this machine, by its own name: what is cuda:0 here may be cuda:1 to another process."""
+    """Return the lock file of a device, named by its UUID: cuda:0 may be cuda:1 in another process."""
     name = f"cuda-{torch.cuda.get_device_properties(device).uuid}" if device.type == "cuda" else device.type
     folder = os.environ.get(FOLDER_VARIABLE) or Path(tempfile.gettempdir()) / "ssd-benchmark"
     return Path(folder) / f"{name}.lock"
 
 
 def _open(file: Path) -> int:
-    """Open for everybody: another user's file is not created anew, which the system forbids in shared folders."""
+    """Open the file for all users. Another user's file is only opened: shared folders forbid creating it anew."""
     if not file.parent.is_dir():
         file.parent.mkdir(parents=True, exist_ok=True)
         if FOLDER_VARIABLE not in os.environ:
@@ -85,19 +85,19 @@ def _wait(held: int, exclusive: bool) -> None:
 
 
 def _sign(held: int, owner: str) -> None:
-    """Leave process and owner in the file, for those who find it held; not again for every piece of the same run."""
+    """Add process and owner to the file, for the message of waiters; once per run, not per piece."""
     if _signed(held).get(str(os.getpid())) != owner:
         os.write(held, f"{os.getpid()} {owner}\n".encode())
 
 
 def _signed(held: int) -> dict[str, str]:
-    """The last owner that each process has signed for."""
+    """Return the last owner that each process has signed for."""
     lines = os.pread(held, os.fstat(held).st_size, 0).decode(errors="replace").splitlines()
     return {pid: owner for pid, _, owner in (line.partition(" ") for line in lines) if pid.isdigit()}
 
 
 def _holders(held: int) -> str:
-    """Who has signed the file and still runs: those who share a device or wait for it may be several."""
+    """Return the signed processes that still run: several may share a device or wait for it."""
     names = [f"process {pid} ({owner})" for pid, owner in _signed(held).items() if _runs(pid)]
     return " and ".join(names) or "another process"
 

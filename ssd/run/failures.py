@@ -1,4 +1,4 @@
-"""A run that failed: one line for its user, its traceback in error.json."""
+"""Failed runs: one line for the user, the traceback in error.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUT_OF_MEMORY = (
 
 
 def line_of(error: BaseException) -> str:
-    """What happened, the remedy where there is one, and the notes that were added to the error on its way."""
+    """Return the error message, the remedy if there is one, and the notes that were added to the error."""
     message = " ".join(str(error).split())
     if _is_out_of_memory(error):
         message = f"out of memory: {message.partition('.')[0]}; {OUT_OF_MEMORY}"
@@ -27,10 +27,10 @@ def line_of(error: BaseException) -> str:
 
 
 def keep_traceback(error: BaseException, plan: Plan | None, in_grid: bool) -> None:
-    """Leave error.json for an error that its run could not keep itself, and name it in the error's notes.
+    """Write error.json for an error that its run could not write itself, and name that file in the error's notes.
 
-    Mistakes in a single line need none: the line about them says all, and no folder is made for them. Nor does a run
-    that another process is measuring, whose folder is not ours, or one that is done, whose results are good.
+    An expected error of a single line needs none: its message is enough. Runs that are done, or that another process
+    is measuring, keep their folders as they are.
     """
     noted = getattr(error, "__notes__", [])
     if plan is None or noted or isinstance(error, BlockingIOError):

@@ -19,14 +19,14 @@ MOST_COPIED = 2**30
 
 @dataclass(frozen=True)
 class Rates:
-    """What a device was seen to do: bytes per second of a copy (read and written), FLOPs per second of a product."""
+    """Measured rates of a device: bytes per second of a copy (read and written), FLOPs per second of a product."""
 
     bytes_per_s: float
     flops_per_s: float
 
     @classmethod
     def measure(cls, model: DiffusionModel, repeats: int = 30) -> Rates:
-        """The best of `repeats` copies of as many bytes as the model's weights, and of square products in its dtype."""
+        """Return the best of `repeats` copies of the weights' number of bytes, and of square products in its dtype."""
         device, dtype = model.device, model.dtype
         size = min(MOST_COPIED, weight_bytes(model)) // dtype.itemsize
         source, target = torch.ones(2, size, dtype=dtype, device=device)
@@ -39,7 +39,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Work:
-    """What a forward over `nodes` states cannot do without."""
+    """Least bytes and FLOPs of a forward over `nodes` states."""
 
     bytes: int
     flops: int
@@ -58,15 +58,15 @@ class Work:
         return cls(moved, 2 * nodes * (each_node + rows * model.transformer.head.weight.numel()))
 
     def floor_s(self, rates: Rates) -> float:
-        """Seconds below which no forward of this work can end."""
+        """Return the least seconds of a forward with this work."""
         return max(self.bytes / rates.bytes_per_s, self.flops / rates.flops_per_s)
 
     def bandwidth_utilisation(self, latency_s: float, rates: Rates) -> float:
-        """MBU: bytes per second of a forward that took `latency_s`, as a share of the device's."""
+        """Return MBU: bytes per second of a forward that took `latency_s`, as a share of the device's."""
         return self.bytes / latency_s / rates.bytes_per_s
 
 
 def weight_bytes(model: DiffusionModel) -> int:
-    """Bytes of all weights that a forward reads in full: all but the embedding's."""
+    """Return the bytes of all weights that a forward reads in full: all but the embedding's."""
     weights = sum(weight.nbytes for weight in model.transformer.parameters())
     return weights - model.transformer.embedding.weight.nbytes

@@ -26,7 +26,7 @@ class Shape(NamedTuple):
 
 
 def block_of(settings: GenerationSettings, logits_shift: int, index: int, length: int) -> Block:
-    """Block `index` of a canvas of `length` positions, prompt included."""
+    """Return block `index` of a canvas of `length` positions, prompt included."""
     start = length - settings.gen_length + index * settings.block_length
     return block_at(index, start, length, settings, logits_shift)
 
@@ -41,7 +41,7 @@ def time_forwards(
     budget_s: float,
     most_rounds: int,
 ) -> dict[Shape, list[float]]:
-    """Seconds of every shape, of each once per round, so that a slow moment of the machine hits them all alike.
+    """Return the seconds of every shape, each timed once per round, so that a slow moment affects all alike.
 
     Shapes are all combinations of `lengths` (of canvases), `blocks` and `nodes`, 0 included. Each is made twice in a
     row and timed the second time, as forwards mostly follow their like: behind one of 32 states, one of a single state
@@ -74,7 +74,7 @@ def _forwards_of_block(
     length: int,
     nodes: Sequence[int],
 ) -> Iterator[tuple[Shape, Callable[[], object]]]:
-    """Each shape of one block and what makes it; the window forwards share the last first forward's context."""
+    """Yield each shape of one block with its forward; window forwards share the context of the first forward."""
     tokens = Canvas([special.fill_id] * (length - settings.gen_length), settings, special).tokens
     block = block_of(settings, model.config.logits_shift, index, length)
     window, context = block.window, None

@@ -1,4 +1,4 @@
-"""What a run's forwards cost: measured over a grid of shapes, and summed over a trace to predict a response's time."""
+"""Costs of a run's forwards: measured over a grid of shapes, and summed over a trace to predict a response's time."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ssd.modeling.forwards import DiffusionModel
 
 
 def node_grid(most_nodes: int) -> list[int]:
-    """1, 2, 4, 8, ... and `most_nodes` itself."""
+    """Return 1, 2, 4, 8, ... and `most_nodes` itself."""
     return sorted({1 << power for power in range(most_nodes.bit_length())} | {most_nodes})
 
 
 def block_grid(settings: GenerationSettings) -> list[int]:
-    """The first, middle and last block; the first alone where the cache mode makes all blocks' forwards alike."""
+    """Return the first, middle and last block; the first alone where all blocks' forwards are alike."""
     return sorted({0, settings.blocks // 2, settings.blocks - 1}) if settings.cache == "prefix" else [0]
 
 
@@ -61,7 +61,7 @@ class CostModel:
         """
         lengths = sorted(settings.gen_length + length for length in {min(prompt_lengths), max(prompt_lengths)})
         blocks, every = block_grid(settings), range(1, max(nodes))
-        # Where nodes are padded, what they cost is no line from one count that is made to the next.
+        # Where nodes are padded, costs between two measured counts are not linear.
         padded = any(model.computed_nodes(count) != count for count in every)
         nodes = sorted({*nodes, *every} if padded else set(nodes))
         made = sorted({model.computed_nodes(count) for count in nodes})
@@ -82,7 +82,7 @@ class CostModel:
         )
 
     def forward_s(self, shape: Shape) -> float:
-        """Seconds of one forward. Raises ValueError outside the grid, from beyond which there is nothing to predict."""
+        """Return the seconds of one forward. Raises ValueError outside the grid."""
         by_block = self.first_s
         if shape.nodes:
             _check("nodes", shape.nodes, self.nodes)
@@ -94,7 +94,7 @@ class CostModel:
         return float(np.interp(shape.length, self.lengths, by_length))
 
     def seconds(self, trace: Trace, length: int) -> float | None:
-        """Predicted seconds of all forwards of a response on a canvas of `length` positions.
+        """Return the predicted seconds of all forwards of a response on a canvas of `length` positions.
 
         None for a trace with forwards of an autoregressive verifier, or of other shapes than the cache mode's own, as
         their rows tell: APD's windows slide, WINO's carry shadows, eager drafts reach into later blocks.
@@ -119,7 +119,7 @@ class CostModel:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> CostModel:
-        """What `to_json` gave, also after a way through a file."""
+        """Return the cost model that `to_json` wrote."""
         return cls(**{**stored, "settings": GenerationSettings(**stored["settings"])})
 
 

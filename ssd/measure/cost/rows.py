@@ -1,4 +1,4 @@
-"""The rows of bench_forward's tables: what forwards took, beside the least that they could."""
+"""Rows of bench_forward's tables: measured seconds of forwards beside their floors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def forward_rows(
     rates: Rates,
     budget_s: float,
 ) -> list[Row]:
-    """Forwards in the first block: the refresh, where there is a cache, and windows over 1 and `nodes` states."""
+    """Return a row per forward in the first block: the refresh of a cache, and windows over 1 and `nodes` states."""
     cost = CostModel.measure(model, settings, special, [prompt_length], [1, *nodes], budget_s)
     length = cost.lengths[0]
     window = block_of(settings, cost.logits_shift, 0, length).window
@@ -55,7 +55,7 @@ def forward_rows(
 
 
 def split_by_fit(config: ModelConfig, prompt_length: int, gen_lengths: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Those of `gen_lengths` that fit into the model's context behind such a prompt, and those that do not."""
+    """Return those of `gen_lengths` that fit into the model's context behind such a prompt, and those that do not."""
     room = config.context_length - prompt_length
     return [length for length in gen_lengths if length <= room], [length for length in gen_lengths if length > room]
 
@@ -68,7 +68,7 @@ def growth_rows(
     gen_lengths: Sequence[int],
     budget_s: float,
 ) -> list[Row]:
-    """Stepwise decoding's forwards for each of `gen_lengths`, their seconds added up.
+    """Return a row for each of `gen_lengths`: the summed seconds of stepwise decoding's forwards.
 
     Raises ValueError for one that does not fit into the model's context, see `split_by_fit`.
     """

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from baselines.stepwise import Stepwise
@@ -34,7 +35,7 @@ class Kills(Stepwise):
 
 
 class DiesInAnAudit(Stepwise):
-    """Kills its process at the third response that is audited; writes the process of each down."""
+    """Kills its process once, when three responses were audited; writes the process of each down."""
 
     def __init__(self, log: str) -> None:
         self.log = Path(log)
@@ -43,8 +44,10 @@ class DiesInAnAudit(Stepwise):
     def most_steps(self):
         with self.log.open("a") as file:
             file.write(f"{os.getpid()}\n")
-        if len(self.log.read_text().splitlines()) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if len(self.log.read_text().splitlines()) >= 3:
+            with suppress(FileExistsError):  # one worker dies, once
+                self.log.with_suffix(".killed").touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Raises(Stepwise):
