@@ -26,9 +26,10 @@ def test_a_wheel_measures_in_an_empty_folder(tmp_path: Path) -> None:
     site, here = tmp_path / "site", tmp_path / "here"
     zipfile.ZipFile(wheel).extractall(site)
     here.mkdir()
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # a user's repository around everything
     environment = {name: value for name, value in os.environ.items() if name != "GIT_DIR"}
     environment |= {"PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    # a user's repository around everything
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, env=environment, check=True)
 
     def call(*words: str) -> str:
         # -P keeps the current folder off the path, where the checkout's own ssd/ could be.

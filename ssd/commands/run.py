@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ssd.config.plan import Plan
 
+GRID = ("-m", "--multirun")
 INTERRUPTED = 130
 failures: list[str] = []
 """Error messages of this process's runs."""
@@ -25,7 +26,8 @@ begun: set[str] = set()
 
 def main() -> int:
     """Measure what the command line (sys.argv) asks; return the exit status."""
-    words = sys.argv[1:]
+    words = sorted(sys.argv[1:], key=lambda word: word not in GRID)  # Hydra wants -m in front
+    sys.argv[1:] = words
     if {"-h", "--help"} & set(words):
         from ssd.config.help import describe
 
