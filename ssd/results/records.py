@@ -1,4 +1,4 @@
-"""What runs store."""
+"""A response with its times."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ssd.decoding.decoder import Decoded
 
 @dataclass(frozen=True)
 class Timed:
-    """A response and what it took; all seconds are None where nothing is timed.
+    """A response and its seconds, which are None where nothing is timed.
 
-    latency_s: from its start to its end, of which verifier_s went into a verifier's forwards and model_s into the
-    model's own (None in a batch, where nobody's are one's own); time_s: its share of the wall clock, which is all of
-    the latency unless others were decoded beside it; forwards: its share of the model's.
+    latency_s: from start to end; verifier_s: in a verifier's forwards; model_s: in the model's forwards, None in a
+    batch, whose responses share them; time_s: share of the wall clock, equal to the latency outside a batch; forwards:
+    share of the model's forwards.
     """
 
     decoded: Decoded
