@@ -19,7 +19,7 @@ from ssd.results.reader import Line, read_run
 SIDES = ("reference", "decoder")
 MODES = ("offline", "online")
 LOGGED = "logged"
-"""The file beside what wandb writes that says that it is whole."""
+"""Name of the file that marks a log as complete."""
 OF_A_SIDE = ("text", "answer", "correct", "reason", "latency_s", "token_rows", "tokens_total", "tokens_useful")
 
 
@@ -27,7 +27,7 @@ class WandbTracker(Tracker):
     """Logs each run once, under its run id, into the run's own folder.
 
     mode: `offline` writes files that `wandb sync` uploads later; `online` needs an account.
-    Raises ValueError naming the option, or telling how to install the library.
+    Raises ValueError naming the option, or the command that installs the library.
     """
 
     def __init__(self, project: str, mode: Literal["offline", "online"] = "offline", entity: str | None = None) -> None:
@@ -45,7 +45,7 @@ class WandbTracker(Tracker):
         import wandb
 
         run = read_run(folder)
-        shutil.rmtree(place, ignore_errors=True)  # what was logged in part
+        shutil.rmtree(place, ignore_errors=True)  # a partial log
         settings = wandb.Settings(
             mode=self.mode,
             silent=True,
@@ -84,14 +84,14 @@ class WandbTracker(Tracker):
 
 
 def columns() -> Iterator[str]:
-    """The names of a sample's figures, in the order of `row`."""
+    """Return the names of a sample's values, in the order of `row`."""
     yield from ("index", "repeat", "prompt_sha256", "target", "identical", "divergence")
     for side in SIDES:
         yield from (f"{side}.{name}" for name in (*OF_A_SIDE, "nfe"))
 
 
 def row(line: Line) -> Iterator[Any]:
-    """A sample's figures; what has no single type is told as text."""
+    """Return a sample's values; those of several types as text."""
     divergence = line["first_divergence"]
     yield from (line["index"], line["repeat"], line["prompt_sha256"], str(line["target"]), line["identical"])
     yield divergence["class"] if divergence else None
@@ -102,7 +102,7 @@ def row(line: Line) -> Iterator[Any]:
 
 
 def draw(folder: Path, into: Path) -> list[Path]:
-    """The report's figures that can be drawn from this run alone, two columns wide, as <name>-2.png."""
+    """Return the report's figures of this run alone, two columns wide, as <name>-2.png."""
     from ssd.report import load
     from ssd.report.figures import FIGURES
 

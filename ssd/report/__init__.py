@@ -1,4 +1,4 @@
-"""From stored results to frames, tables, figures and a page. Nothing here measures; nothing here needs torch.
+"""Frames, tables, figures and a page from stored results. It measures nothing, and needs no torch.
 
 results = ssd.report.load("results")
 results.runs, results.samples, results.forwards(), results.left_out

@@ -1,4 +1,4 @@
-"""What papers report beside what was measured: only like with like."""
+"""Published numbers beside measured ones, where the settings are the same."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ssd.report.results import Results
 
 FOLDER, MODELS = ROOT / "results" / "published", CONF / "model"
 SAME = ("model", "task", "gen_length", "block_length", "method")
-"""What a published figure and a run must have in common to be compared, beside what the source states."""
+"""Columns that a published number and a run share if they are compared, beside the settings of the source."""
 STATED = {
     r"\b(no|prefix|dual) cache": "generation.cache", r"\bbatch (\d+)": "runtime.batch_size",
     r"\beos (\w+)": "generation.eos", r"\btau=([\d.]+)": "decoder.threshold", r"\b(\d+) drafts": "decoder.budget",
     r"\bdraft_steps=(\d+)": "decoder.draft_steps", r"\btemperature=([\d.]+)": "generation.temperature",
 }  # fmt: skip
-"""How a source's setting tells an option, and which one that is here."""
+"""Pattern in a source's setting → name of our option."""
 NOT_MEASURED = dict.fromkeys(("measured", "run_id", "prompts", "device", "cache"))
 COUNTS_USEFUL = ("2505.22618",)
-"""Papers whose tokens per second count those before the first end token; of others it is not known which they count."""
+"""Papers that count tokens per second before the first end token; of others the count is unknown."""
 RATIOS = ("speedup", "nfe_ratio", "steps_reduction_percent")
-"""Metrics that mean something without a run beside them."""
+"""Metrics that have a meaning without a run beside them."""
 MEASURED = {
     "accuracy_percent": ("accuracy.decoder", 100.0),
     "nfe": ("nfe.decoder", 1.0),
@@ -38,7 +38,7 @@ MEASURED = {
 
 
 def published(folder: Path = FOLDER) -> pd.DataFrame:
-    """The figures of results/published, a row each, as its README tells; none if the folder is not there."""
+    """Return the numbers of results/published, a row each; its README explains them. Empty without the folder."""
     frames = [pd.read_csv(file, dtype=str, keep_default_na=False) for file in sorted(folder.glob("*.csv"))]
     if not frames:
         return pd.DataFrame(columns=[*SAME, "metric", "value"])
@@ -47,10 +47,10 @@ def published(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def beside_measured(results: Results, figures: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Every published figure beside every finished run that it can be compared with.
+    """Return every published number beside every finished run with the same settings.
 
-    Further columns: `measured`, in the published figure's unit; `run_id`, `prompts`, `device` and `cache` of the run.
-    A figure that no run can be compared with has one row, in which these are None.
+    Further columns: `measured`, in the published number's unit; `run_id`, `prompts`, `device` and `cache` of the run.
+    A number without such a run has one row, in which these are None.
     """
     rows = published() if figures is None else figures
     runs: dict[tuple[str, ...], list[pd.Series]] = {}
@@ -70,7 +70,7 @@ def beside_measured(results: Results, figures: pd.DataFrame | None = None) -> pd
 
 
 def measured_by(run: pd.Series, figure: Mapping[str, Any], results: Results) -> dict[str, Any] | None:
-    """A run's figure for a published one, counted alike and in its unit; None if the run does not have it."""
+    """Return a run's value for a published number, in its unit; None if the run lacks it."""
     metric = figure["metric"]
     if metric == "latency_s":
         lines = results.samples[results.samples["run_id"] == run["run_id"]]
@@ -91,9 +91,9 @@ def measured_by(run: pd.Series, figure: Mapping[str, Any], results: Results) -> 
 
 
 def _set_alike(figure: Mapping[str, Any], run: pd.Series) -> bool:
-    """Whether the run's options are those that the source states.
+    """Return whether the run's options are those of the source.
 
-    Every source decodes greedily, one token per step, unless it states otherwise, and compares with that.
+    A source without other settings decodes greedily, one token per step, and compares with that.
     """
     length, steps = (run.get(f"config.generation.{name}") for name in ("gen_length", "steps"))
     wanted = {"generation.temperature": "0"} | dict(_stated(figure["setting"]))
@@ -104,13 +104,13 @@ def _set_alike(figure: Mapping[str, Any], run: pd.Series) -> bool:
 
 
 def _stated(setting: str) -> Iterator[tuple[str, str]]:
-    """The options that a source's setting tells, by their names here."""
+    """Return our names and values of the options in a source's setting."""
     for pattern, name in STATED.items():
         found = re.search(pattern, setting)
         if found is None:
             continue
         value = found[1].replace("no", "none") if name == "generation.cache" else found[1]
-        yield name, str(int(value) + 1) if name == "decoder.budget" else value  # the state in hand is no draft
+        yield name, str(int(value) + 1) if name == "decoder.budget" else value  # the current state is no draft
         if name == "decoder.threshold":
             yield "decoder.rule", "threshold"
 
@@ -122,7 +122,7 @@ def _same(value: Any, stated: str) -> bool:
 
 
 def _keys(run: pd.Series) -> set[tuple[str, ...]]:
-    """What published figures call this run: by the Hub name of its model, which may have been a local copy."""
+    """Return the keys of published numbers for this run, with the Hub name of its model and with its path."""
     models = {hub_names().get(run["model"], run["model"]), str(run.get("config.model.path"))}
     lengths = [str(run.get(f"config.generation.{name}")) for name in ("gen_length", "block_length")]
     return {(model, run["task"], *lengths, run["decoder"]) for model in models}
@@ -130,6 +130,6 @@ def _keys(run: pd.Series) -> set[tuple[str, ...]]:
 
 @cache
 def hub_names() -> dict[str, str]:
-    """The Hub name of each model in conf/model, by the name it has here; empty outside a checkout."""
+    """Return the Hub name of each model in conf/model by our name; empty without that folder."""
     models = [yaml.safe_load(file.read_text(encoding="utf-8"))["model"] for file in MODELS.glob("*.yaml")]
     return {model["name"]: model["path"] for model in models}

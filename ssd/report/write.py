@@ -1,4 +1,4 @@
-"""A report's files: figures, tables, and the page with all of them."""
+"""The files of a report: figures, tables, and the page with all of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ssd.report.tables import catalogue
 
 
 def names() -> list[str]:
-    """Every figure and table that there is."""
+    """Return the names of all figures and tables."""
     return [*(figure.name for figure in FIGURES), *catalogue.TABLES]
 
 
 def write_report(results: Results, out: Path, only: Collection[str] = ()) -> list[Path]:
-    """Write figures/, tables/ and index.html into `out`; returns the files.
+    """Write figures/, tables/ and index.html into `out`; return the files.
 
-    What an earlier report wrote there and this one has nothing for is removed, unless only some were asked for.
-    only: names of figures and tables to write, and no page. Raises OSError if `out` cannot be written to.
+    Figures and tables of an earlier report that this one lacks are removed, unless `only` is given.
+    only: names of figures and tables to write, without the page. Raises OSError if `out` cannot be written to.
     """
     files, shown = [], []
     for figure in FIGURES:
@@ -32,7 +32,7 @@ def write_report(results: Results, out: Path, only: Collection[str] = ()) -> lis
         if drawn:
             narrow, wide = (out / "figures" / f"{figure.name}-{columns}.png" for columns in (1, 2))
             shown.append(Shown(figure.name, figure.title, figure.caption, narrow, wide))
-    results.forwards()  # what its reading leaves out is told in a table
+    results.forwards()  # a table lists the traces that cannot be read
     tables = [make(results) for name, make in catalogue.TABLES.items() if not only or name in only]
     made = [table for table in tables if table is not None]
     files += [file for table in made for file in catalogue.write(table, out / "tables")]
@@ -46,7 +46,7 @@ def write_report(results: Results, out: Path, only: Collection[str] = ()) -> lis
 
 
 def _all_files(out: Path) -> Iterator[Path]:
-    """Every file of a figure or table that a report can write."""
+    """Return every file of a figure or table that a report can write."""
     for figure, columns, kind in product(FIGURES, (1, 2), ("pdf", "png")):
         yield out / "figures" / f"{figure.name}-{columns}.{kind}"
     for table, kind in product(catalogue.TABLES, ("csv", "md", "tex")):

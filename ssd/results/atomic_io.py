@@ -1,4 +1,4 @@
-"""Writing that leaves whole files and whole lines or none, with one clear line where a disk does not take them."""
+"""Writes of whole files and whole lines, with an error of one line where the disk refuses them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ REFUSALS = {
 }
 ROOM_BYTES = 2**16
 LOCK = ".lock"
-"""The file of a folder that whoever holds the folder locks: network file systems keep locks of folders to a node."""
+"""Name of the file that locks its folder. Locks of folders themselves do not reach other nodes of a network disk."""
 
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Say of a full or read-only disk, in one line, what could not be written to `path`, why, and what helps."""
+    """Raise OSError in one line for a full or read-only disk, with `path`, reason and remedy."""
     try:
         yield
     except OSError as error:
@@ -48,7 +48,7 @@ def make_folder(folder: Path) -> None:
 
 
 def require_room(folder: Path) -> None:
-    """Make the folder and try whether it takes a small file; OSError in one line if not."""
+    """Make the folder and write a small file there as a test. Raises OSError in one line if that fails."""
     make_folder(folder)
     probe = folder / f".room-{os.getpid()}"
     with storing(folder):
@@ -59,7 +59,7 @@ def require_room(folder: Path) -> None:
 
 
 def append_line(file: Path, text: str) -> None:
-    """Add one line and make sure that it has reached the disk; what could not be written whole is cut off again."""
+    """Add one line and wait for the disk; a line that cannot be written whole is cut off again."""
     with storing(file), file.open("ab", buffering=0) as stream:
         before = stream.seek(0, os.SEEK_END)
         try:
@@ -70,7 +70,7 @@ def append_line(file: Path, text: str) -> None:
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Write beside the target, flush to disk, rename: a reader sees the old file or the new one, never half of one."""
+    """Write beside the target, flush to disk, rename: a reader sees the old file or the new one, both whole."""
     partial = file.with_name(file.name + ".partial")
     with storing(file):
         try:
@@ -87,7 +87,7 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against other processes; BlockingIOError if one of them holds it. A kill releases it."""
+    """Lock a folder against other processes. Raises BlockingIOError if one has locked it. A kill unlocks it."""
     lock = FileLock(folder / LOCK, mode=0o666)
     with storing(folder / LOCK):
         try:
@@ -101,7 +101,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the folder at this moment."""
+    """Return whether a process has locked the folder now."""
     if not (folder / LOCK).is_file():
         return False
     try:
@@ -117,7 +117,7 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _write_all(stream: BinaryIO, content: bytes) -> None:
-    """Write without a buffer, which would try again when it is closed, and wait for the disk."""
+    """Write without a buffer, because a buffer would write again when it is closed; wait for the disk."""
     left = memoryview(content)
     while left:
         left = left[stream.write(left) :]

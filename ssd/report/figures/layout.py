@@ -96,11 +96,11 @@ def legend(figure: Figure, handles: Sequence[Any], beside: bool = False) -> None
     names = [wrap(handle.get_label(), 1.8) for handle in handles]
     widest = max(inches(line, SMALL) for name in names for line in name.split("\n"))
     columns = 1 if beside else max(1, min(len(names), int((figure.get_figwidth() - 0.1) / (widest + KEY_INCHES))))
-    place = "outside right upper" if beside else "outside upper left"
+    place: Any = "outside right upper" if beside else "outside upper left"
     if not beside:
         rows = ceil(len(names) / columns) + sum(name.count("\n") for name in names)
         figure.set_figheight(figure.get_figheight() + KEY_HEIGHT_INCHES * (rows + 1))
-    figure.legend(list(handles), names, loc=place, ncols=columns, handlelength=1.6, columnspacing=1.2)
+    figure.legend(handles=list(handles), labels=names, loc=place, ncols=columns, handlelength=1.6, columnspacing=1.2)
 
 
 def swatch(label: str, **looks: Any) -> Rectangle:

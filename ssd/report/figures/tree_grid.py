@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
@@ -50,8 +51,8 @@ def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figur
     ]
     figure = canvas(columns, sum(heights))
     axes = figure.subplots(len(lots), per_row, squeeze=False, height_ratios=heights)
-    values = pd.concat([grid.cells.stack() for grid in shown])
-    low, high = min(float(values.min()), 0.9), max(float(values.max()), 1.1)
+    values = np.concatenate([grid.cells.to_numpy(dtype=float).ravel() for grid in shown])
+    low, high = min(float(np.nanmin(values)), 0.9), max(float(np.nanmax(values)), 1.1)
     norm = TwoSlopeNorm(1.0, low, high)
     for panels, lot, heads in zip(axes, lots, titles, strict=True):
         for unused in panels[len(lot) :]:

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing but itself: figures inside, no script, no network."""
+"""The report as one self-contained page: figures inside, no script, no network."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ssd.report.results import Results
 from ssd.report.tables.table import Table
 
 FIRST = ("main",)
-"""The tables that stand before the figures."""
+"""Tables before the figures."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure in both widths, each the file of a PNG."""
+    """A figure as PNG files of both widths."""
 
     name: str
     title: str
@@ -26,7 +26,7 @@ class Shown:
 
 
 def page(results: Results, figures: Sequence[Shown], tables: Sequence[Table]) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -46,7 +46,7 @@ def page(results: Results, figures: Sequence[Shown], tables: Sequence[Table]) ->
 
 
 def facts(results: Results) -> Mapping[str, str]:
-    """What the report stands on, in a few words each."""
+    """Return the content of the report in numbers and names."""
     runs, done = results.runs, results.done
     states = {name: count for name, count in runs["status"].value_counts().items() if name != "done"}
     return {

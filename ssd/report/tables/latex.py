@@ -24,7 +24,7 @@ PACKAGES = "% needs \\usepackage{array,booktabs}"
 def latex(table: Table) -> str:
     r"""A table environment with caption, label and notes, and more of them while rows are left.
 
-    What does not fit into one column of a paper spans both: table*, which in a paper of one column is as good.
+    A table that is wider than one column of a paper spans both (table*); a paper of one column shows it the same.
     """
     longest = _longest(table)
     most = _most(longest)
@@ -55,7 +55,7 @@ def _caption(table: Table) -> str:
 
 
 def _parts(sections: Iterable[Section], most: int) -> Iterator[list[Section]]:
-    """The sections, cut so that no part is longer than a page; a title is repeated where its section goes on."""
+    """Return parts no longer than a page; a section that is cut has its title in both parts."""
     part: list[Section] = []
     lines = 0
     for section in sections:
@@ -72,7 +72,7 @@ def _parts(sections: Iterable[Section], most: int) -> Iterator[list[Section]]:
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is; a letter that pdflatex lacks becomes its plain one, or a question mark."""
+    """Return text that LaTeX prints literally; a letter that pdflatex lacks becomes its plain one, or `?`."""
     return "".join(SPECIAL.get(letter) or _plain(letter) for letter in " ".join(text.split()))
 
 
@@ -84,7 +84,7 @@ def _plain(letter: str) -> str:
 
 
 def _longest(table: Table) -> list[int]:
-    """How many characters the longest line of every column has."""
+    """Return the length of the longest line of every column, in characters."""
     rows = [row for section in table.sections for row in section.rows]
     return [
         max(max(map(len, _halves(head))), *(len(row[place].text) for row in rows))
@@ -93,7 +93,7 @@ def _longest(table: Table) -> list[int]:
 
 
 def _most(longest: list[int]) -> int:
-    """The characters at which texts are broken into lines, so that the table is no wider than a page."""
+    """Return the line length, in characters, at which the table is no wider than a page."""
     room, most = PAGE - BETWEEN * len(longest), max(longest)
     while sum(min(length, most) for length in longest) > room and most > 1:
         most -= 1
@@ -106,7 +106,7 @@ def _head(head: str, side: str) -> str:
 
 
 def _halves(head: str) -> list[str]:
-    """A head of several words as two lines of about one length."""
+    """Return a head of several words as two lines of similar length."""
     places = [place for place, letter in enumerate(head) if letter == " " and head[place + 1] != "%"]
     if not places or len(head) < 9:
         return [head]

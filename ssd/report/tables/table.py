@@ -1,4 +1,4 @@
-"""A table: figures as they were stored, and the words that they are shown in."""
+"""A table: stored values, and the texts that show them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 Row = pd.Series
-"""A run, or whatever else a table has a line for."""
+"""A line of a table: mostly a run."""
 LOSSY, BROKEN = "†", "‡"
 MARKS = {
     LOSSY: "does not claim to be lossless",
@@ -31,9 +31,9 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """keys: the columns of the frame that the text is made of, as the CSV holds them.
+    """keys: the columns of the frame that the text is made of, as in the CSV.
 
-    best: which rows of a group are the best of it, if that can be said; marks: what stands raised behind the text.
+    best: which rows of a group are its best, if there is one; marks: what is raised behind the text.
     """
 
     head: str
@@ -52,7 +52,7 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """What the writers of ssd.report.tables write. The first `words` columns are text, the others figures."""
+    """A table for the writers of ssd.report.tables. The first `words` columns are texts, the others numbers."""
 
     name: str
     title: str
@@ -74,7 +74,7 @@ def make_table(
     notes: Iterable[str] = (),
     words: int = 1,
 ) -> Table | None:
-    """The table of these parts (title, rows), each a section; None without rows. marks: what each of them means."""
+    """Return the table of these parts (title, rows), each a section; None without rows. marks: their meanings."""
     columns, parts = tuple(columns), [(title, rows) for title, rows in parts if len(rows)]
     if not parts:
         return None

@@ -1,4 +1,4 @@
-"""How figures are written in a table, and when one of them may be called the best."""
+"""Texts of numbers in a table, and the choice of the best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEST = "Bold: best of the lossless decoders of its group, where intervals or exa
 
 
 def number(value: Any, digits: int = 2, factor: float = 1.0) -> str:
-    """A figure with so many decimals; a dash where there is none."""
+    """Return a number with this number of decimals; a dash for a missing one."""
     if value is None or pd.isna(value):
         return NOTHING
     text = f"{value * factor:.{digits}f}"
@@ -22,7 +22,7 @@ def number(value: Any, digits: int = 2, factor: float = 1.0) -> str:
 
 
 def figure(key: str, digits: int = 2, factor: float = 1.0) -> Callable[[Row], str]:
-    """The text of one figure."""
+    """Return the function row → text of one number."""
     return lambda row: number(row.get(key), digits, factor)
 
 
@@ -31,7 +31,7 @@ def percent(key: str, digits: int = 1) -> Callable[[Row], str]:
 
 
 def words(key: str) -> Callable[[Row], str]:
-    """The text of a value that may be missing."""
+    """Return the function row → text of a value that may be missing."""
 
     def text(row: Row) -> str:
         value = row.get(key)
@@ -41,7 +41,7 @@ def words(key: str) -> Callable[[Row], str]:
 
 
 def speedup(row: Row) -> str:
-    """Ratio and interval."""
+    """Return ratio and interval."""
     return interval(row.get("speedup.ratio"), row.get("speedup.low"), row.get("speedup.high"))
 
 
@@ -52,7 +52,7 @@ def interval(value: Any, low: Any, high: Any, digits: int = 2, factor: float = 1
 
 
 def change(row: Row) -> str:
-    """The difference of accuracies in percentage points, its interval behind it."""
+    """Return the difference of accuracies in percentage points, with its interval."""
     keys = ("difference", "low", "high")
     texts = [number(row.get(f"accuracy_difference.{key}"), 1, 100) for key in keys]
     signed = [text if text.startswith("−") or text in ("0.0", NOTHING) else f"+{text}" for text in texts]
@@ -60,16 +60,16 @@ def change(row: Row) -> str:
 
 
 def acceptance(row: Row) -> str:
-    """Acceptance length; decoders that draft nothing have none."""
+    """Return the acceptance length; a dash for decoders without drafts."""
     return figure("acceptance_length.mean")(row) if row.get("acceptance_length.rate_by_depth") else NOTHING
 
 
 ALGORITHMIC = ("identity.algorithmic", "identity.other_order.algorithmic")
-"""Counts that refute a claim to be lossless: of other responses, and of other orders of commitment."""
+"""Counts that refute a claim to be lossless: other responses, and other orders of commitment."""
 
 
 def decoder_marks(row: Row) -> tuple[str, ...]:
-    """Lossy, or broken, and of which commit where several are mixed."""
+    """Return the marks for lossy or broken, and for the commit where there are several."""
     broken = lossless(row) and any((row.get(cases) or 0) > 0 for cases in ALGORITHMIC)
     kind = BROKEN if broken else "" if lossless(row) else LOSSY
     return tuple(mark for mark in (kind, row.get("mark")) if mark)
@@ -80,7 +80,7 @@ def lossless(row: Row) -> bool:
 
 
 def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Series]:
-    """Exact counts: the extreme ones among decoders that are lossless, unless all are alike."""
+    """Return the rule for exact counts: the extreme ones of lossless decoders, unless all are equal."""
 
     def best(rows: pd.DataFrame) -> pd.Series:
         values = pd.to_numeric(rows[key]).where(_eligible(rows))
@@ -91,14 +91,14 @@ def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Seri
 
 
 def best_speedup(rows: pd.DataFrame) -> pd.Series:
-    """The fastest decoder that is lossless, if its interval lies above 1 and above those of all others."""
+    """Return the fastest lossless decoder, if its interval is above 1 and above those of all others."""
     eligible = _eligible(rows)
     ratio, low, high = (pd.to_numeric(rows[f"speedup.{name}"]).where(eligible) for name in ("ratio", "low", "high"))
     if ratio.notna().sum() < 2:
         return pd.Series(False, index=rows.index)
-    first = ratio.idxmax()
-    ahead = bool(low.loc[[first]].item() > max(1.0, high.fillna(ratio).drop(first).max()))
-    return pd.Series(rows.index == first, index=rows.index) & ahead
+    is_first = pd.Series(rows.index == ratio.idxmax(), index=rows.index)
+    ahead = bool(low[is_first].item() > max(1.0, high.fillna(ratio)[~is_first].max()))
+    return is_first & ahead
 
 
 def _eligible(rows: pd.DataFrame) -> pd.Series:
