@@ -89,14 +89,13 @@ def short_run(checkpoints: dict[Family, Path], tmp_path: Path) -> Callable[..., 
     return call
 
 
-def _axes(item: pytest.Item) -> tuple[int, ...]:
-    """The place of the test's case on each axis: a table of cases is one axis, however many columns it has."""
-    places = dict(item.callspec.indices)
+def _axes(item: pytest.Item) -> tuple[object, ...]:
+    """The values of the test's case by axis: a table of cases is one axis, however many columns it has."""
+    values: dict[str, object] = {name: id(value) for name, value in item.callspec.params.items()}
     for mark in item.iter_markers("parametrize"):
-        names = mark.args[0].replace(",", " ").split() if isinstance(mark.args[0], str) else mark.args[0]
-        for name in list(names)[1:]:
-            places.pop(name, None)
-    return tuple(places[name] for name in sorted(places))
+        names = mark.args[0].replace(",", " ").split() if isinstance(mark.args[0], str) else list(mark.args[0])
+        values[names[0]] = tuple(values.pop(name) for name in names)
+    return tuple(values[name] for name in sorted(values))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
