@@ -16,7 +16,7 @@ from ssd.run.device_lock import FOLDER_VARIABLE
 from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import data_folder
-from tests.effort import pairwise
+from tests.effort import load_profile, pairwise
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
 
@@ -24,6 +24,7 @@ LONGEST = ("test_trained.py", "test_conformance.py", "test_canonical.py")
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)
+load_profile()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -88,6 +89,15 @@ def short_run(checkpoints: dict[Family, Path], tmp_path: Path) -> Callable[..., 
     return call
 
 
+def _axes(item: pytest.Item) -> tuple[object, ...]:
+    """The values of the test's case by axis: a table of cases is one axis, however many columns it has."""
+    values: dict[str, object] = {name: id(value) for name, value in item.callspec.params.items()}
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0].replace(",", " ").split() if isinstance(mark.args[0], str) else list(mark.args[0])
+        values[names[0]] = tuple(values.pop(name) for name in names)
+    return tuple(values[name] for name in sorted(values))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Thin products of parameters to pairwise covers, unless the run is long; start with the longest modules.
 
@@ -99,7 +109,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             products[item.path, item.nodeid.partition("[")[0]].append(item)
     dropped: set[pytest.Item] = set()
     for cases in products.values():
-        kept = {cases[place] for place in pairwise([tuple(map(id, case.callspec.params.values())) for case in cases])}
+        kept = {cases[place] for place in pairwise([_axes(case) for case in cases])}
         dropped |= set(cases) - kept
     if dropped:
         config.hook.pytest_deselected(items=[item for item in items if item in dropped])

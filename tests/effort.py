@@ -1,18 +1,27 @@
-"""How much a test run tries: `SSD_TEST_EFFORT` is quick, default or long."""
+"""How much a test run tries: HYPOTHESIS_PROFILE (quick, default, long) scales examples, SSD_TEST_LONG=1 tries all."""
 
 import os
 from collections.abc import Iterable, Sequence
 from itertools import combinations as combinations_of
 from typing import Any
 
+from hypothesis import settings
+
 SHARES = {"quick": 0.1, "default": 0.25, "long": 1.0}
-EFFORT = os.environ.get("SSD_TEST_EFFORT", "default")
-LONG = EFFORT == "long"
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+LONG = os.environ.get("SSD_TEST_LONG") == "1"
 
 
 def examples(count: int) -> int:
     """Number of examples to try where a long run tries `count`."""
-    return max(1, round(count * SHARES[EFFORT]))
+    return max(1, round(count * SHARES[PROFILE]))
+
+
+def load_profile() -> None:
+    """Load hypothesis's profile of this run: the same examples every time, without a database of failures."""
+    for name, share in SHARES.items():
+        settings.register_profile(name, max_examples=round(100 * share), deadline=None, derandomize=True, database=None)
+    settings.load_profile(PROFILE)
 
 
 def some(items: Iterable[Any], step: int) -> list[Any]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
 from tests.data import REPOSITORY
+from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
 EXPERIMENTS = sorted(file for file in (CONF / "experiment").glob("*.yaml") if "hydra" not in OmegaConf.load(file))
@@ -29,11 +29,6 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 
 each_experiment = pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
-
-
-def composed(*overrides: str) -> DictConfig:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
 
 
 def command(file: Path) -> list[str]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
 from tests.data import REPOSITORY
+from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
 PRESETS = sorted((CONF / "preset").glob("*.yaml"))
@@ -39,11 +39,6 @@ PUBLISHED: dict[str, tuple[int, int, str, float, float, int]] = {
 
 each_preset = pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
 each_published = pytest.mark.parametrize("name", PUBLISHED)
-
-
-def composed(*overrides: str) -> DictConfig:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
 
 
 def choices(name: str) -> list[str]:

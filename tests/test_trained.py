@@ -27,7 +27,7 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 PROMPTS = examples(100)
-SHARED = ("runtime.timing=false", "runtime.threads=1", f"runtime.limit={PROMPTS}")
+SHARED = ("runtime.timing=false", "runtime.predict=false", "runtime.threads=1", f"runtime.limit={PROMPTS}")
 """Nothing is timed, so that all runs of a model share the responses of one reference."""
 CHAIN = ("decoder=ssd", "decoder.builder=chain", "decoder.depth=8", "model=llada_tiny", "task=tiny_math")
 TREE = ("decoder=ssd", "decoder.builder=best_first", "decoder.budget=9", "model=llada_tiny", "task=tiny_math")

@@ -14,6 +14,7 @@ from ssd.paths import ROOT
 from ssd.run.checks import check_model, render_all
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.node_costs import NodeCosts
+from tests.effort import some
 from tests.runs import composed
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def test_depth_auto_is_no_more_than_3_percent_behind_the_best_fixed_depth(name):
     assert found < cost(fixed[-1], pairs), "of this depth not even the cost is looked at"
 
 
-@pytest.mark.parametrize("confidence", ["float64", "logits"])
+@pytest.mark.parametrize("confidence", some(["float64", "logits"], 2))
 def test_best_first_trees_save_forwards_over_chains_of_as_many_nodes(confidence):
     saved = {}
     for nodes in (3, 9, 17):

@@ -19,6 +19,7 @@ from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.kv_cache import Window
 from ssd.speculation.decoder import SelfSpeculative
+from tests.effort import examples
 from tests.models import FAMILIES
 from tests.planted import WRONG, BelievesAll, DraftsBeyondTheBlock, NeverRefreshes
 from tests.restless import restless_model
@@ -229,6 +230,8 @@ def test_no_rounding_within_the_tolerance_makes_a_right_decoder_algorithmic(tie,
     choose, met = random.Random(0), set()
     special = SpecialTokens(mask_id=63, end_ids=(62, *range(0, 60, 4)))
     for case in range(40):
+        if case >= examples(48) and tie in met:
+            break
         rule, changes = choose.choice(rules), {name: choose.choice(values) for name, values in options.items()}
         generation = settings(choose.choice(CACHES), seed=case, **changes)
         model = restless_model(choose.choice(FAMILIES), case % 10, sharpness=choose.choice((1.0, 3.0)))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ssd.modeling.kv_cache import SlidingKVCache, Window
 from ssd.modeling.verifier import Verifier
 from ssd.paths import ROOT
 from ssd.run.runner import run
+from tests.effort import LONG
 from tests.models import tiny_config
 from tests.restless import restless_model
 from tests.runs import composed
@@ -342,15 +344,29 @@ def test_prompts_are_checked(family: Family) -> None:
         decode(apd(), restless_model(family), [1, 63])
 
 
+SHARPER = ("generation.temperature=0.2", "generation.top_p=0.95")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["llada_tiny", "dream_tiny"])
 @pytest.mark.parametrize(
-    "words", [(), ("generation.temperature=0.2", "generation.top_p=0.95")], ids=["greedy", "T 0.2"]
+    ("name", "words"),
+    [
+        case
+        for place, case in enumerate(product(["llada_tiny", "dream_tiny"], [(), SHARPER]))
+        if LONG or place in (0, 3)  # each model and each way once
+    ],
 )
 def test_the_shipped_models_solve_their_task_in_a_few_forwards(
     name: str, words: tuple[str, ...], tmp_path: Path
 ) -> None:
-    line = ("decoder=apd", f"model={name}", "task=tiny_math", "runtime.limit=5", f"results_dir={tmp_path}")
+    line = (
+        "decoder=apd",
+        f"model={name}",
+        "task=tiny_math",
+        "runtime.limit=5",
+        "runtime.predict=false",
+        f"results_dir={tmp_path}",
+    )
     summary = run(make_plan(composed(*line, *words)))
     assert summary["accuracy"]["decoder"] >= 0.8
     assert summary["nfe"]["decoder"] < 8

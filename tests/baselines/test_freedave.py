@@ -11,6 +11,7 @@ from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.speculation.decoder import SelfSpeculative
+from tests.effort import examples
 from tests.generations import generations
 from tests.models import FAMILIES, tiny_config
 from tests.naive import naive_freedave
@@ -30,10 +31,10 @@ DRAWN = {
 }
 
 
-def many(examples: int):
+def many(count: int):
     """Settings of a property that is tried on so many decoded responses."""
     return settings(
-        max_examples=examples, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=examples(count), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
     )
 
 

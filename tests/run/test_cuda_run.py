@@ -8,12 +8,14 @@ import torch
 from ssd.commands import bench_forward
 from ssd.measure.cost.floor import Rates
 from ssd.measure.instrumentation import ForwardTimer
+from tests.effort import some
 from tests.models import FAMILIES
 from tests.pretended.cuda import pretended_cuda
 from tests.runs import lines_of, only_folder
 
 DEVICE = "runtime.device=cuda:1"
 GRAPH = "runtime.engine=graph"
+SMALL = ("generation.gen_length=8", "generation.block_length=4")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def record():
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_a_run_on_the_second_device_leaves_the_first_alone(record, short_run, tmp_path, family, words):
-    summary = short_run(family, "decoder=ssd", "runtime.limit=2", DEVICE, *words)
+    summary = short_run(family, "decoder=ssd", "runtime.limit=2", *SMALL, DEVICE, *words)
     assert summary["identity"]["algorithmic"] == 0
     assert set(record.work) == {1}
     assert torch.cuda.current_device() == 1
@@ -55,7 +57,7 @@ def test_a_timer_keeps_to_its_device_whichever_is_current(record):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", some(FAMILIES, 2))
 def test_forwards_are_timed_on_the_device_that_makes_them(record, checkpoints, tmp_path, monkeypatch, family):
     monkeypatch.setattr(Rates, "measure", lambda model: Rates(1e9, 1e12))  # whose products are a GPU's
     file = tmp_path / "forward.json"

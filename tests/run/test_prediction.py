@@ -5,10 +5,14 @@ import json
 import pytest
 
 from ssd.report.console.run_table import print_summary
+from tests.effort import LONG
 from tests.runs import lines_of, only_folder
 
+CASES = [("llada", "none"), ("dream", "prefix"), ("llada", "dual")]
+MORE = [("dream", "none"), ("llada", "prefix"), ("dream", "dual")]
 
-@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+
+@pytest.mark.parametrize(("family", "cache"), CASES + (MORE if LONG else []))
 def test_a_run_predicts_its_speedup_and_resumes_with_the_same_costs(family, cache, short_run, tmp_path, capsys):
     words = ("runtime.predict=true", f"generation.cache={cache}", "decoder.depth=auto", "decoder.budget=4")
     summary = short_run(family, *words)

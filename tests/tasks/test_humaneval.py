@@ -10,6 +10,7 @@ import pytest
 from ssd.tasks.code_task import NO_PROGRAM
 from ssd.tasks.humaneval import HumanEval
 from ssd.tasks.task import Document
+from tests.effort import some
 
 DataFile = Callable[[str], Path]
 
@@ -34,6 +35,7 @@ def continued(document: Document) -> str:
 def test_every_canonical_solution_is_correct(task: HumanEval) -> None:
     documents = task.documents(None)
     assert [document.index for document in documents] == list(range(164))
+    documents = some(documents, 7)
     response = fenced if task.chat else continued
     verdicts = task.judge([(response(document), document) for document in documents])
     assert [document.index for document, one in zip(documents, verdicts, strict=True) if not one.correct] == []

@@ -4,12 +4,22 @@ import pytest
 from matplotlib.figure import Figure
 
 from ssd.report.figures import FIGURES, Entry
+from tests.effort import LONG
 from tests.report.figures.layout import faults
 
 NEED_TIMES = {"pareto", "tree-speedup", "prediction", "latency"}
 NEED_A_GRID = {"tree-speedup", "tree-forwards"}
 NAMES = [entry.name for entry in FIGURES]
 DRAWN = [entry for entry in FIGURES if entry.name != "published"]  # its own test has runs that are like published ones
+
+
+def widths(first: int) -> list:
+    """Figures, each in one width by turns that begin with `first`; in both widths in a long run."""
+    return [
+        pytest.param(entry, columns, id=f"{entry.name}-{columns}")
+        for place, entry in enumerate(DRAWN)
+        for columns in ((1, 2) if LONG else [(place + first) % 2 + 1])
+    ]
 
 
 @pytest.mark.parametrize("columns", [1, 2])
@@ -23,15 +33,13 @@ def test_of_one_run(entry: Entry, columns, one_run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [1, 2])
-@pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(("entry", "columns"), widths(0))
 def test_of_a_campaign(entry: Entry, columns, campaign):
     assert faults(entry.draw(campaign, columns)) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [1, 2])
-@pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(("entry", "columns"), widths(1))
 def test_of_long_names(entry: Entry, columns, long_names):
     assert faults(entry.draw(long_names, columns)) == []
 
