@@ -1,7 +1,7 @@
 """Train one of the tiny checkpoints: `python -m scripts.train_tiny --model llada_tiny`.
 
-Progress is saved to `outputs/training/<model>/` every minute; the same command continues where it stopped, and gives
-the same weights as if it had not. The finished checkpoint goes to `checkpoints/<model>/`.
+Progress is saved to `outputs/training/<model>/` every minute. After an interruption, the same command continues with
+the same result. The finished checkpoint is written to `checkpoints/<model>/`.
 """
 
 import argparse
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Training:
-    """A network on its way: what is saved to continue later, and what is exported when done."""
+    """A network in training, with its tokenizer, data and optimisers. Its state can be saved and continued."""
 
     def __init__(self, recipe: Mapping[str, Any], state_file: Path) -> None:
         self.recipe = recipe
@@ -67,7 +67,7 @@ class Training:
         return loss
 
     def save(self) -> None:
-        """Write everything that continuing needs, at once or not at all."""
+        """Write the state that a continuation needs, atomically."""
         self.state_file.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "network": self.network.state_dict(),
@@ -80,24 +80,25 @@ class Training:
         os.replace(draft, self.state_file)
 
     def score(self, count: int, tokens_per_step: int = 1, tasks: Sequence[str] = TASKS) -> list[Score]:
-        """Evaluate on held-out documents."""
+        """Return the scores on `count` held-out documents of each task."""
         seed = self.recipe["evaluation_seed"]
         return [evaluate(self.network, self.tokenizer, task, count, seed, tokens_per_step) for task in tasks]
 
     def export(self, folder: Path, scores: Sequence[Score]) -> None:
+        """Write the checkpoint and its card to a folder."""
         card = model_card(self.recipe, self.network, self.step, self.seconds, scores)
         export(self.network, self.tokenizer, self.hub_config, card, folder)
 
 
 def batch_loss(network: Network, batch: Batch) -> torch.Tensor:
-    """Weighted cross-entropy of the positions that count."""
+    """Return the weighted cross-entropy of the positions with a weight."""
     chosen = batch.weights > 0
     predicted = logits(network, batch.inputs)[chosen]
     return (F.cross_entropy(predicted, batch.targets[chosen], reduction="none") * batch.weights[chosen]).sum()
 
 
 def train(training: Training, folder: Path) -> list[Score]:
-    """Train to the last step, saving, evaluating and exporting on the way; return the final scores."""
+    """Train to the last step and return the final scores. Save, evaluate and export during training."""
     recipe = training.recipe
     steps, average, last_save = recipe["steps"], 0.0, time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -125,7 +126,7 @@ def train(training: Training, folder: Path) -> list[Score]:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed for the next step; giving it back and faulting it in anew takes half the time."""
+    """Make glibc keep freed memory for the next step. Returning it and faulting it in again takes half the time."""
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         for parameter, value in (_MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD):
@@ -137,7 +138,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD = (-3, 1 << 25), (-1, 2**31 - 1), (-2
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """Read a recipe and check that nothing is missing."""
+    """Return a recipe; raise an error if the file or one of its keys is missing."""
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
         raise FileNotFoundError(f"no recipe {path.name}; there are {known}")
@@ -156,7 +157,7 @@ _RECIPE_KEYS = {
 
 
 def _fill_ids(hub_config: Mapping[str, Any], tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """Put the tokenizer's ids and size into a config.json that leaves them open (null)."""
+    """Return a config.json with the tokenizer's ids and size in place of null."""
     ids = {
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.eos_token_id,
@@ -181,7 +182,7 @@ def _report(scores: Sequence[Score]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description="Train a tiny checkpoint from scripts/tiny/recipes/<model>.yaml.")
     parser.add_argument("--model", required=True, help="name of a recipe, such as llada_tiny")
     parser.add_argument("--restart", action="store_true", help="forget earlier progress")

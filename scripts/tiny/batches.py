@@ -1,6 +1,6 @@
-"""Training batches: examples of equal prompt length together, so that nothing is padded or hidden from attention.
+"""Training batches of examples with equal prompt length, which need no padding.
 
-A batch is a pure function of the recipe's seed and the step, which is what makes training resumable.
+A batch depends only on the recipe's seed and the step, so training can be resumed.
 """
 
 import random
@@ -31,29 +31,29 @@ _SOFTEST_FRONTIER = 12.0
 
 @dataclass(frozen=True)
 class Bucket:
-    """Examples of one kind whose prompts are equally long."""
+    """Examples of one kind with prompts of equal length."""
 
     prompt_length: int
     tokens: Tensor
     """[examples, prompt_length + response region]"""
     weights: Tensor
-    """What a mistake at a position costs; 0 where the diffusion model is never asked."""
+    """[examples, length]: loss weight of a position; 0 where the diffusion model predicts nothing."""
     ends: Tensor
-    """Length of the response of each example, `<|im_end|>` included."""
+    """[examples]: response length in tokens, `<|im_end|>` included."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one forward is trained on."""
+    """Inputs, targets and loss weights of one forward."""
 
     inputs: Tensor
     targets: Tensor
     weights: Tensor
-    """[rows, length]: 0 where nothing is predicted."""
+    """[rows, length], as `inputs` and `targets`; 0 where nothing is predicted."""
 
 
 class Pool:
-    """All training examples, encoded once and drawn from by step."""
+    """All training examples, encoded once; each step draws from them."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Pool:
         parts: Mapping[str, Sequence[int]],
         seed: int,
     ) -> None:
-        """sizes: examples of each kind in the pool; parts: rows of each forward of a step, by kind."""
+        """`sizes`: number of examples of each kind. `parts`: number of rows of each forward of a step, by kind."""
         self.parts = [(kind, rows) for kind, all_rows in parts.items() for rows in all_rows]
         self.seed = seed
         self.mask_id = int(tokenizer.mask_token_id)
@@ -72,10 +72,10 @@ class Pool:
             self.buckets[kind] = [bucket for bucket in buckets if len(bucket.tokens) >= largest]
         missing = sorted({kind for kind, _ in self.parts if not self.buckets.get(kind)})
         if missing:
-            raise ValueError(f"the pool holds too few examples of {', '.join(missing)}; raise its size in the recipe")
+            raise ValueError(f"the pool has too few examples of {', '.join(missing)}; raise its size in the recipe")
 
     def batches(self, step: int, causal: bool) -> list[Batch]:
-        """Return what step number `step` is trained on; their weights add up to one."""
+        """Return the batches of a step; their weights add up to one."""
         chooser = random.Random(f"{self.seed}/{step}")
         generator = torch.Generator().manual_seed(chooser.getrandbits(48))
         batches: list[Batch] = []
@@ -94,12 +94,12 @@ class Pool:
 
 
 def mask_positions(maskable: Tensor, prompt_length: int, ends: Tensor, generator: torch.Generator) -> Tensor:
-    """Choose the positions to hide: [rows, length] of bool, one of three ways for each row.
+    """Return the positions to hide, [rows, length] of bool. Each row uses one of three ways.
 
-    Spread: every maskable position is hidden with a chance that is itself uniform in [0.05, 1]. In order: roughly
-    what lies right of some place in the response, as confidence usually runs from left to right. By blocks: one block
-    as in the first way, the blocks before it clear, everything after it hidden. Sequences without a prompt are drills,
-    of which only results are maskable, and most of them are hidden.
+    Spread: every maskable position is hidden with one probability, drawn uniformly from [0.05, 1]. In order: roughly
+    the positions right of a random one, because confidence usually falls from left to right. By blocks: one block is
+    hidden as in the first way, earlier blocks are visible, later ones hidden. Sequences without a prompt are drills.
+    Only results of drills are maskable, and most of them are hidden.
     """
     rows, length = maskable.shape
     ratio = 0.05 + 0.95 * torch.rand(rows, 1, generator=generator)
@@ -123,14 +123,14 @@ def mask_positions(maskable: Tensor, prompt_length: int, ends: Tensor, generator
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerFast, messages: Sequence[str]) -> list[list[int]]:
-    """Encode users' messages as the chat template renders them."""
+    """Return the prompt ids of users' messages, rendered by the chat template."""
     chats = [[{"role": "user", "content": message}] for message in messages]
     rendered = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
     return [list(ids) for ids in tokenizer(rendered, add_special_tokens=False)["input_ids"]]
 
 
 def _causal(bucket: Bucket, index: Tensor) -> Batch:
-    """Next-token prediction on prompt and response, cut soon after the longest response."""
+    """Return a batch for next-token prediction on prompt and response, cut after the longest response."""
     stop = bucket.prompt_length + int(bucket.ends[index].max()) + 1
     tokens, weights = bucket.tokens[index, :stop], bucket.weights[index, :stop].clone()
     weights[:, : bucket.prompt_length] = _PROMPT_WEIGHT
@@ -139,7 +139,7 @@ def _causal(bucket: Bucket, index: Tensor) -> Batch:
 
 def _buckets(tokenizer: PreTrainedTokenizerFast, kind: str, count: int, seed: int) -> list[Bucket]:
     pairs = _drill_sheets(count, seed) if kind == DRILLS else _conversations(tokenizer, kind, count, seed)
-    end_id, turn_end_id = cast(list[int], tokenizer.convert_tokens_to_ids([END, TURN_END]))
+    end_id, turn_end_id = (tokenizer.get_vocab()[token] for token in (END, TURN_END))
     words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     rows: dict[tuple[int, int], list[tuple[list[int], list[float], int]]] = defaultdict(list)
     encoded = tokenizer([text for _, text in pairs], add_special_tokens=False)["input_ids"]
@@ -157,7 +157,7 @@ def _buckets(tokenizer: PreTrainedTokenizerFast, kind: str, count: int, seed: in
         rows[len(prompt), GEN_LENGTH].append((tokens, weights, len(answer) + 1))
     buckets: list[Bucket] = []
     for (length, _), group in sorted(rows.items()):
-        columns = (torch.tensor(column) for column in zip(*group, strict=True))
+        columns = [torch.tensor(column) for column in zip(*group, strict=True)]
         buckets.append(Bucket(length, *columns))
     return buckets
 
@@ -169,13 +169,13 @@ def _conversations(tokenizer: PreTrainedTokenizerFast, task: str, count: int, se
 
 
 def _drill_sheets(count: int, seed: int) -> list[tuple[list[int], str]]:
-    """Sheets of several facts, one a line."""
+    """Return sheets of several facts, one per line, without prompts."""
     facts = drills(count * _DRILL_LINES, seed)
     return [([], "\n".join(facts[index * _DRILL_LINES :][:_DRILL_LINES])) for index in range(count)]
 
 
 def _answer_weights(words: Sequence[str]) -> list[float]:
-    """Weigh the digits of results, after `=` and `####`, higher than the rest."""
+    """Return a weight per token; digits of results, after `=` and `####`, weigh more."""
     weights: list[float] = []
     in_result = False
     for word in words:

@@ -9,7 +9,7 @@ from scripts.tiny.networks import Network, is_causal
 
 
 def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: float, scores: Sequence[Score]) -> str:
-    """Return the text of README.md: contents, origin and accuracy of the checkpoint."""
+    """Return the README.md: the checkpoint's purpose, recipe and accuracy."""
     parameters = sum(weight.numel() for weight in network.parameters()) / 1e6
     article, kind = ("An", "autoregressive") if is_causal(network) else ("A", "masked diffusion")
     decoding = (

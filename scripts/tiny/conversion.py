@@ -1,9 +1,9 @@
-"""Turn a trained dream_tiny into a network of LLaDA's shape that computes nearly the same.
+"""Convert a trained dream_tiny into a network of LLaDA's shape with nearly the same output.
 
-Dream predicts a position from the output one place to its left, LLaDA from the output at the position itself. One more
-layer, the first, closes the gap: its attention looks one place to the left and nowhere else, and puts the embedding it
-finds there in the place of the position's own; from there on every position does what its left neighbour does in Dream.
-LLaDA has no biases either: a residual dimension that holds a constant stands in for them, and drives the new layer.
+Dream predicts a position from the output one position to its left, LLaDA from the output at the position itself. A new
+first layer bridges the difference. It attends only one position to the left, and replaces each embedding by that of its
+left neighbour. In later layers every position then computes what its left neighbour computes in Dream. LLaDA has no
+biases: a residual dimension with a constant value replaces them, and also drives the new layer.
 """
 
 from typing import cast
@@ -17,17 +17,17 @@ from ssd.modeling.transformer import Layer, Transformer
 _CONSTANT = 0.5
 _SHARPNESS = 15.0
 _PITCHES = 3
-"""How many of the fastest rotary frequencies tell neighbours apart; slower ones only add to every score alike."""
+"""Number of fastest rotary frequencies in use. Slower ones add nearly the same to every score."""
 
 _QUIETNESS = 60.0
-"""How many times weaker a position's own embedding is than the one it takes over."""
+"""Ratio of the left neighbour's embedding to the position's own."""
 
 
 @torch.no_grad()
 def convert(dream: Transformer, llada: Transformer, sample: Tensor) -> None:
-    """Overwrite the weights of `llada`, which has one layer and at least one head's width more than `dream`.
+    """Overwrite the weights of `llada`, which needs one layer more and a wider residual stream than `dream`.
 
-    sample: tokens [rows, length] on which the size of Dream's hidden states is measured.
+    `sample`: token ids [rows, length], to measure the size of Dream's hidden states. Raise ValueError for other shapes.
     """
     narrow, wide = dream.config.hidden_size, llada.config.hidden_size
     size, heads = dream.config.head_size, dream.config.heads
@@ -47,17 +47,19 @@ def convert(dream: Transformer, llada: Transformer, sample: Tensor) -> None:
     llada.norm.weight[:narrow] = dream.norm.weight
     shares = heads // dream.config.key_value_heads
     for theirs, ours, loud in zip(dream.layers, llada.layers[1:], loudness, strict=True):
-        _convert_layer(cast(Layer, theirs), cast(Layer, ours), narrow, size, shares, _scale(narrow, wide), loud)
+        assert isinstance(theirs, Layer)
+        assert isinstance(ours, Layer)
+        _convert_layer(theirs, ours, narrow, size, shares, _scale(narrow, wide), loud)
     _look_left(llada, narrow, loudness[0])
 
 
 def _scale(narrow: int, wide: int) -> float:
-    """What a norm over the wider stream has to be multiplied by to give what it gave over the narrow one."""
+    """Return the factor that makes a norm over the wider stream equal to one over the narrow stream."""
     return (narrow / wide) ** 0.5
 
 
 def _loudness(dream: Transformer, sample: Tensor) -> list[float]:
-    """Root mean square of the hidden states that enter each layer."""
+    """Return the root mean square of the hidden states before each layer."""
     sizes: list[float] = []
 
     def look(_: Layer, inputs: tuple[Tensor, ...]) -> None:
@@ -92,8 +94,9 @@ def _convert_layer(theirs: Layer, ours: Layer, narrow: int, size: int, shares: i
 
 
 def _look_left(llada: Transformer, narrow: int, loud: float) -> None:
-    """Make the first layer put the left neighbour's embedding in the place of every position's own."""
-    layer, size = cast(Layer, llada.layers[0]), llada.config.head_size
+    """Make the first layer replace every embedding by that of the left neighbour."""
+    layer, size = llada.layers[0], llada.config.head_size
+    assert isinstance(layer, Layer)
     frequencies = llada.config.rope_theta ** -(torch.arange(0, size, 2) / size)
     fast = (torch.arange(size // 2) < _PITCHES).float()
     query = torch.cat((frequencies.cos() * fast, -frequencies.sin() * fast)).repeat(llada.config.heads)

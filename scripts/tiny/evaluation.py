@@ -1,4 +1,4 @@
-"""How well a tiny network answers held-out documents, by a plain batched greedy decoder without a cache."""
+"""Measure the accuracy of a tiny network on held-out documents, with a batched greedy decoder without cache."""
 
 import operator
 import re
@@ -22,16 +22,16 @@ _STEP = re.compile(r"(\d+) ([-+*]) (\d+) = (\d+)")
 
 @dataclass
 class Score:
-    """What an evaluation found on one task."""
+    """The result of an evaluation on one task."""
 
     task: str
     accuracy: float
     mean_tokens: float
-    """Response tokens before `<|im_end|>`, mean over documents."""
+    """Mean number of response tokens before `<|im_end|>`."""
     steps: dict[str, float] = field(default_factory=dict)
     """Share of arithmetic steps with the right result, by operator."""
     wrong: list[tuple[str, str]] = field(default_factory=list)
-    """A few wrong answers beside the right ones."""
+    """A few wrong responses, each with the correct one."""
 
     def __str__(self) -> str:
         steps = " ".join(f"{sign} {share:.2f}" for sign, share in sorted(self.steps.items()))
@@ -41,7 +41,7 @@ class Score:
 def evaluate(
     network: Network, tokenizer: PreTrainedTokenizerFast, task: str, count: int, seed: int, tokens_per_step: int = 1
 ) -> Score:
-    """Score a network on `count` test documents: the final number, or the code, must be the right one."""
+    """Return the score on `count` test documents. The final number, or the whole code, must be correct."""
     found = documents(task, "test", count, seed)
     by_length: dict[int, list[tuple[list[int], str]]] = defaultdict(list)
     prompts = prompt_ids(tokenizer, [user_message(task, document) for document in found])
@@ -57,7 +57,7 @@ def evaluate(
         for given, (_, expected) in zip(answers, rows, strict=True):
             answer = given[: given.index(turn_end)] if turn_end in given else given
             lengths += len(answer)
-            text = cast(str, tokenizer.decode(answer))
+            text = str(tokenizer.decode(answer))
             for left, sign, other, result in _STEP.findall(text):
                 tried[sign] += 1
                 good[sign] += int(result) == _OPERATORS[sign](int(left), int(other))
@@ -70,7 +70,7 @@ def evaluate(
 
 
 def final_answer(task: str, text: str) -> str:
-    """Return what is compared: the number after `####`, or the code without its fence."""
+    """Return the compared part: the number after `####`, or the code without its fence."""
     if task != "tiny_math":
         return text.replace("```python\n", "").replace("```", "").strip()
     return text.rpartition("####")[2].strip() if "####" in text else ""
@@ -80,7 +80,7 @@ def final_answer(task: str, text: str) -> str:
 def decode(
     network: Network, prompts: Sequence[list[int]], tokenizer: PreTrainedTokenizerFast, tokens_per_step: int
 ) -> list[list[int]]:
-    """Decode equally long prompts greedily: left to right, or by confidence block after block."""
+    """Return greedy responses to prompts of equal length: left to right, or by confidence in each block."""
     was_training = network.training
     network.eval()
     length, mask_id = len(prompts[0]), int(tokenizer.mask_token_id)

@@ -23,7 +23,7 @@ MODEL_FILES = (
 def export(
     network: Network, tokenizer: PreTrainedTokenizerFast, hub_config: Mapping[str, Any], card: str, folder: Path
 ) -> None:
-    """Write config, bfloat16 weights, tokenizer and card; each file replaces its predecessor at once."""
+    """Write config, bfloat16 weights, tokenizer and card. Each file replaces its predecessor atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
         draft = Path(temporary)
@@ -40,7 +40,7 @@ def export(
 
 
 def round_to_bfloat16(network: Network) -> None:
-    """Give a network the very weights that its exported checkpoint holds."""
+    """Round the weights to those of the exported checkpoint, in place."""
     with torch.no_grad():
         for weight in network.parameters():
             weight.copy_(weight.to(torch.bfloat16))

@@ -1,4 +1,4 @@
-"""The networks of the tiny checkpoints behind one face: what they predict, and the Hub's names for their weights."""
+"""Build the networks of the tiny checkpoints, with one interface for logits and weights."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ Network = Transformer | Qwen2ForCausalLM
 
 
 def build(hub_config: Mapping[str, Any], seed: int) -> Network:
-    """Build a freshly initialised network from the contents of its config.json."""
+    """Return a newly initialised network for the contents of a config.json."""
     torch.manual_seed(seed)
     if hub_config["model_type"] == "qwen2":
         network: Network = Qwen2ForCausalLM(Qwen2Config(**hub_config))
@@ -30,7 +30,7 @@ def build(hub_config: Mapping[str, Any], seed: int) -> Network:
 
 
 def is_causal(network: Network) -> bool:
-    """Say whether a network is autoregressive: the logits at a position then predict the next one."""
+    """Return whether a network is autoregressive: its logits then predict the next position."""
     return isinstance(network, Qwen2ForCausalLM)
 
 
@@ -42,15 +42,15 @@ def logits(network: Network, tokens: Tensor) -> Tensor:
 
 
 def hub_weights(network: Network) -> dict[str, Tensor]:
-    """Return the weights under the names that the Hub's checkpoints use; they share storage with the network."""
+    """Return the weights by their names in Hub checkpoints; they share storage with the network."""
     weights = network.state_dict()
     return to_hub_names(weights, network.config) if isinstance(network, Transformer) else dict(weights)
 
 
 def start_from(network: Network, folder: Path, sample: Tensor) -> None:
-    """Give a network the weights of another tiny checkpoint: Dream those of the verifier, LLaDA those of Dream.
+    """Copy the weights of another tiny checkpoint: the verifier's into Dream, Dream's into LLaDA.
 
-    sample: tokens [rows, length] that the network will be trained on.
+    `sample`: training tokens [rows, length]. Raise FileNotFoundError if the checkpoint is missing.
     """
     if not isinstance(network, Transformer):
         raise ValueError("only the diffusion models can start from another checkpoint")
@@ -67,7 +67,7 @@ def start_from(network: Network, folder: Path, sample: Tensor) -> None:
 
 
 def load_hub_weights(network: Transformer, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights under the Hub's names into a network that names them alike (Dream's are Qwen2's)."""
+    """Copy weights with the Hub's names into a network; raise ValueError if names are missing or unknown."""
     targets = hub_weights(network)
     strange = sorted(weights.keys() ^ targets.keys())
     if strange:
@@ -78,7 +78,7 @@ def load_hub_weights(network: Transformer, weights: Mapping[str, Tensor]) -> Non
 
 
 def _initialise(network: nn.Module) -> None:
-    """Draw small weights; what writes to the residual stream starts at zero."""
+    """Draw small weights. Matrices that write to the residual stream start at zero."""
     for name, weight in network.named_parameters():
         if weight.ndim == 1:
             nn.init.constant_(weight, 0.0 if name.endswith("bias") else 1.0)

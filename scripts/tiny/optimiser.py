@@ -1,4 +1,4 @@
-"""Muon on the matrices inside the layers, AdamW on everything else, one learning-rate schedule over both."""
+"""Muon for the matrices inside the layers, AdamW for all other weights, with one learning-rate schedule."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ _ITERATIONS = 5
 
 
 class FloatMuon(Optimizer):
-    """Muon (Keller Jordan, 2024) in the parameters' own dtype, matrices of one shape orthogonalised together.
+    """Muon (Keller Jordan, 2024) in the parameters' dtype. Matrices of one shape are orthogonalised together.
 
-    `torch.optim.Muon` always computes in bfloat16, which a CPU without bfloat16 arithmetic does twenty times slower
-    than float32: a step of the optimiser would then take longer than the forward and backward passes.
+    `torch.optim.Muon` always computes in bfloat16. A CPU without bfloat16 arithmetic is then twenty times slower than
+    in float32, and a step of the optimiser takes longer than the forward and backward passes.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.02) -> None:
@@ -24,7 +24,7 @@ class FloatMuon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every matrix that has a gradient."""
+        """Update every matrix with a gradient."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
@@ -33,11 +33,12 @@ class FloatMuon(Optimizer):
             for shape, parameters in by_shape.items():
                 directions = []
                 for parameter in parameters:
-                    gradient = cast(Tensor, parameter.grad)
                     state = self.state[parameter]
                     if "momentum" not in state:
                         state["momentum"] = torch.zeros_like(parameter)
                     momentum: Tensor = state["momentum"]
+                    gradient = parameter.grad
+                    assert gradient is not None
                     momentum.lerp_(gradient, 1 - group["momentum"])
                     directions.append(gradient.lerp(momentum, group["momentum"]))
                 scale = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
@@ -46,7 +47,7 @@ class FloatMuon(Optimizer):
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
-    """Bring the singular values of [n, rows, columns] near one by a few Newton-Schulz iterations."""
+    """Return matrices [n, rows, columns] with singular values near one, by five Newton-Schulz iterations."""
     tall = matrices.shape[-2] > matrices.shape[-1]
     current = matrices.mT if tall else matrices
     current = current / current.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
@@ -58,7 +59,7 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 class Optimisers:
-    """Both optimisers as one thing to step, schedule and save."""
+    """Both optimisers together: one step, one schedule, one state."""
 
     def __init__(self, model: nn.Module, muon_rate: float, adamw_rate: float) -> None:
         named = list(model.named_parameters())
@@ -86,5 +87,5 @@ class Optimisers:
 
 
 def rate_share(step: int, steps: int, warmup: int) -> float:
-    """Share of the highest learning rate: a short rise, then a straight line down to zero at the last step."""
+    """Return the share of the highest learning rate: a linear rise, then a linear fall to zero at the last step."""
     return min((step + 1) / max(warmup, 1), (steps - step) / max(steps - warmup, 1), 1.0)

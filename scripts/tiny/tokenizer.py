@@ -25,7 +25,7 @@ _CORPUS_DOCUMENTS = 3000
 
 
 def train_tokenizer() -> Tokenizer:
-    """Learn the tokenizer from the synthetic language's train split; the result is always the same."""
+    """Return a tokenizer trained on the synthetic language's train split. The result is deterministic."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -46,9 +46,9 @@ def train_tokenizer() -> Tokenizer:
 
 
 def wrap(tokenizer: Tokenizer, starts_with: str, context_length: int) -> PreTrainedTokenizerFast:
-    """Return a tokenizer as `transformers` loads it, with the chat template in it.
+    """Return a `transformers` tokenizer with the chat template.
 
-    `starts_with` is what the rendered chat begins with: LLaDA's template brings its own first token, Dream's none.
+    `starts_with` begins the rendered chat: LLaDA's template writes a first token, Dream's does not.
     """
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -64,7 +64,7 @@ def wrap(tokenizer: Tokenizer, starts_with: str, context_length: int) -> PreTrai
 
 
 def save(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json, the template inside the config."""
+    """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json, with the template inside the config."""
     tokenizer.save_pretrained(folder)
     template_file = folder / "chat_template.jinja"
     if template_file.exists():

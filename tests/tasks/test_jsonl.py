@@ -74,7 +74,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         GSM8K(path=str(tmp_path / "absent.jsonl")).documents(None)
     with pytest.raises(FileNotFoundError, match=r"task\.fewshot_path=.*absent\.jsonl does not exist"):
         GSM8K(fewshot_path=str(tmp_path / "absent.jsonl")).fewshot(1)
-    with pytest.raises(ValueError, match=r"task\.path=test\.parquet .*expected a \.jsonl or \.jsonl\.gz"):
+    with pytest.raises(ValueError, match=r"task\.path=test\.parquet .*expected a \.jsonl, \.jsonl\.gz"):
         GSM8K(path="test.parquet").documents(None)
     (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(ValueError, match="is a folder; expected a file"):

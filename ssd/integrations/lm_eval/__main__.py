@@ -1,6 +1,6 @@
 """lm-eval's command line with one more model, `ssd`: a dLLM with one of our decoders.
 
-python -m ssd.integrations.lm_eval --model ssd --model_args model=llada,decoder=ssd --tasks gsm8k --apply_chat_template
+python -m ssd.integrations.lm_eval --model ssd --model_args model=llada,decoder=ssd --tasks gsm8k --limit 50
 """
 
 from __future__ import annotations
