@@ -6,8 +6,6 @@ left neighbour. In later layers every position then computes what its left neigh
 biases: a residual dimension with a constant value replaces them, and also drives the new layer.
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
