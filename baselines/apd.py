@@ -14,7 +14,7 @@ from baselines.coupling import Chooser, Variant
 from ssd.decoding.canvas import Canvas, check_prompt
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.decoding.trace import Event, Pick, Trace
+from ssd.decoding.trace import Event, Kind, Pick, Trace
 from ssd.modeling.checkpoint import local_folder, resolve
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
@@ -70,12 +70,18 @@ class APD(Decoder):
                 "generation.eos=suppress_confidence: apd commits from left to right, whatever the confidence; pass "
                 "generation.eos=keep or suppress_logits"
             )
+        resolve(
+            self._verifier_path(), option="decoder.verifier"
+        )  # a missing verifier must be found before the dLLM is loaded
+
+    def _verifier_path(self) -> str:
+        """Return the path of decoder.verifier. Raises ValueError if there is none."""
         if self.path is None:
             raise ValueError(
                 "decoder.verifier=null: apd needs an autoregressive model with this model's tokenizer; name one with "
                 "decoder.verifier=FOLDER or Hub id"
             )
-        resolve(self.path, option="decoder.verifier")  # a missing verifier must be found before the dLLM is loaded
+        return self.path
 
     def files(self) -> list[Path]:
         folder = local_folder(self.path) if self.path else None
@@ -84,7 +90,7 @@ class APD(Decoder):
         return [folder] if folder else []
 
     def load(self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
-        self.use(load_verifier(self.path, folder, model.device, model.dtype))
+        self.use(load_verifier(self._verifier_path(), folder, model.device, model.dtype))
 
     def use(self, verifier: Verifier) -> None:
         """Use a verifier that is loaded already."""
@@ -178,6 +184,6 @@ class Accepted:
         first = window.first_row - origin
         picks = map(Pick, range(first, first + self.count), self.tokens, self.confidences)
         accepted = tuple(int(depth < self.count) for depth in range(1, self.drafts))
-        kind = "decode" if step else "refresh"
+        kind: Kind = "decode" if step else "refresh"
         forward = Event(kind, 0, step, 1, window.size, tuple(picks), (1,) * len(accepted), accepted)
         return [forward, Event("verifier", 0, step, 1, self.read, ())] if self.read else [forward]

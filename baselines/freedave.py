@@ -47,6 +47,7 @@ class FreeDave(BlockDecoder):
         self.draft_steps = draft_steps
         self.rule: MatchRule = rule
         self.eager = eager
+        self.threshold = threshold
         self.commit = None if threshold is None else Threshold(threshold)
 
     @property
@@ -60,7 +61,7 @@ class FreeDave(BlockDecoder):
     @property
     def reference(self) -> FastDLLM | None:
         """Threshold decoding for FreeDave++, None (stepwise decoding) for FreeDave."""
-        return None if self.commit is None else FastDLLM("threshold", self.commit.threshold)
+        return None if self.threshold is None else FastDLLM("threshold", self.threshold)
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
         if self.eager and settings.stop != "none":

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from safetensors.torch import load_file
@@ -15,7 +15,7 @@ from ssd.modeling.config import ModelConfig
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weights import to_hub_names
 
-Network = Transformer | Qwen2ForCausalLM
+Network: TypeAlias = Transformer | Qwen2ForCausalLM
 
 
 def build(hub_config: Mapping[str, Any], seed: int) -> Network:

@@ -22,6 +22,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.extras import extra
 from ssd.measure.timing import Question, Stopwatch
 from ssd.metrics.bootstrap import ratio_of_sums
+from ssd.results.schema import Interval
 from ssd.run.device_lock import device_lock
 from ssd.tasks.task import Document
 
@@ -46,7 +47,7 @@ class Comparison:
     divergences: list[Divergence | None]
 
     @property
-    def speedup(self) -> dict[str, float | None]:
+    def speedup(self) -> Interval:
         """Ratio of the sums of seconds, with its 95 % bootstrap interval over prompts: `ratio`, `low`, `high`."""
         return ratio_of_sums(*([side.latency_s for side in sides] for sides in (self.references, self.responses)))
 

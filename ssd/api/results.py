@@ -42,7 +42,7 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", overrides=overrides)
     except HydraException as error:
-        raise ValueError(explain(error, overrides, CONF)) from error
+        raise ValueError(explain(error, overrides)) from error
     plan = make_plan(composed)
     summary = dispatch.run(plan)
     tell(plan.tracker, RunFolder(plan.results_dir, plan.config).path)

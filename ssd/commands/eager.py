@@ -53,7 +53,7 @@ AttentionInterface.register("see_everything", see_everything)
 class Attention(LlamaAttention):
     """Llama's, whose cache holds keys as they are before rotation."""
 
-    def forward(  # type: ignore[override]  # the cache is ours
+    def forward(
         self,
         hidden_states: Tensor,
         position_embeddings: tuple[Tensor, Tensor],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, Workload
 from ssd.modeling.forwards import DiffusionModel
+from ssd.speculation import draft_tree
 from ssd.speculation.draft_graph import DraftGraph, draft_from_graph, find_graph
 from ssd.speculation.draft_length import DraftLengthPolicy
 from ssd.speculation.draft_memory import DraftMemory
@@ -115,7 +116,7 @@ class SelfSpeculative(BlockDecoder):
         if self._graph:
             return draft_from_graph(self._graph, forecast, current, self.depth, self.budget)
         memory.forecast = forecast
-        taken = expand(forecast, current, self.builder, depth, self.width, self.runner_up)
+        taken = expand(forecast, current, cast(draft_tree.Builder, self.builder), depth, self.width, self.runner_up)
         if not self.is_auto:
             return to_draft([node for node, _ in islice(taken, self.budget)], current)
         if self._length_policy is None:

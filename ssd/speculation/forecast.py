@@ -122,12 +122,13 @@ class Forecast:
         """Update the pick model with the rows that each of the coming steps has picked."""
         if self._pick_model is None:
             return
-        filled, last = set[int](), self.fresh
+        filled = set[int]()
+        last: Set[int] = self.fresh
         for picked, step in zip(picks, steps, strict=True):
             choice = self._choice(filled, step)
             if choice is None:
                 return
-            final = picked.difference(choice.sure)
+            final = set(picked).difference(choice.sure)
             if len(final) == 1 and final.issubset(choice.rows):
                 features = self._features(choice, filled, last)
                 self._pick_model.learn(features, choice.rows.index(*final))

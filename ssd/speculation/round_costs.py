@@ -69,7 +69,7 @@ def measure_costs(
         session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
-    seconds = dict(measure(play, counts, model.device).pairs)
+    seconds = {int(count): cost for count, cost in measure(play, counts, model.device).pairs}
     # With padded nodes, costs are not linear between counts.
     every = sorted({*counts, *(count for count in range(1, budget) if model.computed_nodes(count) != count)})
     return NodeCosts.of_pairs((count, seconds[counts[bisect_left(counts, count)]]) for count in every)

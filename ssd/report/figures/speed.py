@@ -74,7 +74,7 @@ def _bar(
 ) -> list[float]:
     """A bar from 1 to the value, with its interval if there is one; returns how far they reach."""
     axes.barh(place, value - 1, left=1, height=BAR, **look)
-    if pd.isna(low) or pd.isna(high):
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
         return [value]
     spread = [[max(0, value - low)], [max(0, high - value)]]
     axes.errorbar(value, place, xerr=spread, color="black", linewidth=0.8, capsize=1.5)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
-Row = pd.Series
+Row: TypeAlias = pd.Series
 """A line of a table: mostly a run."""
 LOSSY, BROKEN = "†", "‡"
 MARKS = {
