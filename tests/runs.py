@@ -13,7 +13,7 @@ from ssd.results.reference_cache import FOLDER
 from tests.checkpoints import PRESETS
 from tests.data import REPOSITORY
 
-PATHS = ("results_dir=", "model.path=")
+PATHS = ("results_dir=/", "model.path=/")
 """Words whose values differ from test to test, and which choose no other file of conf/."""
 
 

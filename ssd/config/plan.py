@@ -158,7 +158,8 @@ def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
 
 def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return the values. Raises ValueError naming one that the constructor does not take."""
-    names = inspect.signature(kind).parameters
+    parameters = inspect.signature(kind).parameters.values()
+    names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names) or '(none)'}")

@@ -37,13 +37,14 @@ class ProgressBar:
         self._totals = dict.fromkeys(phases, 0)
 
     def __enter__(self) -> ProgressBar:
-        self._bar.start()
+        """Prepare the bars; they appear when the first phase begins, so that an earlier error is the only output."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def expect(self, phase: str, total: int, done: int) -> None:
         """Add prompts to a phase's total; `done` of them are done already."""
@@ -52,6 +53,8 @@ class ProgressBar:
 
     def advance(self, phase: str, prompts: int = 0) -> None:
         """Count prompts that a phase has done; its clock starts with the first call."""
+        if not self._bar.live.is_started:
+            self._bar.start()
         self._bar.start_task(self._tasks[phase])
         self._bar.advance(self._tasks[phase], prompts)
 

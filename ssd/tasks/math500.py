@@ -78,7 +78,9 @@ def examples_of_lm_eval() -> list[dict[str, str]]:
     """
     installed = find_spec("lm_eval")
     if installed is None or installed.origin is None:
-        raise ValueError('lm-eval is missing: pip install "ssd-benchmark[tasks]"; or pass task.num_fewshot=0')
+        raise ValueError(
+            'MATH-500: lm_eval is not installed; pip install "ssd-benchmark[tasks]", or pass task.num_fewshot=0'
+        )
     file = Path(installed.origin).with_name("tasks") / "minerva_math" / "utils.py"
     try:
         functions = {node.name: node for node in ast.parse(file.read_bytes()).body if isinstance(node, ast.FunctionDef)}

@@ -73,7 +73,7 @@ def test_settings_are_replaced_and_fitted(model):
         (QUESTION, {"decoder": "sdd"}, "decoder='sdd': expected a decoder object or one of apd, fast_dllm"),
         (QUESTION, {"decoder": "apd"}, "verifier"),
         ([], {}, "the prompt is empty"),
-        ([1], {}, "the prompt holds the mask id"),
+        ([1], {}, "the prompt contains the mask id"),
         ([{"text": "no"}], {}, "prompt: expected a text, a list of ids or messages"),
     ],
 )

@@ -22,7 +22,7 @@ def config(
         "model": {"name": model, "path": model},
         "task": {"name": "gsm8k", "sha256": "0", "num_fewshot": 0},
         "generation": {"gen_length": 64, "seed": 0},
-        "runtime": {"dtype": dtype, "limit": None, "device": device},
+        "runtime": {"dtype": dtype, "limit": None, "device": device, "timing": True},
     }
 
 

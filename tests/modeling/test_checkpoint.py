@@ -132,7 +132,9 @@ def test_wrongly_shaped_weight(transformer: Transformer, tmp_path: Path) -> None
 def test_missing_shard(transformer: Transformer, tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path, transformer, shards=3)
     (folder / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"index\.json names model-00002-of-00003\.safetensors, which is not"):
+    with pytest.raises(
+        FileNotFoundError, match=r"index\.json names model-00002-of-00003\.safetensors, which is missing"
+    ):
         load_model(folder)
 
 

@@ -156,7 +156,7 @@ def test_one_clear_line_where_there_is_nothing_to_report(tmp_path: Path, capsys:
     write_run(unfinished, prompts=3, options={"depth": 3}, status="failed")
     assert "none of its 2 runs is finished (1 failed, 1 unfinished)" in error(unfinished)
     damaged = write_run(tmp_path / "damaged", prompts=2)
-    (damaged / "summary.json").write_text('{"status": "done"}')
+    (damaged / "summary.json").write_text('{"schema": 1, "status": "done"}')
     assert f"{damaged.name}: summary.json: without prompts, " in error(tmp_path / "damaged")
 
 

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 def repository(tmp_path, monkeypatch):
     """A git repository with one committed file, taken for the project's."""
     monkeypatch.delenv("GIT_DIR")
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "CODE", tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     (tmp_path / "ssd").mkdir()
     (tmp_path / "ssd" / "code.py").write_text("one = 1\n")
@@ -91,7 +91,7 @@ def test_checkpoints_are_told_apart_by_their_contents(tmp_path):
 
 def test_without_git_the_code_itself_counts(tmp_path, monkeypatch):
     monkeypatch.delenv("GIT_DIR")
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "CODE", tmp_path)
     for folder in ("ssd/deep", "ssd/__pycache__", "results"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "run.py").write_text("one = 1\n")

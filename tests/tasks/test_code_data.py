@@ -50,10 +50,13 @@ def written(folder: Path, row: dict[str, Any]) -> str:
         ({"code": "def g(x):\n    return x"}, "line 1: its tests use nothing that its solution defines; correct them"),
         (
             {"test_list": ["assert f(lambda x: x) == 2"]},
-            "line 1: its test code passes a function to f, and programs are",
+            "line 1: its test code passes a function to f; programs receive",
         ),
         ({"test_list": ["assert f(1, key=lambda x: x) == 2"]}, "line 1: its test code passes a function to f"),
-        ({"test_setup_code": "import numpy as np"}, "line 1: its set-up imports numpy, and tests have the standard li"),
+        (
+            {"test_setup_code": "import numpy as np"},
+            "line 1: its set-up imports numpy; tests can import the standard li",
+        ),
         ({"test_list": ["import os, pandas.io", "assert f(1) == 2"]}, "line 1: its test code imports pandas"),
         (
             {"test_list": ["assert f(1) == 2", "return"]},

@@ -25,7 +25,7 @@ for load in (lambda: GSM8K().documents(1), lambda: LmEvalTask("gsm8k"), lambda: 
     try:
         load()
     except (ImportError, ValueError) as error:
-        assert 'is missing: pip install "ssd-benchmark[tasks]"' in str(error), error
+        assert 'is not installed; pip install "ssd-benchmark[tasks]"' in str(error), error
     else:
         raise AssertionError("nothing is missing")
 """

@@ -15,7 +15,7 @@ def main() -> None:
     """Run lm-eval's command line, then print the decoding figures of each model. Print errors in one line."""
     for name, extra in (("lm_eval", "tasks"), ("hydra", "run")):
         if find_spec(name) is None:
-            sys.exit(f'error: {name} is missing: pip install "ssd-benchmark[{extra}]"')
+            sys.exit(f'error: {name} is not installed; pip install "ssd-benchmark[{extra}]"')
     from hydra.errors import HydraException
     from lm_eval.__main__ import cli_evaluate
 

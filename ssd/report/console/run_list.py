@@ -45,7 +45,8 @@ def print_runs(results_dir: Path) -> None:
     console = Console(highlight=False)
     table = Table(title=f"{len(listed)} run{'s' * (len(listed) != 1)} in {escape(str(results_dir))}")
     for place, name in enumerate(COLUMNS):
-        table.add_column(name, justify="left" if place < LEFT else "right", overflow="fold")
+        # A run id must be copied whole; a name in a folder has no spaces to break at.
+        table.add_column(name, justify="left" if place < LEFT else "right", overflow="fold", no_wrap=not place)
     for entry, label in zip(listed, labels([entry.run for entry in listed]), strict=True):
         table.add_row(*map(escape, (entry.folder.name, label, *_cells(entry))))
     console.print(table)

@@ -129,7 +129,7 @@ def test_repeats_are_other_samples_and_the_same_again_in_the_next_run(model: Dec
 
 
 def test_what_cannot_be_decoded_is_one_line(model: DecoderModel) -> None:
-    with pytest.raises(ValueError, match="sums compares likelihoods, which a decoder does not give; expected gen"):
+    with pytest.raises(ValueError, match="sums compares likelihoods, which a decoder cannot compute; expected gen"):
         model.loglikelihood([request("?")])
     with pytest.raises(ValueError, match=r"^sums, document 7: the task's generation_kwargs ask for max_gen_toks=99"):
         model.generate_until([request("What?"), request("What?", document=7, max_gen_toks=99)])

@@ -27,8 +27,8 @@ def test_the_words_of_run_py_make_the_plan() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"pretrained": "gpt2"}, r"^--model_args pretrained=gpt2: expected a word of run\.py about model, decoder"),
-        ({"task": "gsm8k"}, r"^--model_args task=gsm8k: .* have flags of lm-eval's own$"),
+        ({"pretrained": "gpt2"}, r"^--model_args pretrained=gpt2: expected a key of run\.py: model, decoder"),
+        ({"task": "gsm8k"}, r"^--model_args task=gsm8k: .* use lm-eval's flags for tasks, limits and outputs$"),
         ({"runtime.limit": 3}, r"^--model_args runtime\.limit=3: .* runtime\.\{device,dtype,"),
         ({"runtime.batch_size": 8}, r"^runtime\.batch_size=8: only 1 is supported"),
         ({"generation.gen_length": 100}, r"gen_length=100 is not divisible"),
