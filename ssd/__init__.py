@@ -79,6 +79,10 @@ import_module("ssd.run").__class__ = _CallableRun
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from ssd.version import version
+
+        return version()
     if name not in _HOMES:
         raise AttributeError(f"module 'ssd' has no attribute {name!r}; expected one of {', '.join(__all__)}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = command.main()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        return MISUSED if name == "audit" else FAILED  # an audit's 1 means a violated claim
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -146,16 +146,15 @@ def compare(
         raise ValueError(f"reference={against!r}: expected a decoder without drafts, such as Stepwise() or FastDLLM()")
     for prompt in ids:
         check_prompt(prompt, chosen, model.special, model.config)
-    for side in (against, by):
-        model.prepare(side, chosen, len(longest))
     sides = _Sides(by, against, chosen, model.special, default_runtime())
     references, responses = _timed(model, sides, ids)
     exact = ExactModel(model.model) if by.most_steps and by.caveat(chosen) is None else None
-    audit = Audit(model.model, chosen, model.special, against.commit, exact)
-    divergences = [
-        audit.compare(expected.prompt_ids, expected.decoded, found.decoded, by)
-        for expected, found in zip(references, responses, strict=True)
-    ]
+    audit = Audit(model.model, chosen, model.special, against.commit, exact, reference=against)
+    with device_lock(model.model.device, exclusive=False, owner="ssd.compare"):
+        divergences = [
+            audit.compare(expected.prompt_ids, expected.decoded, found.decoded, by)
+            for expected, found in zip(references, responses, strict=True)
+        ]
     rows = map(_row, map(shown, prompts), references, responses, divergences)
     frame = pd.DataFrame(list(rows)).astype(_DTYPES)
     return Comparison(frame, references, responses, divergences)
@@ -165,6 +164,8 @@ def _timed(model: LoadedModel, sides: _Sides, ids: Sequence[list[int]]) -> tuple
     """Return both sides' responses to all prompts, decoded while no other timed run uses the device."""
     questions = [Question(Document(index, "", "", ""), prompt, 0) for index, prompt in enumerate(ids)]
     with device_lock(model.model.device, exclusive=True, owner="ssd.compare"):
+        for side in (sides.reference, sides.decoder):
+            model.prepare(side, sides.settings, max(map(len, ids)))
         stopwatch = Stopwatch.of(sides, model.model)
         try:
             stopwatch.warm_up(max(questions, key=lambda question: len(question.prompt)))

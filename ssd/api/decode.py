@@ -14,6 +14,7 @@ from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Trace
 from ssd.measure import clock
+from ssd.run.device_lock import device_lock
 from ssd.tasks.prompts import response_text
 
 DEFAULT_DECODER = "ssd"
@@ -92,8 +93,10 @@ def decode(
     chosen = fitting(model, settings, changes, len(ids))
     by = model.decoder(DEFAULT_DECODER if decoder is None else decoder)
     check_prompt(ids, chosen, model.special, model.config)
-    model.prepare(by, chosen, len(ids))
-    decoded, latency_s = clock.timed(lambda: by.decode(model.model, ids, chosen, model.special), model.model.device)
+    device = model.model.device
+    with device_lock(device, exclusive=False, owner="ssd.decode"):  # a timed run has the device alone
+        model.prepare(by, chosen, len(ids))
+        decoded, latency_s = clock.timed(lambda: by.decode(model.model, ids, chosen, model.special), device)
     return response_of(model, by, chosen, ids, decoded, latency_s)
 
 

@@ -22,8 +22,8 @@ from ssd.modeling.forwards import DiffusionModel
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_PREPARED: WeakKeyDictionary[Decoder, ref[LoadedModel]] = WeakKeyDictionary()
-"""The model that each decoder was last loaded for."""
+_PREPARED: WeakKeyDictionary[Decoder, tuple[ref[LoadedModel], GenerationSettings]] = WeakKeyDictionary()
+"""The model and the settings that each decoder was last loaded for."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,12 +75,16 @@ class LoadedModel:
         return self._decoders[decoder]
 
     def prepare(self, decoder: Decoder, settings: GenerationSettings, prompt_length: int) -> None:
-        """Check a decoder against model and settings, and load what it needs, once. Raises ValueError or OSError."""
+        """Check a decoder against model and settings, and load what it needs for them. Raises ValueError or OSError.
+
+        Costs that it measured for another model or other settings are forgotten.
+        """
         decoder.check(settings, self.config)
-        known = _PREPARED.get(decoder)
-        if known is None or known() is not self:
+        wanted = (ref(self), settings)
+        if _PREPARED.get(decoder) != wanted:
+            decoder.restore({})
             decoder.load(self.model, self.folder, settings, Workload(prompt_length))
-            _PREPARED[decoder] = ref(self)
+            _PREPARED[decoder] = wanted
 
 
 def load(

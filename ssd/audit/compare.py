@@ -34,6 +34,8 @@ class Audit:
     """Source of float64's opinion; None for a decoder that does not claim to be lossless."""
     batched: bool = False
     """Whether responses shared their forwards, so that rounding differs from that of forwards alone."""
+    reference: Decoder | None = None
+    """Decoder of the reference responses; None: the audited decoder's own."""
 
     def compare(
         self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder
@@ -100,5 +102,5 @@ class Audit:
         return parting is None or parting.verdict == "numeric", probe.difference
 
     def _reference(self, model: DiffusionModel, prompt_ids: Sequence[int], decoder: Decoder) -> Decoded:
-        by = decoder.reference or Stepwise()
+        by = self.reference or decoder.reference or Stepwise()
         return by.decode(model, prompt_ids, self.settings, self.special)

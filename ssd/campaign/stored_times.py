@@ -35,7 +35,7 @@ def own_seconds(run: PlannedRun) -> float | None:
     if not run.stored:
         return None
     lines = [json.loads(line) for line in stored_lines(run.folder)]
-    times = [line[side]["time_s"] for line in lines for side in SIDES if side in line]
+    times = [line[side].get("time_s") for line in lines for side in SIDES if side in line]
     return None if None in times else sum(times) / len(lines)
 
 

@@ -6,11 +6,13 @@ import hashlib
 import inspect
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from baselines.stepwise import Stepwise
 from ssd.config.runtime import Runtime
@@ -52,7 +54,10 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
 
     is_here: whether this machine makes the run. Another machine has its own devices, so `auto` stays `auto`.
     """
-    config = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    try:
+        config = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
+    except MissingMandatoryValue as error:
+        raise ValueError(f"{error.full_key} is missing; pass {error.full_key}=VALUE") from error
     unknown = sorted(set(config) - set(KEYS))
     if unknown:
         raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
@@ -143,7 +148,13 @@ def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
 
     require_text(f"{group}._target_", values.get("_target_"))
     try:
+        # Hydra's own errors hide a mistake inside the user's module, so the module is imported first.
+        with suppress(ModuleNotFoundError, ValueError):
+            import_module(values["_target_"].rpartition(".")[0])
         kind = get_class(values["_target_"])
+    except SyntaxError as error:
+        place = f"{error.filename} line {error.lineno}"
+        raise ValueError(f"{group}._target_={values['_target_']}: {place}: {error.msg}") from error
     except (ImportError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(

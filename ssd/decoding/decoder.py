@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,7 +57,8 @@ class Decoder(ABC):
         bound = signature(type(self).__init__).bind(self, *positional, **named)
         bound.apply_defaults()
         options = bound.signature.parameters.values()
-        names = [option.name for option in options if option.kind is option.POSITIONAL_OR_KEYWORD][1:]  # without self
+        kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        names = [option.name for option in options if option.kind in kinds and option.name != "self"]
         values = bound.arguments | self.resolved()
         return f"{type(self).__name__}({', '.join(f'{name}={values[name]!r}' for name in names)})"
 

@@ -50,7 +50,7 @@ def run_folders(root: Path) -> Iterator[Path]:
     if (root / "config.yaml").is_file():
         yield root.resolve()
         return
-    files = ("config.yaml", "samples.jsonl", "summary.json", "done.json")
+    files = ("config.yaml", "responses.jsonl", "samples.jsonl", "summary.json", "done.json")
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and any((folder / name).is_file() for name in files):
             yield folder
@@ -111,7 +111,7 @@ def read_lines(file: Path) -> list[Line]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _no_sample(file, number, error) from error
     if not lines:
-        raise ValueError(f"{file}: no samples yet; the run has not measured its first prompt")
+        raise ValueError(f"{file}: no samples yet; the run has not audited its first prompt")
     return lines
 
 

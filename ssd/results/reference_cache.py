@@ -45,7 +45,7 @@ def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str,
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
-        "options": {name: str(value) for name, value in vars(plan.reference).items()},
+        "options": {name: str(value) for name, value in vars(plan.reference).items() if name != "_arguments"},
         "model": {name: plan.config["model"][name] for name in ("path", "revision", "mask_id", "end_ids")},
         "generation": {name: value for name, value in settings.items() if name != "seed"},
         "runtime": {name: value for name, value in runtime.items() if name not in WITHOUT_INFLUENCE},

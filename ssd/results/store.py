@@ -78,8 +78,12 @@ class RunFolder:
             raise BlockingIOError(f"{self.path}: another process is measuring this run; wait for it") from error
 
     def clear(self) -> None:
-        """Remove everything measured so far, done.json first; the lock stays."""
-        (self.path / "done.json").unlink(missing_ok=True)
+        """Remove everything measured so far; the lock stays.
+
+        done.json goes first, environment.json after the lines it describes, so that a kill leaves no lines without it.
+        """
+        for name in ("done.json", "samples.jsonl", "responses.jsonl"):
+            (self.path / name).unlink(missing_ok=True)
         for path in self.path.glob("*"):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -98,7 +102,7 @@ class RunFolder:
         samples = self._repair()
         stored = self.path / "environment.json"
         begun = samples or self.responses.open()
-        if begun and stored.is_file():
+        if begun:
             changed = differences(self.read(stored.name), environment)
             if changed:
                 raise ValueError(

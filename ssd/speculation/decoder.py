@@ -103,8 +103,7 @@ class SelfSpeculative(BlockDecoder):
         return {"costs": self._measured.pairs} if self._measured else {}
 
     def restore(self, measured: dict[str, Any]) -> None:
-        if "costs" in measured:
-            self._measured = NodeCosts.of_pairs(measured["costs"])
+        self._measured = NodeCosts.of_pairs(measured["costs"]) if "costs" in measured else None
 
     def new_draft_state(self) -> DraftMemory:
         return DraftMemory()

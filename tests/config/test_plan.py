@@ -210,3 +210,15 @@ def test_every_file_begins_with_a_command_that_runs_it(file: Path):
         if group in ("model", "decoder", "task", "tracker", "experiment"):
             assert f"{group}={file.stem}" in words
         assert OmegaConf.missing_keys(config) == set()
+
+
+def test_a_mistake_inside_an_own_module_is_named_with_its_line(tmp_path, monkeypatch):
+    (tmp_path / "own_mistake.py").write_text("one = 1\n  two = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"own_mistake\.py line 2: unexpected indent"):
+        make_plan(composed("model=llada_tiny", "task=tiny_math", "decoder._target_=own_mistake.Mine"))
+
+
+def test_an_option_without_a_value_is_named():
+    with pytest.raises(ValueError, match=r"^task\.path is missing; pass task\.path=VALUE$"):
+        make_plan(composed("model=llada_tiny", "task=gsm8k", "task.path=???"))

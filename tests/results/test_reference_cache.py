@@ -255,3 +255,13 @@ def test_a_run_that_times_decodes_its_own_reference_every_time(short_run, decode
     short_run("llada", "runtime.warmup=0")
     short_run("llada", "runtime.warmup=0", "decoder.depth=2")
     assert decoded.count(Stepwise.__name__) == 3 * 3
+
+
+def test_equal_references_are_shared_however_they_were_made():
+    words = ("model=llada_tiny", "task=tiny_math", "runtime.device=cpu", UNTIMED)
+    circumstances = dict.fromkeys(environment.MUST_MATCH)
+    paths = {
+        references_of(make_plan(composed(*words, *own.split())), circumstances)["reference"].path
+        for own in ("decoder=psd", "decoder=psd decoder.factor=2.0", "decoder=freedave decoder.threshold=0.9")
+    }
+    assert len(paths) == 1

@@ -285,3 +285,18 @@ def test_what_another_version_stored_is_refused_in_one_line(folder):
     ):
         with pytest.raises(ValueError, match=f"{found}, this version reads schema 1; .*overwrite=true"):
             read()
+
+
+def test_samples_without_their_environment_are_refused(folder):
+    """A kill while a run is cleared must not let a later run take samples of other circumstances for its own."""
+    (folder.path / "environment.json").unlink()
+    with pytest.raises((ValueError, OSError), match=r"environment\.json"):
+        folder.open(ENVIRONMENT)
+
+
+def test_a_run_is_cleared_of_its_samples_before_its_environment(folder, monkeypatch):
+    removed = []
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, **options: (removed.append(path.name), unlink(path, **options)))
+    folder.clear()
+    assert removed[:3] == ["done.json", "samples.jsonl", "responses.jsonl"]

@@ -127,5 +127,5 @@ def _check(name: str, value: int, axis: Sequence[int]) -> None:
     if not axis[0] <= value <= axis[-1]:
         raise ValueError(
             f"a forward with {name}={value} lies outside the cost model, which was measured from {axis[0]} to "
-            f"{axis[-1]}; measure it for this run"
+            f"{axis[-1]}; measure it for this run, or raise the decoder's most_nodes if it computes more states"
         )

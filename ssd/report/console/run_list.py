@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,10 @@ from ssd.results.reader import read_config, read_summary, run_folders, whole_lin
 
 State = Literal["done", "begun", "failed"]
 COLUMNS = ("run", "decoder and options that vary", "prompts", "speedup (95 %)", "identity", "date", "state")
+WIDTH = 132
+"""Characters of a line that is no terminal's."""
+MEASURED = ("done.json", "samples.jsonl", "responses.jsonl", "error.json", "config.yaml")
+"""Files that change only while a run is measured."""
 LEFT = 2
 """Number of columns that are texts."""
 
@@ -43,6 +49,8 @@ def print_runs(results_dir: Path) -> None:
         except ValueError as error:
             unreadable.append(str(error))
     console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = max(console.width, WIDTH)
     table = Table(title=f"{len(listed)} run{'s' * (len(listed) != 1)} in {escape(str(results_dir))}")
     for place, name in enumerate(COLUMNS):
         # A run id must be copied whole; a name in a folder has no spaces to break at.
@@ -61,15 +69,23 @@ def read(folder: Path) -> Listed:
     if (folder / "done.json").is_file():
         return Listed(folder, Run(options, cast(Mapping[str, Any], read_summary(folder))), "done")
     names = {group: config[group]["name"] for group in ("decoder", "model", "task")}
-    prompts = len({line["index"] for line in whole_lines(folder / "samples.jsonl")})
+    audited = {line["index"] for line in whole_lines(folder / "samples.jsonl")}
+    prompts = len(audited | _decoded(folder / "responses.jsonl"))
     state: State = "failed" if (folder / "error.json").is_file() else "begun"
     return Listed(folder, Run(options, {**names, "prompts": prompts}), state)
 
 
+def _decoded(file: Path) -> set[int]:
+    """Return the prompts with a response in a run that is not audited yet."""
+    whole = file.read_bytes().rpartition(b"\n")[0] if file.is_file() else b""
+    return {json.loads(line)["index"] for line in whole.splitlines()}
+
+
 def _cells(entry: Listed) -> Iterator[str]:
-    """Return prompts, speedup, identity, date of the last change, and state."""
+    """Return prompts, speedup, identity, date of the last measurement, and state."""
     summary, is_done = entry.run.summary, entry.state == "done"
-    changed_s = max(file.stat().st_mtime for file in entry.folder.iterdir() if file.is_file())
+    measured = (entry.folder / name for name in MEASURED)  # a trace's page or an audit is written later
+    changed_s = max(file.stat().st_mtime for file in measured if file.is_file())
     yield str(summary["prompts"])
     yield speedup_text(summary["speedup"]) if is_done else "-"
     yield f"{summary['identity']['rate']:.1%}" if is_done else "-"
