@@ -20,7 +20,7 @@ from tests.effort import load_profile, pairwise
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
 
-LONGEST = ("test_trained.py", "test_conformance.py", "test_canonical.py")
+LONGEST = ("test_trained.py", "test_run.py", "test_conformance.py", "test_canonical.py")
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)
