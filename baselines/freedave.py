@@ -64,14 +64,14 @@ class FreeDave(BlockDecoder):
         return None if self.threshold is None else FastDLLM("threshold", self.threshold)
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
-        if self.eager and settings.stop != "none":
+        if self.eager and settings.stop != "none" and settings.grid == "prompt":
             raise ValueError(
                 f"decoder.eager=true with generation.stop={settings.stop}: a stop after one block would undo what was "
                 "drafted into the next; pass generation.stop=none or decoder.eager=false"
             )
 
     def caveat(self, settings: GenerationSettings) -> str | None:
-        if self.eager and settings.cache != "none":
+        if self.eager and settings.cache in ("prefix", "dual"):
             return "decoder.eager decides tokens of the next block before its cache is refreshed"
         if self.commit is not None and self.rule == "subset":
             return "decoder.rule=subset accepts a part of what a threshold step commits; exact_match would not"

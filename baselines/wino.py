@@ -55,13 +55,15 @@ class WINO(BlockDecoder):
                 "be drawn with the same noise again; pass generation.temperature=0"
             )
 
-    def _decode_block(self, session: DecodeSession, block: Block, trace: Trace, step: int) -> int:
+    def _decode_block(
+        self, session: DecodeSession, block: Block, trace: Trace, step: int, known: Scores | None = None
+    ) -> tuple[int, Scores | None]:
         """Fill the block. Its first forward needs no shadows, because nothing is committed yet."""
         canvas, mask_id = session.canvas, session.canvas.special.mask_id
         state = canvas.tokens[block.start : block.stop]  # a view: writing to it writes to the canvas
         first = block.start - canvas.prompt_length
-        kind, scores, context = session.open(Draft.of_state(state, step), block)
-        rows, spare = canvas.length, 0
+        opening, scores = session.open(Draft.of_state(state, step), block)
+        kind, rows, context, spare = opening.kind, opening.rows, opening.context, 0
         # Each forward commits at least one token and revokes fewer than the forward before committed. After n forwards
         # at least n tokens remain, so a block needs no more forwards than it has positions.
         for _ in range(len(state)):
@@ -78,7 +80,7 @@ class WINO(BlockDecoder):
                 break
             kind, rows, spare = "decode", block.window.size + len(state), len(picked) - 1
             scores = look_twice(session, block, state, context)
-        return step + len(state)
+        return step + len(state), None
 
     def _doubted(self, scores: Scores, committed: Tensor) -> list[int]:
         """Return rows whose committed token has a probability below threshold_back at its shadow, the lowest first."""

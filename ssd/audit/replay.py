@@ -59,13 +59,13 @@ def replay(
     recorder = LogitsRecorder(model)
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
     draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
-    _, scores, context = session.open(draft, block)
+    opening, scores = session.open(draft, block)
     inside = [made for made in before if made.position + origin >= block.start]
     if inside:
         for made in inside:
             draft.states[0, made.position + origin - block.start] = made.token
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
-        scores = session.evaluate(draft, block, context)
+        scores = session.evaluate(draft, block, opening.context)
     missing = block.stop - block.start - recorder.last_logits.shape[1]
     perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, block.start + missing)
     logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.last_logits, perturbed))

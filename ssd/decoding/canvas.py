@@ -30,12 +30,16 @@ class Block:
 
 
 class Canvas:
-    """Prompt and response of one sample on the host; the response starts fully masked."""
+    """Prompt and response of one sample on the host; the response starts fully masked.
+
+    On an absolute grid the canvas ends with its last block. The positions behind the response are decoded, too.
+    """
 
     def __init__(self, prompt_ids: Sequence[int], settings: GenerationSettings, special: SpecialTokens) -> None:
         self.prompt_length = len(prompt_ids)
         self.special = special
-        response = [special.mask_id] * settings.gen_length
+        self.gen_length = settings.gen_length
+        response = [special.mask_id] * (canvas_length(self.prompt_length, settings) - self.prompt_length)
         self.tokens: Tensor = torch.tensor([*prompt_ids, *response], dtype=torch.int64)
 
     @property
@@ -44,54 +48,94 @@ class Canvas:
 
     @property
     def response(self) -> Tensor:
-        return self.tokens[self.prompt_length :]
+        return self.tokens[self.prompt_length : self.prompt_length + self.gen_length]
 
     def blocks(self, settings: GenerationSettings, logits_shift: int, lookahead: int = 0) -> Iterator[Block]:
         """Yield the blocks from left to right; their states include up to `lookahead` later blocks."""
-        for index in range(settings.blocks):
-            start = self.prompt_length + index * settings.block_length
-            yield block_at(index, start, self.length, settings, logits_shift, lookahead)
+        starts = range(first_start(self.prompt_length, settings), self.length, settings.block_length)
+        for index, start in enumerate(starts):
+            yield block_at(index, start, self.length, settings, logits_shift, lookahead, self.prompt_length)
 
-    def is_ended(self, block: Block) -> bool:
-        """Whether every position of a finished block holds an end token."""
-        ends = torch.tensor(self.special.end_ids)
-        return bool(torch.isin(self.tokens[block.start : block.stop], ends).all())
+    def is_ended(self, block: Block, state: Tensor, settings: GenerationSettings) -> bool:
+        """Whether decoding stops after a full block; state: int64 [at least block], the block's tokens."""
+        if settings.stop == "none":
+            return False
+        response = state[max(0, self.prompt_length - block.start) : block.stop - block.start]
+        ends = torch.isin(response, torch.tensor(self.special.end_ids))
+        return bool(ends.any() if settings.stop == "eos_any" else ends.all())
 
     def fill_after(self, block: Block) -> int:
-        """Fill all positions after a block with EOS. Returns their number."""
-        rest = self.tokens[block.stop :]
-        rest.fill_(self.special.fill_id)
-        return rest.shape[0]
+        """Fill all positions after a block with EOS. Returns the number of those in the response."""
+        self.tokens[block.stop :] = self.special.fill_id
+        return max(0, self.prompt_length + self.gen_length - block.stop)
+
+
+def first_start(prompt_length: int, settings: GenerationSettings) -> int:
+    """Return the start of the first block. On an absolute grid it may include the prompt's last tokens."""
+    return prompt_length - (prompt_length % settings.block_length if settings.grid == "absolute" else 0)
+
+
+def canvas_length(prompt_length: int, settings: GenerationSettings) -> int:
+    """Return the number of positions of prompt and response; on an absolute grid up to the last block's end."""
+    length = prompt_length + settings.gen_length
+    return length + (-length % settings.block_length if settings.grid == "absolute" else 0)
+
+
+def part_masks(prompt_length: int, settings: GenerationSettings) -> list[int]:
+    """Return the number of masks in each part of a response's blocks.
+
+    On an absolute grid the first block's parts may begin with tokens of the prompt.
+    """
+    length = settings.part_length
+    start, stop = first_start(prompt_length, settings), canvas_length(prompt_length, settings)
+    return [min(length, max(0, begin + length - prompt_length)) for begin in range(start, stop, length)]
 
 
 def commits_block_start(settings: GenerationSettings, logits_shift: int) -> bool:
-    """Whether the refresh forward always commits a block's first position (shifted logits with a cache)."""
-    return logits_shift > 0 and settings.cache != "none" and settings.block_start == "commit_first"
+    """Whether a block's first forward always commits its first position (shifted logits).
+
+    With full attention only a cache makes it so. Block-causal models predict the position in the same forward without a
+    cache, so that both give the same response.
+    """
+    has_such = settings.cache != "none" or settings.grid == "absolute"
+    return logits_shift > 0 and has_such and settings.block_start == "commit_first"
 
 
 def block_at(
-    index: int, start: int, length: int, settings: GenerationSettings, logits_shift: int, lookahead: int = 0
+    index: int,
+    start: int,
+    length: int,
+    settings: GenerationSettings,
+    logits_shift: int,
+    lookahead: int = 0,
+    prompt_length: int = 0,
 ) -> Block:
     """Return the block at `start` with its windows (arXiv 2505.22618).
 
-    Cache `none` computes the whole canvas, `prefix` the block and everything after it, `dual` the span.
+    Cache `none` computes the whole canvas (on an absolute grid up to the span's end), `prefix` the block and everything
+    after it, `dual` and `exact` the span.
     With shifted logits, the prediction of the block's first position is made outside the block. Either the refresh
     forward commits that position, or (`ranked`) the window begins earlier.
     """
     stop = start + settings.block_length
     span_stop = min(stop + lookahead * settings.block_length, length)
     lead = 0 if commits_block_start(settings, logits_shift) else logits_shift
-    first, last = {"none": (0, length), "prefix": (start - lead, length), "dual": (start - lead, span_stop)}[
-        settings.cache
-    ]
-    first_row = start + 1 if commits_block_start(settings, logits_shift) else start
+    seen = span_stop if settings.grid == "absolute" else length
+    first, last = {
+        "none": (0, seen),
+        "prefix": (start - lead, seen),
+        "dual": (start - lead, span_stop),
+        "exact": (start, span_stop),
+    }[settings.cache]
+    opening_row = max(start, prompt_length)
+    first_row = max(opening_row, start + 1) if commits_block_start(settings, logits_shift) else opening_row
     return Block(
         index=index,
         start=start,
         stop=stop,
         span_stop=span_stop,
-        refresh=Window(first, last, start, span_stop, length),
-        window=Window(first, last, first_row, span_stop, length),
+        refresh=Window(first, last, opening_row, span_stop, seen),
+        window=Window(first, last, first_row, span_stop, seen),
     )
 
 
@@ -109,7 +153,7 @@ def check_prompt(
     outside = [token for token in prompt_ids if not 0 <= token < model.vocabulary_size]
     if outside:
         raise ValueError(f"prompt id {outside[0]} is outside the model's vocabulary of {model.vocabulary_size}")
-    needed = len(prompt_ids) + settings.gen_length
+    needed = canvas_length(len(prompt_ids), settings)
     if needed > model.context_length:
         raise ValueError(
             f"a prompt of {len(prompt_ids)} tokens and generation.gen_length={settings.gen_length} need {needed} "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +21,7 @@ from ssd.decoding.record import ForwardRecord
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
-from ssd.decoding.trace import Trace
+from ssd.decoding.trace import Event, Trace
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
 
@@ -119,8 +120,8 @@ class Decoder(ABC):
 class BlockState:
     """A block in progress, on the host.
 
-    state: int64 [span]; masked: bool [span], where the state has masks; scores: of one node, computed for this state or
-    for the state before its last picks; step: of the next picks.
+    state: int64 [span]; masked: bool [span], the masks that the scores predict; step: of the next picks;
+    scores: of one node, computed for this state or for the state before its last picks.
     """
 
     block: Block
@@ -172,26 +173,46 @@ class BlockDecoder(Decoder):
         check_prompt(prompt_ids, settings, special, model.config)
         canvas = Canvas(prompt_ids, settings, special)
         session = DecodeSession.start(
-            model, canvas, prompt_ids, settings, self.commit, self.runner_up, self.new_draft_state()
+            model,
+            canvas,
+            prompt_ids,
+            settings,
+            self.commit,
+            self.runner_up,
+            self.new_draft_state(),
+            drafts=self.most_nodes > 1,
         )
         trace = Trace()
-        step = 0
+        step, scores = 0, None
         for block in canvas.blocks(settings, model.config.logits_shift, self.lookahead(settings)):
             if (canvas.tokens[block.start : block.stop] == special.mask_id).any():
-                step = self._decode_block(session, block, trace, step)
+                step, scores = self._decode_block(session, block, trace, step, scores)
             step = max(0, step - session.rule.steps_per_block)
-            if settings.stop == "eos_block" and canvas.is_ended(block):
+            scores = scores and self._carried(session, block, scores)
+            if canvas.is_ended(block, canvas.tokens[block.start : block.stop], settings):
                 trace.filled = canvas.fill_after(block)
                 break
         return Decoded(canvas.response.tolist(), trace)
 
-    def _decode_block(self, session: DecodeSession, block: Block, trace: Trace, step: int) -> int:
-        """Fill the block, beginning at `step`. Returns the step at which it was full."""
+    def _decode_block(
+        self, session: DecodeSession, block: Block, trace: Trace, step: int, known: Scores | None = None
+    ) -> tuple[int, Scores | None]:
+        """Fill the block, beginning at `step`. Returns the step at which it was full, and the last node's scores.
+
+        known: earlier scores of the block's span, if a draft has reached into it.
+        """
         canvas = session.canvas
         first = block.start - canvas.prompt_length
         draft = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), step)
-        kind, scores, context = session.open(draft, block)
-        rows, current = canvas.length, None
+        current = None
+        if known is not None:
+            current = self._state(session, block, draft.states[0], known, step)
+            draft = self._draft(session, current)
+        stored = session.cache.store(session.model, canvas, block)
+        if stored:
+            trace.note(partial(Event, "refresh", block.index, step, 1, 0, (), stored=stored))
+        opening, scores = session.open(draft, block)
+        kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
         # With the other rankings, confidence belongs to the position and not to the drafted token.
         by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
         while True:
@@ -200,18 +221,50 @@ class BlockDecoder(Decoder):
             path = self.accept(session, draft, next_states, ranking.next_step)
             if current is not None and draft.nodes > 1:
                 trace.drafts[trace.forwards] = DraftRecord.of(draft, path, first, current.scores, by_token)
+            path = self._until_stop(session, block, path, next_states)
             last = path[-1]
             state = next_states[last]
-            left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence)
+            left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence, stored)
             if torch.equal(state, draft.states[0]):  # otherwise the loop might never end
                 raise RuntimeError(f"{type(self).__name__} spent a forward that committed nothing, at {left.event()}")
             trace.note(left.event)
             masked = state == canvas.special.mask_id
             if not masked[: block.stop - block.start].any():
                 canvas.tokens[block.start : block.span_stop] = state
-                return int(ranking.next_step[last])
-            current = BlockState(block, state, masked, scores.node(last), int(ranking.next_step[last]))
-            draft = self.draft(session, current)
+                return int(ranking.next_step[last]), scores.node(last)
+            current = self._state(session, block, state, scores.node(last), int(ranking.next_step[last]))
+            draft = self._draft(session, current)
             kind = "decode" if draft.nodes == 1 else "verify"
-            rows = block.window.size
+            rows, stored = block.window.size, 0
             scores = session.evaluate(draft, block, context)
+
+    def _draft(self, session: DecodeSession, current: BlockState) -> Draft:
+        """Return the next draft: the current state alone if its scores predict none of its masks."""
+        return self.draft(session, current) if current.masks else Draft.of_state(current.state, current.step)
+
+    def _state(self, session: DecodeSession, block: Block, state: Tensor, scores: Scores, step: int) -> BlockState:
+        masked = (state == session.canvas.special.mask_id) & scores.predicted[0]
+        return BlockState(block, state, masked, scores, step)
+
+    def _carried(self, session: DecodeSession, block: Block, scores: Scores) -> Scores | None:
+        """Return the scores of the positions behind a full block, for the next block's first draft; None if none are.
+
+        Only an exact cache keeps them: with another, the next block's first forward computes one state alone.
+        """
+        canvas, length = session.canvas, session.rule.settings.block_length
+        if not session.cache.is_exact or block.span_stop == block.stop:
+            return None
+        next_stop = min(block.span_stop + length, canvas.length)
+        return scores.moved(block.stop - block.start, next_stop - block.stop)
+
+    def _until_stop(self, session: DecodeSession, block: Block, path: list[int], next_states: Tensor) -> list[int]:
+        """Return the path up to the node whose picks fill a block after which decoding stops."""
+        canvas, settings = session.canvas, session.rule.settings
+        if settings.stop == "none" or block.span_stop == block.stop:
+            return path
+        full = (next_states[path, : block.stop - block.start] != canvas.special.mask_id).all(dim=1).tolist()
+        if True in full:
+            place = full.index(True)
+            if canvas.is_ended(block, next_states[path[place]], settings):
+                return path[: place + 1]
+        return path

@@ -17,7 +17,7 @@ class ForwardRecord:
     """One forward of a block, the ranking of its nodes, and the accepted path.
 
     rows: of the window; first: the response position of the states' first row; next_state: int64 [span], the state
-    after the last accepted node's picks; confidence: float64 [nodes, span].
+    after the last accepted node's picks; confidence: float64 [nodes, span]; stored: positions stored beside the nodes.
     """
 
     kind: Kind
@@ -29,6 +29,7 @@ class ForwardRecord:
     ranking: Ranking
     next_state: Tensor
     confidence: Tensor
+    stored: int = 0
 
     def event(self) -> Event:
         """Return the event. Its picks are the tokens that each state of the path adds, in the order of the rankings."""
@@ -41,4 +42,4 @@ class ForwardRecord:
         reached = {self.draft.depths[node] for node in self.path}
         accepted = tuple(int(depth in reached) for depth in range(1, len(drafted) + 1))
         step, nodes = int(self.ranking.step[0]), self.draft.nodes
-        return Event(self.kind, self.block, step, nodes, self.rows, picks, drafted, accepted)
+        return Event(self.kind, self.block, step, nodes, self.rows, picks, drafted, accepted, stored=self.stored)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd.decoding.canvas import Block
+from ssd.decoding.canvas import Block, part_masks
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.noise import CounterNoise
 from ssd.decoding.schedule import step_counts, transfer_rates
@@ -72,11 +72,11 @@ class SteppingRule:
         self.settings = settings
         self.first_row_first = first_row_first
         self.commit = commit
-        steps, blocks = settings.steps_per_block, settings.blocks
-        self.steps_per_block = settings.block_length if commit else steps
-        counts = step_counts(settings.schedule, settings.block_length, steps)
-        self._counts = torch.tensor([*(counts * blocks), 0])
-        self._rates = torch.tensor([*(transfer_rates(steps) * blocks), 0.0], dtype=torch.float64)
+        self.steps_per_block = settings.block_length if commit else settings.steps_per_block
+        self._parts_per_block = settings.block_length // settings.part_length
+        counts, rates = self._schedule(part_masks(len(prompt_ids), settings))
+        self._counts = torch.tensor([*counts, 0])
+        self._rates = torch.tensor([*rates, 0.0], dtype=torch.float64)
         self._noise = CounterNoise(settings.seed, prompt_ids)
         self.scorer = Scorer(settings, special, self._noise)
 
@@ -109,16 +109,22 @@ class SteppingRule:
         """Return the ranking of the masked rows [nodes, span], by scores of the states' next step."""
         ranking, step = self.settings.ranking, scores.step
         pickable = self._pickable(masked)
-        passing, minimum = torch.zeros_like(step), self._counts[step] if self.commit is None else torch.ones_like(step)
+        passing, minimum = torch.zeros_like(step), torch.ones_like(step)
+        if self.commit is None:
+            minimum = self._counts[step + self._first_step(block)]
         key = scores.confidence
         if ranking in ("random", "origin"):
             key = self._uniform(step, block)
+        if ranking == "sequential":
+            key = -torch.arange(masked.shape[1], dtype=torch.float64).expand_as(key)
         if ranking == "origin" and self.commit is None:
-            key = (key < self._rates[step][:, None]).double()
+            key = (key < self._rates[step + self._first_step(block)][:, None]).double()
         key = torch.where(masked, key, _UNMASKED)
-        if self.first_row_first:
-            key[:, 0] = torch.where(masked[:, 0], torch.inf, _UNMASKED)
-            passing = masked[:, 0].long()
+        starts = self._starts(masked)
+        if starts is not None:
+            key = torch.where(starts, torch.inf, key)
+            starts = starts & pickable
+            passing = starts.sum(dim=1)
         if ranking == "origin" and self.commit is None:
             passing, minimum = ((key > 0) & pickable).sum(dim=1), torch.zeros_like(step)
         order = _stable_order(key)
@@ -126,8 +132,8 @@ class SteppingRule:
             order = order.gather(1, self._part(masked).gather(1, order).argsort(dim=1, stable=True))
         if self.commit is not None:
             passes = self.commit.passes(torch.where(pickable, scores.probability, -torch.inf))
-            if self.first_row_first:  # upstream takes nothing else from a refresh forward (Fast-dLLM on Dream)
-                passes &= ~masked[:, :1]
+            if starts is not None:  # upstream takes nothing else from a refresh forward (Fast-dLLM on Dream)
+                passes &= ~starts.any(dim=1, keepdim=True)
             passes.scatter_(1, order[:, :1], True)
             first = passes.long().scatter_(1, order[:, :1], 2)
             order = order.gather(1, _stable_order(first.gather(1, order)))
@@ -147,7 +153,37 @@ class SteppingRule:
     @property
     def order_is_certain(self) -> bool:
         """Whether the order of later picks is known early, because it depends on noise and not on confidence."""
-        return self.settings.ranking in ("random", "origin")
+        return self.settings.ranking in ("random", "origin", "sequential")
+
+    def _schedule(self, parts: Sequence[int]) -> tuple[list[int], list[float]]:
+        """Return the picks and the transfer rate of every step; parts: the number of masks in each part.
+
+        On an absolute grid a part that begins in the prompt has fewer steps, the last ones. The step that commits a
+        block's first position commits nothing else there: its logits may come from the store alone.
+        """
+        settings = self.settings
+        steps = settings.steps_per_block // self._parts_per_block
+        alone = self.first_row_first and settings.grid == "absolute"
+        counts: list[int] = []
+        rates: list[float] = []
+        for index, masks in enumerate(parts):
+            own = min(steps, masks)
+            first = int(alone and index % self._parts_per_block == 0 and masks == settings.part_length)
+            left, after = masks - first, own - first
+            counts += [0] * (steps - own) + [1] * first + (step_counts(settings.schedule, left, after) if after else [])
+            rates += [0.0] * (steps - own + first) + (transfer_rates(after) if after else [])
+        return counts, rates
+
+    def _starts(self, masked: Tensor) -> Tensor | None:
+        """Return bool [nodes, span]: masked first rows of blocks, which are committed first; None if they are not.
+
+        With full attention a span has one: only the refresh of its first block is exact.
+        """
+        if not self.first_row_first:
+            return None
+        span = masked.shape[1]
+        length = self.settings.block_length if self.settings.grid == "absolute" else span
+        return masked & (torch.arange(span) % length == 0)
 
     def _settle(self, masked: Tensor, step: Tensor, block: Block) -> Tensor:
         """Return the step of each state's next picks. Steps without picks are skipped, so that they cost no forward."""
@@ -156,7 +192,7 @@ class SteppingRule:
         unfinished = masked.any(dim=1)
         settled, pickable = step, self._pickable(masked)
         if self._spans(masked):  # a block's steps do not begin before it does
-            begun = self._part(masked).amin(dim=1) * self.steps_per_block
+            begun = self._part(masked).amin(dim=1) * self.steps_per_block // self._parts_per_block
             settled = torch.where(unfinished, torch.maximum(step, begun), step)
         while (idle := unfinished & (self._scheduled(pickable, settled, block) == 0)).any():
             settled = settled + idle
@@ -165,26 +201,25 @@ class SteppingRule:
     def _scheduled(self, pickable: Tensor, step: Tensor, block: Block) -> Tensor:
         """Return int64 [nodes]: the number of picks that the schedule allows each state in `step`."""
         if self.settings.ranking != "origin":
-            return self._counts[step]
-        moved = (self._uniform(step, block) < self._rates[step][:, None]) & pickable
-        if self.first_row_first:
-            moved[:, 0] = pickable[:, 0]
-        return moved.sum(dim=1)
+            return self._counts[step + self._first_step(block)]
+        moved = (self._uniform(step, block) < self._rates[step + self._first_step(block)][:, None]) & pickable
+        starts = self._starts(pickable)
+        return (moved if starts is None else moved | starts).sum(dim=1)
 
     def _pickable(self, masked: Tensor) -> Tensor:
-        """Return bool [nodes, span]: the masked rows of each state's first unfinished block."""
+        """Return bool [nodes, span]: the masked rows of each state's first unfinished part."""
         if not self._spans(masked):
             return masked
         part = self._part(masked)
         return masked & (part == part.amin(dim=1, keepdim=True))
 
     def _spans(self, masked: Tensor) -> bool:
-        """Whether states include more than one block."""
-        return masked.shape[1] > self.settings.block_length
+        """Whether states include more than one part."""
+        return masked.shape[1] > self.settings.part_length
 
     def _part(self, masked: Tensor) -> Tensor:
-        """Return int64 [nodes, span]: the block of each masked row; a number above all blocks for other rows."""
-        rows, length = masked.shape[1], self.settings.block_length
+        """Return int64 [nodes, span]: the part of each masked row; a number above all parts for other rows."""
+        rows, length = masked.shape[1], self.settings.part_length
         return torch.where(masked, torch.arange(rows) // length, rows)
 
     def _uniform(self, step: Tensor, block: Block) -> Tensor:

@@ -14,11 +14,13 @@ from torch import Tensor
 class KeptLogits:
     """Logits that stay on the device: at a temperature above 0, later steps draw other tokens from them.
 
-    values: [nodes, rows, vocabulary]; first_position: the first row's position in the canvas.
+    values: [nodes, rows, vocabulary]; first_position: the first row's position in the canvas; before: the number of
+    rows of the scores before it.
     """
 
     values: Tensor
     first_position: int
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,28 @@ class Scores:
         """Return one node's scores as those of several steps [steps] (views, no copies)."""
         return replace(self._each(lambda field: field.expand(len(steps), -1)), step=steps)
 
-    def lead_with(self, rows: int) -> Scores:
-        """Return the scores with `rows` positions prepended, which are never masked and not predicted here."""
-        return self._each(lambda field: F.pad(field, (rows, 0))) if rows else self
+    def fit(self, before: int, rows: int) -> Scores:
+        """Return scores of `rows` positions: `before` of them come first. Added positions are not predicted here."""
+        after = rows - before - self.token.shape[1]
+        if not before and not after:
+            return self
+        padded = self._each(lambda field: F.pad(field, (before, after)))
+        confidence = F.pad(self.confidence, (before, after), value=-torch.inf)
+        kept = self.kept and replace(self.kept, before=before)
+        return replace(padded, confidence=confidence, kept=kept)
+
+    def moved(self, by: int, rows: int) -> Scores:
+        """Return scores of `rows` positions from the position `by` on. Positions behind the last are not predicted."""
+        kept = self.kept
+        if kept is not None:
+            passed = max(0, by - kept.before)
+            kept = KeptLogits(kept.values[:, passed:], kept.first_position + passed, max(0, kept.before - by))
+        return replace(self._each(lambda field: field[:, by:]), kept=kept).fit(0, rows)
+
+    @property
+    def predicted(self) -> Tensor:
+        """bool [nodes, rows]: the positions that the forward predicted."""
+        return self.confidence.isfinite()
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Scores:
         return replace(

@@ -57,7 +57,7 @@ class Scorer:
         values, first_position = scores.kept.values, scores.kept.first_position
         repeated = values.expand(len(steps), -1, -1)
         foreseen = self._score(repeated, steps, first_step, first_position, runner_up, None)
-        return foreseen.lead_with(scores.token.shape[1] - values.shape[1])
+        return foreseen.fit(scores.kept.before, scores.token.shape[1])
 
     def perturbed(self, logits: Tensor, step: Tensor, first_step: int, first_position: int) -> Tensor:
         """Return float64 [nodes, rows, vocabulary]: logits + T · noise, -inf for excluded tokens."""

@@ -8,22 +8,22 @@ from typing import Any
 
 from torch import Tensor
 
+from ssd.decoding.cache_policy import CachePolicy, Opening, cache_policy, in_window
 from ssd.decoding.canvas import Block, Canvas, commits_block_start
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
 from ssd.decoding.rule import Ranking, SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings
-from ssd.decoding.trace import Kind
-from ssd.modeling.forwards import DiffusionModel
-from ssd.modeling.kv_cache import KVCache
+from ssd.modeling.forwards import Context, DiffusionModel
 
 
 @dataclass(frozen=True)
 class DecodeSession:
     """Model, canvas and stepping rule of one response.
 
-    draft_state: the decoder's own state from forward to forward; it ends with the response.
+    draft_state: the decoder's own state from forward to forward; it ends with the response;
+    drafts: whether the decoder drafts, from the logits of all masked positions.
     """
 
     model: DiffusionModel
@@ -31,6 +31,8 @@ class DecodeSession:
     rule: SteppingRule
     runner_up: bool
     draft_state: Any
+    cache: CachePolicy
+    drafts: bool
 
     @classmethod
     def start(
@@ -42,27 +44,22 @@ class DecodeSession:
         commit: CommitRule | None = None,
         runner_up: bool = False,
         draft_state: Any = None,
+        drafts: bool = False,
     ) -> DecodeSession:
         """Return the session of one response, with the stepping rule of settings, model and commit rule."""
         first_row_first = commits_block_start(settings, model.config.logits_shift)
         rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
-        return cls(model, canvas, rule, runner_up, draft_state)
+        return cls(model, canvas, rule, runner_up, draft_state, cache_policy(settings), drafts)
 
-    def open(self, draft: Draft, block: Block) -> tuple[Kind, Scores, KVCache | None]:
-        """Run the block's first forward, over one state. It fills a cache, unless the window is the whole canvas."""
-        if block.window.is_whole:
-            logits = self.model.window(self.canvas.tokens[None], block.refresh)
-            return "decode", self._score(logits, draft, block, block.refresh.first_row), None
-        logits, context = self.model.refresh(self.canvas.tokens, block.refresh)
-        return "refresh", self._score(logits, draft, block, block.refresh.first_row), context
+    def open(self, draft: Draft, block: Block) -> tuple[Opening, Scores]:
+        """Run the block's first forward over the draft's states. Returns it, and their scores."""
+        opening = self.cache.open(self.model, self.canvas, draft.states, block, self.drafts)
+        return opening, self._score(opening.logits, draft, block, opening.first_position)
 
-    def evaluate(self, draft: Draft, block: Block, context: KVCache | None) -> Scores:
+    def evaluate(self, draft: Draft, block: Block, context: Context | None) -> Scores:
         """Run one forward over the draft's states [nodes, span], each placed in the canvas' window. Returns scores."""
-        window = block.window
-        surroundings = self.canvas.tokens[window.start : window.stop].repeat(draft.nodes, 1)
-        surroundings[:, block.start - window.start : block.span_stop - window.start] = draft.states
-        logits = self.model.window(surroundings, window, context)
-        return self._score(logits, draft, block, window.first_row)
+        logits = self.model.window(in_window(self.canvas, draft.states, block), block.window, context)
+        return self._score(logits, draft, block, block.window.first_row)
 
     def rank(self, scores: Scores, draft: Draft, block: Block) -> Ranking:
         """Return the ranked picks of every node."""
@@ -71,7 +68,7 @@ class DecodeSession:
     def _score(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> Scores:
         masked = self._masked(draft)
         scores = self.rule.score(logits, masked, draft.steps, block, first_position, self.runner_up)
-        return scores.lead_with(first_position - block.start)
+        return scores.fit(first_position - block.start, masked.shape[1])
 
     def _masked(self, draft: Draft) -> Tensor:
         return draft.states == self.canvas.special.mask_id

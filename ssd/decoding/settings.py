@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
-Cache = Literal["none", "prefix", "dual"]
-RankingName = Literal["low_confidence", "random", "maskgit_plus", "topk_margin", "entropy", "origin"]
-LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random")
+Cache = Literal["none", "prefix", "dual", "exact"]
+Grid = Literal["prompt", "absolute"]
+RankingName = Literal["low_confidence", "random", "sequential", "maskgit_plus", "topk_margin", "entropy", "origin"]
+LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential")
+CACHES: dict[Grid, tuple[Cache, ...]] = {"prompt": ("none", "prefix", "dual"), "absolute": ("none", "exact")}
+"""The caches of each grid: models with full attention count blocks from the prompt, block-causal ones from 0."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,15 @@ class GenerationSettings:
 
     gen_length: int = 256
     block_length: int = 32
+    sub_block_length: int | None = None
+    """Only the leftmost sub-block with masks is picked from; None: sub-blocks are whole blocks."""
+    grid: Grid = "prompt"
+    """Blocks begin at the prompt's end, or (`absolute`) at multiples of block_length from position 0."""
     steps: int | None = None
-    """Steps per response; None: one token per step."""
+    """Steps per response, on an absolute grid per block; None: one token per step."""
     cache: Cache = "dual"
+    store: Literal["fused", "separate"] = "fused"
+    """Whether the exact cache stores a full block in the next block's first forward, or in a forward of its own."""
     ranking: RankingName = "low_confidence"
     schedule: Literal["uniform", "dream"] = "uniform"
     temperature: float = 0.0
@@ -55,7 +64,7 @@ class GenerationSettings:
     top_k: int | None = None
     confidence_dtype: Literal["float64", "logits"] = "float64"
     eos: Literal["keep", "suppress_logits", "suppress_confidence"] = "keep"
-    stop: Literal["none", "eos_block"] = "none"
+    stop: Literal["none", "eos_block", "eos_any"] = "none"
     block_start: Literal["commit_first", "ranked"] = "commit_first"
     seed: int = 0
 
@@ -64,7 +73,7 @@ class GenerationSettings:
             value = getattr(self, name)
             if not _is_whole(value) or value < 1:
                 raise ValueError(f"generation.{name}={value}: expected a whole number of at least 1")
-        if self.gen_length % self.block_length:
+        if self.grid == "prompt" and self.gen_length % self.block_length:
             divisors = [n for n in range(1, self.gen_length + 1) if self.gen_length % n == 0]
             near = min(divisors, key=lambda n: abs(n - self.block_length))
             raise ValueError(
@@ -76,23 +85,48 @@ class GenerationSettings:
                 raise ValueError(
                     f"generation.{name}={getattr(self, name)!r}: expected one of {', '.join(get_args(hint))}"
                 )
+        self._check_blocks()
         self._check_steps()
         self._check_sampling()
         if not _is_whole(self.seed):
             raise ValueError(f"generation.seed={self.seed!r}: expected a whole number")
 
+    def _check_blocks(self) -> None:
+        if self.cache not in CACHES[self.grid]:
+            raise ValueError(
+                f"generation.cache={self.cache} with generation.grid={self.grid}: expected one of "
+                f"{', '.join(CACHES[self.grid])}"
+            )
+        part = self.sub_block_length
+        if part is not None and (not _is_whole(part) or part < 1 or self.block_length % part):
+            raise ValueError(
+                f"generation.sub_block_length={part}: expected null or a divisor of generation.block_length="
+                f"{self.block_length}"
+            )
+
     def _check_steps(self) -> None:
         if self.steps is None:
+            return
+        parts = self.block_length // self.part_length
+        if self.grid == "absolute":
+            if not _is_whole(self.steps) or not 1 <= self.steps <= self.block_length or self.steps % parts:
+                raise ValueError(
+                    f"generation.steps={self.steps}: expected null (one token per step) or the number of steps per "
+                    f"block, a multiple of {parts} up to {self.block_length}"
+                )
             return
         if not _is_whole(self.steps) or not self.blocks <= self.steps <= self.gen_length:
             raise ValueError(
                 f"generation.steps={self.steps}: expected null (one token per step) or a whole number from "
                 f"{self.blocks} (the number of blocks) to {self.gen_length} (gen_length)"
             )
-        if self.steps % self.blocks:
+        if self.steps % (self.blocks * parts):
+            even = max(1, self.steps // (self.blocks * parts)) * self.blocks * parts
             raise ValueError(
-                f"generation.steps={self.steps} does not spread evenly over {self.blocks} blocks; "
-                f"{self.steps // self.blocks * self.blocks} would"
+                f"generation.steps={self.steps} does not spread evenly over {self.blocks} blocks of {parts} parts; "
+                f"{even} would"
+                if parts > 1
+                else f"generation.steps={self.steps} does not spread evenly over {self.blocks} blocks; {even} would"
             )
 
     def _check_sampling(self) -> None:
@@ -105,7 +139,15 @@ class GenerationSettings:
 
     @property
     def blocks(self) -> int:
-        return self.gen_length // self.block_length
+        """Number of blocks of a response; on an absolute grid the largest number."""
+        if self.grid == "prompt":
+            return self.gen_length // self.block_length
+        return -(-(self.block_length - 1 + self.gen_length) // self.block_length)
+
+    @property
+    def part_length(self) -> int:
+        """Length of the parts of a block that are filled one after another: its sub-blocks, or the block itself."""
+        return self.sub_block_length or self.block_length
 
     @property
     def is_random(self) -> bool:
@@ -114,7 +156,9 @@ class GenerationSettings:
 
     @property
     def steps_per_block(self) -> int:
-        return self.block_length if self.steps is None else self.steps // self.blocks
+        if self.steps is None:
+            return self.block_length
+        return self.steps if self.grid == "absolute" else self.steps // self.blocks
 
 
 def _is_number(value: object) -> bool:

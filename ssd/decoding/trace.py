@@ -25,7 +25,8 @@ class Event(NamedTuple):
 
     rows: window length (positions computed per node); step: of the first pick, within the block;
     drafted, accepted: number of drafted nodes and of accepted ones, per depth from 1 on;
-    revoked: positions whose earlier picks this forward revoked (they are masked again before its own picks).
+    revoked: positions whose earlier picks this forward revoked (they are masked again before its own picks);
+    stored: positions of full blocks, computed once beside the nodes to store their keys and values.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Event(NamedTuple):
     drafted: tuple[int, ...] = ()
     accepted: tuple[int, ...] = ()
     revoked: tuple[int, ...] = ()
+    stored: int = 0
 
 
 class Trace:
@@ -88,7 +90,7 @@ class Trace:
 
     @property
     def token_rows(self) -> int:
-        return sum(event.nodes * event.rows for event in self.events if event.kind != "verifier")
+        return sum(event.nodes * event.rows + event.stored for event in self.events if event.kind != "verifier")
 
     @property
     def picks(self) -> list[Pick]:

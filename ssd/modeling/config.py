@@ -51,6 +51,8 @@ class ModelConfig:
     context_length: int
     mask_id: int
     end_id: int
+    causal_block: int | None = None
+    """Length of the blocks of block-causal attention, on a grid from position 0; None: full attention."""
 
     @property
     def head_size(self) -> int:

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.forward_input import ForwardInput
-from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.forwards import Context, DiffusionModel
+from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext, block_causal
 from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
 from ssd.modeling.transformer import Transformer
 
 
 class WindowForwards(DiffusionModel):
-    """The four calls of a model, made of its own `new_cache`, `hidden` and `logits`.
+    """The calls of a model, made of its own `new_cache`, `hidden` and `logits`.
 
     A wrapper that changes one of these parts puts this class before `DelegatingModel` in its bases.
     """
@@ -28,11 +29,41 @@ class WindowForwards(DiffusionModel):
         return self.logits(self.hidden(forward_input)), kv_cache
 
     @torch.inference_mode()
-    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         _check_states(states, window)
         _check_cache(kv_cache, window)
-        rows = self._logit_rows(window.start, window)
-        forward_input = ForwardInput(self._moved(states), window.start, kv_cache, logit_rows=rows)
+        rows, visible = self._logit_rows(window.start, window), self._visible(window.start, window.stop)
+        forward_input = ForwardInput(self._moved(states), window.start, kv_cache, visible=visible, logit_rows=rows)
+        return self.logits(self.hidden(forward_input))
+
+    @torch.inference_mode()
+    def append(
+        self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
+    ) -> Tensor:
+        start, stop = kv_cache.size, kv_cache.size + len(tokens)
+        self._check_append(start, stop, window)
+        extension = kv_cache.extend(start, stop)
+        predicts = self.config.logits_shift if window is None or window.first_row == stop else 0
+        stored = ForwardInput(
+            self._moved(tokens[None]),
+            start,
+            StoredContext(kv_cache, start) if start else None,
+            written=extension,
+            visible=self._visible(start, stop),
+            logit_rows=slice(len(tokens) - predicts, len(tokens)),
+        )
+        if states is None or window is None:
+            return self.logits(self.hidden(stored))
+        _check_states(states, window)
+        shifted = self.config.logits_shift - predicts
+        forward_input = ForwardInput(
+            self._moved(states),
+            stop,
+            StoredContext(kv_cache, stop),
+            visible=self._visible(stop, window.stop),
+            logit_rows=slice(window.first_row - shifted - stop, window.last_row - self.config.logits_shift - stop),
+            stored=stored,
+        )
         return self.logits(self.hidden(forward_input))
 
     @torch.inference_mode()
@@ -71,6 +102,21 @@ class WindowForwards(DiffusionModel):
         )
         return self.logits(self.hidden(forward_input))
 
+    def _visible(self, start: int, stop: int) -> Tensor | None:
+        """Return the positions of a window that each of them attends to; None: all."""
+        block = self.config.causal_block
+        return None if block is None else block_causal(start, stop, block, self.device)
+
+    def _check_append(self, start: int, stop: int, window: Window | None) -> None:
+        block = self.config.causal_block
+        if block is None or stop % block:
+            raise ValueError(
+                f"positions {start} to {stop} cannot be stored: expected whole blocks of a block-causal model, whose "
+                f"length is {block}"
+            )
+        if window is not None and window.start != stop:
+            raise ValueError(f"{window}: expected a window that starts at {stop}, behind the stored positions")
+
     def _moved(self, tokens: Tensor) -> Tensor:
         return tokens.to(self.device, non_blocking=True)
 
@@ -106,6 +152,9 @@ class MaskedDiffusionModel(WindowForwards):
     def new_cache(self, window: Window) -> KVCache:
         return KVCache(window)
 
+    def new_growing_cache(self, capacity: int) -> GrowingKVCache:
+        return GrowingKVCache(capacity)
+
     def hidden(self, forward_input: ForwardInput) -> Tensor:
         hidden: Tensor = self.transformer([forward_input])[0]
         return hidden
@@ -119,8 +168,10 @@ def _check_states(states: Tensor, window: Window) -> None:
         raise ValueError(f"states span {states.shape[1]} positions, expected the window's {window.size}")
 
 
-def _check_cache(kv_cache: KVCache | None, window: Window) -> None:
+def _check_cache(kv_cache: Context | None, window: Window) -> None:
     if kv_cache is None and not window.is_whole:
         raise ValueError("a window smaller than its canvas needs the cache of a refresh forward")
-    if kv_cache is not None and (kv_cache.window.start, kv_cache.window.stop) != (window.start, window.stop):
+    if isinstance(kv_cache, StoredContext) and kv_cache.size != window.start:
+        raise ValueError(f"{kv_cache.size} positions are stored, which does not end where {window} starts")
+    if isinstance(kv_cache, KVCache) and (kv_cache.window.start, kv_cache.window.stop) != (window.start, window.stop):
         raise ValueError(f"the cache was written around {kv_cache.window}, which is not where {window} is")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ssd.modeling.growing_kv_cache import Extension
 from ssd.modeling.kv_cache import ContextAttention, KVCache, SlidingKVCache
 
 
@@ -21,17 +22,20 @@ class ForwardInput:
     positions are then any of the `window` ones from `start` on.
     padding: number of positions at the window's end that no other position attends to.
     logit_rows: the positions whose hidden states are returned; None: all.
+    stored: a window of one canvas on the left, computed first in every layer of the same forward, whose keys and values
+    `context` includes. Its logit rows come before those of every node.
     replay: returns these hidden states [nodes, logit rows, hidden_size] from a captured forward.
     """
 
     tokens: Tensor
     start: int = 0
     context: ContextAttention | None = None
-    written: KVCache | SlidingKVCache | None = None
+    written: KVCache | SlidingKVCache | Extension | None = None
     positions: Tensor | None = None
     visible: Tensor | None = None
     padding: int = 0
     logit_rows: slice | None = None
+    stored: ForwardInput | None = None
     replay: Callable[[], Tensor] | None = None
 
     @property
@@ -45,6 +49,11 @@ class ForwardInput:
         if positions is None:
             positions = torch.arange(self.start, self.stop, device=self.tokens.device)
         return positions.expand(self.tokens.shape).flatten()
+
+
+def with_stored(inputs: Sequence[ForwardInput]) -> list[ForwardInput]:
+    """Return all windows of a forward; a stored one comes before the window that attends to it."""
+    return [window for each in inputs for window in ((each,) if each.stored is None else (each.stored, each))]
 
 
 def logit_row_indices(inputs: Sequence[ForwardInput]) -> Tensor | None:

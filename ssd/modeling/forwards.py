@@ -10,14 +10,18 @@ from torch import Tensor
 
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext
 from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
 from ssd.modeling.transformer import Transformer
+
+Context = KVCache | StoredContext
+"""What a window attends to: the cache of a refresh, or the first positions of a growing one."""
 
 
 class DiffusionModel(Protocol):
     """Interface of masked diffusion models, for decoders and measurements.
 
-    `refresh`, `window`, `window_with_shadow` and `slide` are one forward of `transformer` each (one NFE).
+    `refresh`, `window`, `append`, `window_with_shadow` and `slide` are one forward of `transformer` each (one NFE).
     States arrive on the host. Logits stay on the model's device, aligned to the position they predict.
     `new_cache`, `hidden` and `logits` are the parts of a forward; decoders do not call them.
     """
@@ -48,11 +52,22 @@ class DiffusionModel(Protocol):
         """
 
     @abstractmethod
-    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         """Return logits [nodes, rows, vocabulary] of states [nodes, window] that share one cache.
 
         Without a cache the window must be the whole canvas (cache mode `none`).
         Raises ValueError if states, window and cache do not fit each other.
+        """
+
+    @abstractmethod
+    def append(
+        self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
+    ) -> Tensor:
+        """Store tokens [positions] of finished blocks, and return logits [nodes, rows, vocabulary] of the states.
+
+        states: [nodes, window], directly behind the tokens; all attend to these and to the positions stored before.
+        Without states the logits are [1, logits_shift, vocabulary], of the position behind the tokens.
+        Only for block-causal models. Raises ValueError if tokens, cache, states and window do not fit each other.
         """
 
     @abstractmethod
@@ -75,6 +90,10 @@ class DiffusionModel(Protocol):
     @abstractmethod
     def new_cache(self, window: Window) -> KVCache:
         """Return an empty cache around `window`; a refresh fills it."""
+
+    @abstractmethod
+    def new_growing_cache(self, capacity: int) -> GrowingKVCache:
+        """Return an empty cache for the finished blocks of a canvas of `capacity` positions; `append` fills it."""
 
     @abstractmethod
     def hidden(self, forward_input: ForwardInput) -> Tensor:
@@ -106,8 +125,13 @@ class DelegatingModel(DiffusionModel):
     def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
         return self.inner.refresh(canvas, window)
 
-    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         return self.inner.window(states, window, kv_cache)
+
+    def append(
+        self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
+    ) -> Tensor:
+        return self.inner.append(tokens, kv_cache, states, window)
 
     def window_with_shadow(self, state: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
         return self.inner.window_with_shadow(state, window, kv_cache)
@@ -117,6 +141,9 @@ class DelegatingModel(DiffusionModel):
 
     def new_cache(self, window: Window) -> KVCache:
         return self.inner.new_cache(window)
+
+    def new_growing_cache(self, capacity: int) -> GrowingKVCache:
+        return self.inner.new_growing_cache(capacity)
 
     def hidden(self, forward_input: ForwardInput) -> Tensor:
         return self.inner.hidden(forward_input)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices
+from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices, with_stored
 
 Rotations = tuple[Tensor, Tensor]
 """Cosines and sines of the rows, see `Rotary.rotations`."""
@@ -70,7 +70,7 @@ class Layer(nn.Module):
         queries = sizes if logit_rows is None else [logit_row_count(each) for each in inputs]
         split = zip(query.split(queries), key.split(sizes), value.split(sizes), strict=True)
         mixed = [
-            _mix(each, index, *(rows.unflatten(0, (len(each.tokens), -1)).transpose(1, 2) for rows in own))
+            _mix(each, index, *(_by_node(rows, len(each.tokens)) for rows in own))
             for each, own in zip(inputs, split, strict=True)
         ]
         hidden = hidden if logit_rows is None else hidden[logit_rows]
@@ -96,17 +96,35 @@ class Layer(nn.Module):
         return hidden + mlp
 
 
+def _by_node(rows: Tensor, nodes: int) -> Tensor:
+    """Return [nodes, heads, positions, head_size] of rows [nodes · positions, heads, head_size]."""
+    return rows.unflatten(0, (nodes, len(rows) // nodes)).transpose(1, 2)
+
+
 def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
     if forward_input.written is not None:
         forward_input.written.write(index, key, value)
+    if not query.shape[2]:
+        return query.new_empty(0, query.shape[1] * query.shape[3])
     if forward_input.padding:
         key, value = key[:, :, : -forward_input.padding], value[:, :, : -forward_input.padding]
+    visible = forward_input.visible
+    if visible is not None and len(visible) != query.shape[2]:  # the last layer computes the logit rows alone
+        visible = visible[forward_input.logit_rows]
     if forward_input.context is None:
-        mixed = attend(query, key, value, visible=forward_input.visible)
+        mixed = attend(query, key, value, visible=visible)
     else:
-        mixed = forward_input.context.attend(index, query, key, value, forward_input.visible)
+        mixed = forward_input.context.attend(index, query, key, value, visible)
     return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def _rows_of(forward_input: ForwardInput, split: Iterator[Tensor]) -> Tensor:
+    """Return an input's hidden states [nodes, logit rows, hidden_size]; split: those of all windows in order."""
+    nodes, before = len(forward_input.tokens), None if forward_input.stored is None else next(split)
+    rows = next(split)
+    rows = rows.unflatten(0, (nodes, len(rows) // nodes))
+    return rows if before is None else torch.cat((before.expand(nodes, -1, -1), rows), dim=1)
 
 
 class Transformer(nn.Module):
@@ -125,12 +143,13 @@ class Transformer(nn.Module):
         """Return hidden states [nodes, logit rows, hidden_size] of every input; each has its own window and context."""
         if inputs[0].replay is not None:
             return [each.replay() for each in inputs if each.replay is not None]
-        stop = max(each.stop for each in inputs)
-        positions = torch.cat([each.each_position() for each in inputs])
+        windows = with_stored(inputs)
+        stop = max(each.stop for each in windows)
+        positions = torch.cat([each.each_position() for each in windows])
         rotations = self.rotary.rotations(positions, stop, self.embedding.weight.dtype)
-        hidden = self.through(inputs, rotations, logit_row_indices(inputs))
-        split = hidden.split([logit_row_count(each) for each in inputs])
-        return [rows.unflatten(0, (len(each.tokens), -1)) for each, rows in zip(inputs, split, strict=True)]
+        hidden = self.through(windows, rotations, logit_row_indices(windows))
+        split = iter(hidden.split([logit_row_count(each) for each in windows]))
+        return [_rows_of(each, split) for each in inputs]
 
     def through(
         self,

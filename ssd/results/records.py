@@ -47,10 +47,9 @@ class Timed:
     def from_json(cls, line: Mapping[str, Any]) -> Timed:
         """Return the response that `to_json` wrote, equal to the last bit."""
         events = []
-        for kind, block, step, nodes, rows, picks, *rest in line["events"]:
-            events.append(
-                Event(kind, block, step, nodes, rows, tuple(Pick(*pick) for pick in picks), *map(tuple, rest))
-            )
+        for kind, block, step, nodes, rows, picks, *rest, stored in line["events"]:
+            made = tuple(Pick(*pick) for pick in picks)
+            events.append(Event(kind, block, step, nodes, rows, made, *map(tuple, rest), stored=stored))
         decoded = Decoded(line["response_ids"], Trace(events, line["filled"]))
         return cls(decoded=decoded, forwards=line["forwards"], **{name: line.get(name) for name in SECONDS})
 

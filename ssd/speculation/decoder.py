@@ -12,6 +12,7 @@ from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, Workload
+from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation import draft_tree
 from ssd.speculation.draft_graph import DraftGraph, draft_from_graph, find_graph
@@ -39,7 +40,8 @@ class SelfSpeculative(BlockDecoder):
     more);
     alternatives: draft second-best tokens too;
     graph: the file of spiffy's draft graph, which alone determines the drafts;
-    costs: the cost of forwards for depth `auto` (None: `load` measures it).
+    costs: the cost of forwards for depth `auto` (None: `load` measures it);
+    lookahead: number of later blocks that drafts may reach into, for block-causal models.
     Raises ValueError naming the option, its value and what was expected.
     """
 
@@ -52,6 +54,7 @@ class SelfSpeculative(BlockDecoder):
         alternatives: bool = False,
         graph: str | None = None,
         costs: Costs | None = None,
+        lookahead: int = 0,
     ) -> None:
         builder = builder or ("chain" if width in (None, 1) and alternatives is False else "best_first")
         check_options(depth, width, budget, builder, alternatives, graph)
@@ -69,6 +72,7 @@ class SelfSpeculative(BlockDecoder):
         self.needs_timing = self.is_auto and self._given is None
         self._measured: NodeCosts | None = None
         self._length_policy = DraftLengthPolicy(self._given, self.budget) if self._given else None
+        self._lookahead = lookahead
         self._learns = self.is_auto or alternatives or builder == "best_first"
 
     def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
@@ -105,11 +109,22 @@ class SelfSpeculative(BlockDecoder):
     def restore(self, measured: dict[str, Any]) -> None:
         self._measured = NodeCosts.of_pairs(measured["costs"]) if "costs" in measured else None
 
+    def lookahead(self, settings: GenerationSettings) -> int:
+        return self._lookahead
+
+    def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        if self._lookahead and settings.grid != "absolute":
+            raise ValueError(
+                f"decoder.lookahead={self._lookahead}: with full attention a draft in a later block changes the logits "
+                "of the current one; pass decoder.lookahead=0, or choose a block-causal model"
+            )
+
     def new_draft_state(self) -> DraftMemory:
         return DraftMemory()
 
     def draft(self, session: DecodeSession, current: BlockState) -> Draft:
         memory: DraftMemory = session.draft_state
+        memory.enter(current.block.index)
         depth = steps_foreseen(self.depth, session.rule.settings) if self.is_auto else self.depth
         forecast = Forecast(session, current, depth, memory.pick_model if self._learns else None, memory.fresh)
         if self._graph:

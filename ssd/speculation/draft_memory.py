@@ -27,6 +27,12 @@ class DraftMemory:
         self.forecast: Forecast | None = None
         self.fresh = frozenset[int]()
         self.steps, self.spent = 0, 0.0
+        self._block = 0
+
+    def enter(self, block: int) -> None:
+        """Begin a draft in the block of this index. Rows count from the block's start, so earlier ones are dropped."""
+        if block != self._block:
+            self._block, self.fresh = block, frozenset()
 
     def take(
         self, draft: Draft, path: Sequence[int], next_states: Tensor, policy: DraftLengthPolicy | None = None

@@ -46,6 +46,7 @@ class Forecast:
         self.first_step = current.step
         self.masks = current.masks
         self._counts_decided = rule.commit is not None
+        self._part_length = rule.settings.part_length
         # With a commit rule, a step's number may be larger by as many as there are masks. A sampled step reads all
         # logits, so at most `depth` are foreseen.
         sampled = rule.settings.temperature > 0
@@ -142,7 +143,9 @@ class Forecast:
         sure = due.picks - 1
         near = self._orders[due.at][: len(filled) + sure + HORIZON]  # includes enough unfilled rows
         ahead = [row for row in near if row not in filled][: sure + HORIZON]
-        return Choice(due, ahead[:sure], ahead[sure:])
+        parts = [row // self._part_length for row in ahead]
+        rows = [row for row, part in zip(ahead[sure:], parts[sure:], strict=True) if part == parts[sure]]
+        return Choice(due, ahead[:sure], rows)
 
     def _odds(self, choice: Choice, filled: Set[int], last: Set[int]) -> list[float]:
         """Return the estimated probability of each row to be picked."""

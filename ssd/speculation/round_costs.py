@@ -53,19 +53,22 @@ def measure_costs(
     special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
     prompt = [special.fill_id] * max(1, min(work.prompt_length, model.config.context_length - settings.gen_length))
     canvas = Canvas(prompt, settings, special)
-    session = DecodeSession.start(model, canvas, prompt, settings, decoder.commit, decoder.runner_up)
-    block = list(canvas.blocks(settings, model.config.logits_shift))[settings.blocks // 2]
-    opening = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), 0)
-    _, scores, context = session.open(opening, block)
-    ranking = session.rank(scores, opening, block)
-    state = ranking.apply(opening.states, scores.token)[0]
+    session = DecodeSession.start(
+        model, canvas, prompt, settings, decoder.commit, decoder.runner_up, drafts=decoder.most_nodes > 1
+    )
+    blocks = list(canvas.blocks(settings, model.config.logits_shift, decoder.lookahead(settings)))
+    block = blocks[len(blocks) // 2]
+    first = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), 0)
+    opening, scores = session.open(first, block)
+    ranking = session.rank(scores, first, block)
+    state = ranking.apply(first.states, scores.token)[0]
     current = BlockState(block, state, state == special.mask_id, scores, int(ranking.next_step))
 
     def play(nodes: int) -> None:
         drafts = [_chain(session, current, nodes) for _ in range(work.batch_size)]
         states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
         draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()))
-        scores = session.evaluate(draft, block, context)
+        scores = session.evaluate(draft, block, opening.context)
         session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
