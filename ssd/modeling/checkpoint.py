@@ -155,6 +155,8 @@ def _fill(
                 weight = for_products(weight)
             parameter = nn.Parameter(weight, requires_grad=False)
             setattr(transformer.get_submodule(owner), leaf, parameter)
+            if transformer.config.tied_head and owner == "embedding":
+                transformer.head.weight = parameter
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

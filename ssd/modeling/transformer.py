@@ -1,4 +1,4 @@
-"""One bidirectional transformer for LLaDA and Dream: pre-norm, RoPE, SwiGLU, no causal mask anywhere."""
+"""One transformer for all families: pre-norm, RoPE, SwiGLU, attention over everything that an input shows."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ class Layer(nn.Module):
         self.query = nn.Linear(size, config.heads * head_size, bias=bias)
         self.key = nn.Linear(size, config.key_value_heads * head_size, bias=bias)
         self.value = nn.Linear(size, config.key_value_heads * head_size, bias=bias)
+        if config.query_key_norm:
+            self.query_norm = RMSNorm(head_size, config.norm_epsilon)
+            self.key_norm = RMSNorm(head_size, config.norm_epsilon)
+        self.has_norms = config.query_key_norm
         self.attention_out = nn.Linear(config.heads * head_size, size, bias=False)
         self.mlp_norm = RMSNorm(size, config.norm_epsilon)
         self.gate = nn.Linear(size, config.mlp_size, bias=False)
@@ -82,11 +86,13 @@ class Layer(nn.Module):
         """Return rotated queries (of the logit rows) and keys, and values, each [rows, heads, head_size]."""
         normed = self.attention_norm(hidden)
         split = (-1, self.head_size)
-        key = rotate(self.key(normed).unflatten(-1, split), rotations)
+        key = self.key(normed).unflatten(-1, split)
+        key = rotate(self.key_norm(key) if self.has_norms else key, rotations)
         value = self.value(normed).unflatten(-1, split)
         if logit_rows is not None:
             normed, rotations = normed[logit_rows], (rotations[0][logit_rows], rotations[1][logit_rows])
-        return rotate(self.query(normed).unflatten(-1, split), rotations), key, value
+        query = self.query(normed).unflatten(-1, split)
+        return rotate(self.query_norm(query) if self.has_norms else query, rotations), key, value
 
     def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
         """Return hidden [rows, hidden_size] plus attention's output and the MLP's; mixed: [rows, heads · head_size]."""
@@ -137,6 +143,8 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden_size, config.norm_epsilon)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size, bias=False)
+        if config.tied_head:
+            self.head.weight = self.embedding.weight
         self.rotary = Rotary(config.head_size, config.rope_theta, config.rope_full_precision)
 
     def forward(self, inputs: Sequence[ForwardInput]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Names of weights: the Hub's for LLaDA and Dream, and ours."""
+"""Names of weights: the Hub's for each family, and ours."""
 
 from __future__ import annotations
 
@@ -7,62 +7,22 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ssd.modeling.attention import widest
-from ssd.modeling.config import Family, ModelConfig
+from ssd.modeling.config import ModelConfig
 
-# our name → the Hub's; `{}` is the layer's index
-_OUTER: dict[Family, dict[str, str]] = {
-    "llada": {
-        "embedding.weight": "model.transformer.wte.weight",
-        "norm.weight": "model.transformer.ln_f.weight",
-        "head.weight": "model.transformer.ff_out.weight",
-    },
-    "dream": {
-        "embedding.weight": "model.embed_tokens.weight",
-        "norm.weight": "model.norm.weight",
-        "head.weight": "lm_head.weight",
-    },
-}
-_LAYER: dict[Family, tuple[str, dict[str, str]]] = {
-    "llada": (
-        "model.transformer.blocks.{}.",
-        {
-            "attention_norm": "attn_norm",
-            "query": "q_proj",
-            "key": "k_proj",
-            "value": "v_proj",
-            "attention_out": "attn_out",
-            "mlp_norm": "ff_norm",
-            "gate": "ff_proj",
-            "up": "up_proj",
-            "down": "ff_out",
-        },
-    ),
-    "dream": (
-        "model.layers.{}.",
-        {
-            "attention_norm": "input_layernorm",
-            "query": "self_attn.q_proj",
-            "key": "self_attn.k_proj",
-            "value": "self_attn.v_proj",
-            "attention_out": "self_attn.o_proj",
-            "mlp_norm": "post_attention_layernorm",
-            "gate": "mlp.gate_proj",
-            "up": "mlp.up_proj",
-            "down": "mlp.down_proj",
-        },
-    ),
-}
+_NORMS = ("query_norm", "key_norm")
 
 
 def hub_names(config: ModelConfig) -> dict[str, str]:
     """Return our parameter name → the Hub's weight name, for every weight of a model with this config."""
-    prefix, parts = _LAYER[config.family]
-    names = dict(_OUTER[config.family])
+    theirs_of = config.traits.weights
+    names = {ours: theirs for ours, theirs in theirs_of.outer.items() if not (config.tied_head and "head" in ours)}
+    parts = {ours: theirs for ours, theirs in theirs_of.parts.items() if config.query_key_norm or ours not in _NORMS}
     for index in range(config.layers):
+        prefix = theirs_of.layer.format(index)
         for ours, theirs in parts.items():
-            names[f"layers.{index}.{ours}.weight"] = f"{prefix.format(index)}{theirs}.weight"
+            names[f"layers.{index}.{ours}.weight"] = f"{prefix}{theirs}.weight"
             if config.query_key_value_bias and ours in ("query", "key", "value"):
-                names[f"layers.{index}.{ours}.bias"] = f"{prefix.format(index)}{theirs}.bias"
+                names[f"layers.{index}.{ours}.bias"] = f"{prefix}{theirs}.bias"
     return names
 
 
