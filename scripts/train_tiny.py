@@ -20,12 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import PreTrainedTokenizerFast
 
 from scripts.tiny.batches import Batch, Pool
+from scripts.tiny.block_causal import two_copy_logits
 from scripts.tiny.card import model_card
 from scripts.tiny.evaluation import Score, evaluate
 from scripts.tiny.export import export, round_to_bfloat16
-from scripts.tiny.networks import Network, build, is_causal, logits, start_from
+from scripts.tiny.networks import Network, block_of, build, is_causal, logits, start_from
 from scripts.tiny.optimiser import Optimisers, rate_share
 from scripts.tiny.tokenizer import train_tokenizer, wrap
+from ssd.modeling.transformer import Transformer
 from ssd.tasks.tiny_language import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,7 +59,7 @@ class Training:
         """Take one step and return its loss."""
         began = time.monotonic()
         loss = 0.0
-        for batch in self.pool.batches(self.step, is_causal(self.network)):
+        for batch in self.pool.batches(self.step, is_causal(self.network), block_of(self.network)):
             part = batch_loss(self.network, batch)
             part.backward()
             loss += part.item()
@@ -93,7 +95,10 @@ class Training:
 def batch_loss(network: Network, batch: Batch) -> torch.Tensor:
     """Return the weighted cross-entropy of the positions with a weight."""
     chosen = batch.weights > 0
-    predicted = logits(network, batch.inputs)[chosen]
+    if block_of(network) is not None and isinstance(network, Transformer):
+        predicted = two_copy_logits(network, batch.inputs, batch.targets, batch.offset, chosen)
+    else:
+        predicted = logits(network, batch.inputs)[chosen]
     return (F.cross_entropy(predicted, batch.targets[chosen], reduction="none") * batch.weights[chosen]).sum()
 
 

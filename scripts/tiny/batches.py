@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from scripts.tiny.block_causal import mask_blocks
 from scripts.tiny.tokenizer import END, TURN_END
 from ssd.tasks.tiny_language import documents, drills, response, user_message
 
@@ -49,6 +50,8 @@ class Batch:
     targets: Tensor
     weights: Tensor
     """[rows, length], as `inputs` and `targets`; 0 where nothing is predicted."""
+    offset: int = 0
+    """Position of the first token; block-causal models train at every offset of their grid."""
 
 
 class Pool:
@@ -65,6 +68,7 @@ class Pool:
         self.parts = [(kind, rows) for kind, all_rows in parts.items() for rows in all_rows]
         self.seed = seed
         self.mask_id = int(tokenizer.mask_token_id)
+        self.end_id = int(tokenizer.get_vocab()[END])
         self.buckets = {kind: _buckets(tokenizer, kind, count, seed) for kind, count in sizes.items()}
         largest = max(rows for _, rows in self.parts)
         for kind, buckets in self.buckets.items():
@@ -73,8 +77,8 @@ class Pool:
         if missing:
             raise ValueError(f"the pool has too few examples of {', '.join(missing)}; raise its size in the recipe")
 
-    def batches(self, step: int, causal: bool) -> list[Batch]:
-        """Return the batches of a step; their weights add up to one."""
+    def batches(self, step: int, causal: bool, block: int | None = None) -> list[Batch]:
+        """Return the batches of a step; their weights add up to one. block: length of a block-causal model's blocks."""
         chooser = random.Random(f"{self.seed}/{step}")
         generator = torch.Generator().manual_seed(chooser.getrandbits(48))
         batches: list[Batch] = []
@@ -82,14 +86,27 @@ class Pool:
             buckets = self.buckets[kind]
             bucket = chooser.choices(buckets, [len(each.tokens) for each in buckets])[0]
             index = torch.tensor(chooser.sample(range(len(bucket.tokens)), rows))
-            batches.append(_causal(bucket, index) if causal else self._masked(bucket, index, generator))
+            if block is not None:
+                batches.append(self._in_blocks(bucket, index, generator, block))
+            else:
+                batches.append(_causal(bucket, index) if causal else self._masked(bucket, index, generator))
         total = sum(float(batch.weights.sum()) for batch in batches)
-        return [Batch(batch.inputs, batch.targets, batch.weights / total) for batch in batches]
+        return [Batch(batch.inputs, batch.targets, batch.weights / total, batch.offset) for batch in batches]
 
     def _masked(self, bucket: Bucket, index: Tensor, generator: torch.Generator) -> Batch:
         tokens, weights = bucket.tokens[index], bucket.weights[index]
         hidden = mask_positions(weights > 0, bucket.prompt_length, bucket.ends[index], generator)
         return Batch(tokens.masked_fill(hidden, self.mask_id), tokens, weights * hidden)
+
+    def _in_blocks(self, bucket: Bucket, index: Tensor, generator: torch.Generator, block: int) -> Batch:
+        """Return a batch at a random offset of the grid. End tokens continue to the last block's end."""
+        offset = int(torch.randint(block, (), generator=generator))
+        tokens, weights = bucket.tokens[index], bucket.weights[index]
+        rest = -(offset + tokens.shape[1]) % block if bucket.prompt_length else 0
+        tokens = torch.cat((tokens, tokens.new_full((len(tokens), rest), self.end_id)), dim=1)
+        weights = torch.cat((weights, weights.new_full((len(weights), rest), _TAIL_WEIGHT)), dim=1)
+        hidden = mask_blocks(weights > 0, block, offset, generator)
+        return Batch(tokens.masked_fill(hidden, self.mask_id), tokens, weights * hidden, offset)
 
 
 def mask_positions(maskable: Tensor, prompt_length: int, ends: Tensor, generator: torch.Generator) -> Tensor:

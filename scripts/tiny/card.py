@@ -5,7 +5,7 @@ from typing import Any
 
 from scripts.tiny.batches import BLOCK_LENGTH, GEN_LENGTH
 from scripts.tiny.evaluation import Score
-from scripts.tiny.networks import Network, is_causal
+from scripts.tiny.networks import Network, block_of, is_causal
 
 
 def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: float, scores: Sequence[Score]) -> str:
@@ -15,6 +15,9 @@ def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: 
     decoding = (
         f"greedy, at most {GEN_LENGTH} tokens"
         if is_causal(network)
+        else f"stepwise: gen_length {GEN_LENGTH}, blocks of {block_of(network)}, low-confidence order, greedy, "
+        "exact cache"
+        if block_of(network)
         else f"stepwise: gen_length {GEN_LENGTH}, block_length {BLOCK_LENGTH}, low-confidence order, greedy, no cache"
     )
     unfinished = "" if step == recipe["steps"] else f"**Unfinished: step {step} of {recipe['steps']}.**\n\n"

@@ -11,8 +11,10 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from scripts.tiny.batches import BLOCK_LENGTH, GEN_LENGTH, prompt_ids
-from scripts.tiny.networks import Network, is_causal, logits
+from scripts.tiny.block_causal import decode_blocks
+from scripts.tiny.networks import Network, block_of, is_causal, logits
 from scripts.tiny.tokenizer import TURN_END
+from ssd.modeling.transformer import Transformer
 from ssd.tasks.tiny_language import documents, response, user_message
 
 _OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
@@ -80,6 +82,8 @@ def decode(
     network: Network, prompts: Sequence[list[int]], tokenizer: PreTrainedTokenizerFast, tokens_per_step: int
 ) -> list[list[int]]:
     """Return greedy responses to prompts of equal length: left to right, or by confidence in each block."""
+    if block_of(network) is not None and isinstance(network, Transformer):
+        return decode_blocks(network, list(prompts), GEN_LENGTH, tokens_per_step)
     was_training = network.training
     network.eval()
     length, mask_id = len(prompts[0]), int(tokenizer.mask_token_id)

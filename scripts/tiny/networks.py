@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from scripts.tiny.conversion import convert
+from scripts.tiny.to_sdar import convert_to_sdar
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weights import to_hub_names
@@ -34,6 +35,11 @@ def is_causal(network: Network) -> bool:
     return isinstance(network, Qwen2ForCausalLM)
 
 
+def block_of(network: Network) -> int | None:
+    """Return the length of a block-causal network's blocks; None for all others."""
+    return network.config.causal_block if isinstance(network, Transformer) else None
+
+
 def logits(network: Network, tokens: Tensor) -> Tensor:
     """Return logits [rows, length, vocabulary] of tokens [rows, length]."""
     if isinstance(network, Qwen2ForCausalLM):
@@ -48,7 +54,9 @@ def hub_weights(network: Network) -> dict[str, Tensor]:
 
 
 def start_from(network: Network, folder: Path, sample: Tensor) -> None:
-    """Copy the weights of another tiny checkpoint: the verifier's into Dream, Dream's into LLaDA.
+    """Copy the weights of another tiny checkpoint. Weights with the same names are copied as they are.
+
+    Dream's become LLaDA's, and LLaDA's become SDAR's, by a conversion.
 
     `sample`: training tokens [rows, length]. Raise FileNotFoundError if the checkpoint is missing.
     """
@@ -58,12 +66,12 @@ def start_from(network: Network, folder: Path, sample: Tensor) -> None:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {folder}; train that checkpoint first")
     weights = load_file(folder / "model.safetensors")
-    if network.config.family == "dream":
+    if weights.keys() == hub_weights(network).keys():
         load_hub_weights(network, weights)
         return
-    dream = Transformer(ModelConfig.from_hub(json.loads((folder / "config.json").read_text()), str(folder)))
-    load_hub_weights(dream, weights)
-    convert(dream, network, sample)
+    source = Transformer(ModelConfig.from_hub(json.loads((folder / "config.json").read_text()), str(folder)))
+    load_hub_weights(source, weights)
+    (convert_to_sdar if network.config.query_key_norm else convert)(source, network, sample)
 
 
 def load_hub_weights(network: Transformer, weights: Mapping[str, Tensor]) -> None:
