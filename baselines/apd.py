@@ -65,6 +65,11 @@ class APD(Decoder):
         self.path = verifier
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        if settings.grid == "absolute":
+            raise ValueError(
+                f"decoder=apd with model family {model.family}: its window reaches over block borders, which "
+                "block-causal attention does not allow; choose another decoder"
+            )
         if settings.eos == "suppress_confidence":
             raise ValueError(
                 "generation.eos=suppress_confidence: apd commits from left to right, whatever the confidence; pass "

@@ -19,9 +19,10 @@ class FastDLLM(BlockDecoder):
     """Stepwise decoding in which the logits, not a schedule, decide how many tokens a step commits. Lossy.
 
     rule: `threshold` commits the first pick and every other mask of the block whose token has a probability of at least
-    `threshold`; `factor` commits the n most probable while the n-th has at least 1 - factor / (n + 1).
+    `threshold`; `factor` commits the n most probable while the n-th has at least 1 - factor / (n + 1);
+    `dynamic` commits all above `threshold`, and at least the tokens per step of generation.steps (SDAR, 2510.06303).
     scope: `global` uses the whole response as one block, like the published code for Dream without a cache.
-    generation.steps and generation.schedule have no effect.
+    For the other rules generation.steps and generation.schedule have no effect.
     Raises ValueError naming the option and the expected values.
     """
 
@@ -38,6 +39,10 @@ class FastDLLM(BlockDecoder):
         return f"stepwise decoding, {self.commit}"
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        if self.scope == "global" and settings.grid == "absolute":
+            raise ValueError(
+                "decoder.scope=global: a block-causal model decodes block by block; pass decoder.scope=block"
+            )
         if self.scope == "global" and settings.cache != "none":
             raise ValueError(
                 f"decoder.scope=global with generation.cache={settings.cache}: a cache is filled block by block; "

@@ -13,6 +13,7 @@ import torch
 from ssd.api.presets import Preset, build_decoder, find_preset, model_names
 from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
@@ -79,6 +80,7 @@ class LoadedModel:
 
         Costs that it measured for another model or other settings are forgotten.
         """
+        check_pair(settings, self.config)
         decoder.check(settings, self.config)
         wanted = (ref(self), settings)
         if _PREPARED.get(decoder) != wanted:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ssd.measure.instrumentation import NodeByNode
-from ssd.modeling.forwards import DelegatingModel, DiffusionModel
-from ssd.modeling.kv_cache import KVCache, Window
+from ssd.modeling.forwards import Context, DelegatingModel, DiffusionModel
+from ssd.modeling.kv_cache import Window
 
 
 class NodeIsolationProbe(DelegatingModel):
@@ -22,7 +22,7 @@ class NodeIsolationProbe(DelegatingModel):
         self._alone = NodeByNode(inner)
         self.difference = 0.0
 
-    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         together = self.inner.window(states, window, kv_cache)
         if len(states) > 1:
             alone = self._alone.window(states, window, kv_cache)

@@ -60,15 +60,19 @@ def replay(
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
     draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
     opening, scores = session.open(draft, block)
+    first_position = opening.first_position
     inside = [made for made in before if made.position + origin >= block.start]
     if inside:
         for made in inside:
             draft.states[0, made.position + origin - block.start] = made.token
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
         scores = session.evaluate(draft, block, opening.context)
-    missing = block.stop - block.start - recorder.last_logits.shape[1]
-    perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, block.start + missing)
-    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, missing, 0)) for values in (recorder.last_logits, perturbed))
+        first_position = block.window.first_row
+    before = first_position - block.start
+    after = block.stop - first_position - recorder.last_logits.shape[1]
+    perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, first_position)
+    both = recorder.last_logits, perturbed
+    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, before, after)) for values in both)
     rows = session.rank(scores, draft, block).rows(0)
     positions = [row + block.start - origin for row in rows]
     picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))

@@ -49,6 +49,13 @@ class CachePolicy(ABC):
         """Store what a block attends to in a forward without states. Returns its number of positions; 0: no forward."""
         return 0
 
+    def fill(self, model: DiffusionModel, canvas: Canvas, stop: int) -> Context | None:
+        """Store the positions up to `stop` at once, if the policy keeps positions from block to block."""
+        return None
+
+    def rewind(self, stop: int) -> None:  # noqa: B027
+        """Forget stored positions from `stop` on."""
+
 
 class NoCache(CachePolicy):
     """Every forward computes all positions: the canvas, or with block-causal attention all up to the span's end."""
@@ -105,6 +112,16 @@ class ExactCache(CachePolicy):
             return 0
         model.append(full, cache)
         return len(full)
+
+    def fill(self, model: DiffusionModel, canvas: Canvas, stop: int) -> Context | None:
+        cache = self._of(model, canvas)
+        if stop > cache.size:
+            model.append(canvas.tokens[cache.size : stop], cache)
+        return StoredContext(cache, stop) if stop else None
+
+    def rewind(self, stop: int) -> None:
+        if self._cache is not None:
+            self._cache.rewind(stop)
 
     def _of(self, model: DiffusionModel, canvas: Canvas) -> GrowingKVCache:
         self._cache = self._cache or model.new_growing_cache(canvas.length)

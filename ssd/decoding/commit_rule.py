@@ -9,11 +9,14 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-CommitName = Literal["threshold", "factor"]
+CommitName = Literal["threshold", "factor", "dynamic"]
 
 
 class CommitRule(ABC):
     """Interface of commit rules. A step commits its first pick, and all masked rows that pass."""
+
+    has_least = False
+    """Whether a step commits at least the tokens per step of the schedule."""
 
     @abstractmethod
     def margins(self, probability: Tensor) -> Tensor:
@@ -38,6 +41,23 @@ class Threshold(CommitRule):
 
     def __str__(self) -> str:
         return f"threshold {self.threshold}"
+
+
+@dataclass(frozen=True)
+class Dynamic(CommitRule):
+    """A row passes if its probability is above the threshold; see SDAR's dynamic decoding, arXiv 2510.06303."""
+
+    threshold: float
+    has_least = True
+
+    def margins(self, probability: Tensor) -> Tensor:
+        return probability - self.threshold
+
+    def passes(self, probability: Tensor) -> Tensor:
+        return probability > self.threshold
+
+    def __str__(self) -> str:
+        return f"dynamic threshold {self.threshold}"
 
 
 @dataclass(frozen=True)
@@ -66,4 +86,6 @@ def commit_rule(rule: CommitName, threshold: float, factor: float) -> CommitRule
     for name, value in (("threshold", threshold), ("factor", factor)):
         if type(value) not in (int, float) or not value > 0:
             raise ValueError(f"decoder.{name}={value}: expected a number above 0")
-    return Threshold(threshold) if rule == "threshold" else Factor(factor)
+    if rule == "factor":
+        return Factor(factor)
+    return Dynamic(threshold) if rule == "dynamic" else Threshold(threshold)

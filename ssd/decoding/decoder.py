@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
@@ -170,6 +171,7 @@ class BlockDecoder(Decoder):
         settings: GenerationSettings,
         special: SpecialTokens,
     ) -> Decoded:
+        check_pair(settings, model.config)
         check_prompt(prompt_ids, settings, special, model.config)
         canvas = Canvas(prompt_ids, settings, special)
         session = DecodeSession.start(

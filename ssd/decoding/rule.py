@@ -73,6 +73,7 @@ class SteppingRule:
         self.first_row_first = first_row_first
         self.commit = commit
         self.steps_per_block = settings.block_length if commit else settings.steps_per_block
+        self._least = settings.block_length // settings.steps_per_block if commit and commit.has_least else 1
         self._parts_per_block = settings.block_length // settings.part_length
         counts, rates = self._schedule(part_masks(len(prompt_ids), settings))
         self._counts = torch.tensor([*counts, 0])
@@ -109,7 +110,7 @@ class SteppingRule:
         """Return the ranking of the masked rows [nodes, span], by scores of the states' next step."""
         ranking, step = self.settings.ranking, scores.step
         pickable = self._pickable(masked)
-        passing, minimum = torch.zeros_like(step), torch.ones_like(step)
+        passing, minimum = torch.zeros_like(step), pickable.sum(dim=1).clamp(max=self._least)
         if self.commit is None:
             minimum = self._counts[step + self._first_step(block)]
         key = scores.confidence
@@ -139,7 +140,7 @@ class SteppingRule:
             order = order.gather(1, _stable_order(first.gather(1, order)))
             passing = passes.sum(dim=1)
         masks = masked.sum(dim=1)
-        next_step = step + (1 if self.commit is None else torch.minimum(passing, masks))
+        next_step = step + (1 if self.commit is None else torch.minimum(torch.maximum(passing, minimum), masks))
         return Ranking(order, passing, minimum, masks, step, next_step)
 
     def certainty(self, scores: Scores) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ssd.config.runtime import EngineName, Numerics
+from ssd.decoding.cache_policy import cache_policy
 from ssd.decoding.canvas import Canvas
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.measure.cost.forwards import block_of
 from ssd.measure.cost.model import node_grid
 from ssd.measure.numerics import with_numerics
 from ssd.modeling.batch_invariant import BatchInvariantModel
@@ -63,14 +63,16 @@ def capture_all(
     """
     seen = set()
     for prompt_length in sorted(set(prompt_lengths), reverse=True):
-        tokens = Canvas([special.fill_id] * prompt_length, settings, special).tokens
-        for index in range(settings.blocks):
-            block = block_of(settings, model.config.logits_shift, index, len(tokens))
+        canvas, policy = Canvas([special.fill_id] * prompt_length, settings, special), cache_policy(settings)
+        tokens = canvas.tokens
+        for block in canvas.blocks(settings, model.config.logits_shift):
             window = block.window
-            kind = (window.size, window.row_slice.start, window.rows, capacity_for(len(tokens) - window.size))
+            context_size = window.start if settings.cache == "exact" else len(tokens) - window.size
+            kind = (window.size, window.row_slice.start, window.rows, capacity_for(context_size))
             if window.is_whole or kind in seen:
                 continue
             seen.add(kind)
-            _, context = model.refresh(tokens, block.refresh)
+            states = tokens[None, block.start : block.span_stop]
+            context = policy.open(model, canvas, states, block, False).context
             for nodes in node_grid(most_nodes):
                 model.window(tokens[window.start : window.stop].repeat(nodes, 1), window, context)

@@ -9,15 +9,27 @@ import torch
 from torch import Tensor, nn
 
 from ssd.decoding.decoder import Decoder
-from ssd.modeling.forwards import DelegatingModel, DiffusionModel
+from ssd.modeling.forwards import Context, DelegatingModel, DiffusionModel
+from ssd.modeling.growing_kv_cache import GrowingKVCache
 from ssd.modeling.kv_cache import KVCache, Window
 
 
 class NodeByNode(DelegatingModel):
     """The same model, but every node of a window forward is computed alone: verification without shared rows."""
 
-    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         return torch.cat([self.inner.window(state[None], window, kv_cache) for state in states])
+
+    def append(
+        self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
+    ) -> Tensor:
+        if states is None:
+            return self.inner.append(tokens, kv_cache)
+        logits = []
+        for state in states:
+            kv_cache.rewind(kv_cache.size if not logits else kv_cache.size - len(tokens))
+            logits.append(self.inner.append(tokens, kv_cache, state[None], window))
+        return torch.cat(logits)
 
 
 class LogitsRecorder(DelegatingModel):
@@ -32,8 +44,15 @@ class LogitsRecorder(DelegatingModel):
         self.last_logits = logits.to(torch.float64, copy=True)
         return logits, kv_cache
 
-    def window(self, states: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         logits = self.inner.window(states, window, kv_cache)
+        self.last_logits = logits.to(torch.float64, copy=True)
+        return logits
+
+    def append(
+        self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
+    ) -> Tensor:
+        logits = self.inner.append(tokens, kv_cache, states, window)
         self.last_logits = logits.to(torch.float64, copy=True)
         return logits
 

@@ -37,6 +37,10 @@ class GrowingKVCache:
         self.size = stop
         return Extension(self, start, stop)
 
+    def rewind(self, size: int) -> None:
+        """Keep the first `size` positions; the others can be stored again."""
+        self.size = min(self.size, size)
+
 
 @dataclass(frozen=True)
 class Extension:

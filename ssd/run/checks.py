@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssd.config.plan import Plan
+from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_tokenizer, read_config
 from ssd.modeling.config import ModelConfig
@@ -31,6 +32,7 @@ class Prepared(NamedTuple):
 def prepare(plan: Plan, model_path: Path) -> Prepared:
     """Read tokenizer and shape and render every prompt. Raises ValueError if the plan does not fit the checkpoint."""
     shape = check_model(plan, read_config(model_path))
+    check_pair(plan.settings, shape)
     plan.decoder.check(plan.settings, shape)
     if plan.decoder.needs_verifier and plan.runtime.batch_size > 1:
         raise ValueError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ssd.measure import clock
-from ssd.measure.cost.model import CostModel, node_grid
+from ssd.measure.cost.model import CostModel, nodes_made
 from ssd.measure.engines import capture_all, capture_s, most_nodes_of
 from ssd.measure.timing import Known, Question, Stopwatch
 from ssd.metrics.response import trace_to_json
@@ -86,7 +86,7 @@ def _cost_model(run: Loaded) -> CostModel | None:
     """Return what the run's forwards cost, measured now unless stored; None if nothing is predicted."""
     plan, start, model = run
     if plan.runtime.predicts and not start.measured.get("forwards"):
-        nodes = node_grid(plan.decoder.most_nodes)
+        nodes = nodes_made(plan.decoder, plan.settings)
         return CostModel.measure(model, plan.settings, plan.special, list(start.lengths), nodes)
     return stored_cost_model(run)
 

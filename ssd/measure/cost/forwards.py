@@ -8,27 +8,31 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from ssd.decoding.canvas import Block, Canvas, block_at
+from ssd.decoding.cache_policy import cache_policy
+from ssd.decoding.canvas import Block, Canvas, block_at, canvas_length, first_start
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import clock
 from ssd.modeling.forwards import DiffusionModel
 
 
 class Shape(NamedTuple):
-    """One forward in a block of a canvas of `length` positions: over `nodes` states, or (nodes 0) the block's first.
+    """One forward in a block, over `nodes` states, or (nodes 0) the block's first; length: of prompt and response.
 
-    The block's first forward is the refresh, or where the window is the whole canvas, a plain one over one state.
+    The block's first forward is the refresh, or where the window is the whole canvas, a plain one over one state. With
+    an exact cache, a forward over fewer or more rows counts as the number of nodes with the same rows.
     """
 
-    nodes: int
+    nodes: float
     block: int
     length: int
 
 
 def block_of(settings: GenerationSettings, logits_shift: int, index: int, length: int) -> Block:
-    """Return block `index` of a canvas of `length` positions, prompt included."""
-    start = length - settings.gen_length + index * settings.block_length
-    return block_at(index, start, length, settings, logits_shift)
+    """Return block `index` of a prompt and response of `length` positions."""
+    prompt_length = length - settings.gen_length
+    start = first_start(prompt_length, settings) + index * settings.block_length
+    whole = canvas_length(prompt_length, settings)
+    return block_at(index, start, whole, settings, logits_shift, prompt_length=prompt_length)
 
 
 def time_forwards(
@@ -75,16 +79,16 @@ def _forwards_of_block(
     nodes: Sequence[int],
 ) -> Iterator[tuple[Shape, Callable[[], object]]]:
     """Yield each shape of one block with its forward; window forwards share the context of the first forward."""
-    tokens = Canvas([special.fill_id] * (length - settings.gen_length), settings, special).tokens
+    canvas = Canvas([special.fill_id] * (length - settings.gen_length), settings, special)
     block = block_of(settings, model.config.logits_shift, index, length)
-    window, context = block.window, None
+    window, tokens, policy = block.window, canvas.tokens, cache_policy(settings)
+    stored = block.start - settings.block_length if index else 0
+    context = policy.fill(model, canvas, stored)
 
     def first() -> None:
         nonlocal context
-        if window.is_whole:
-            model.window(tokens[None], block.refresh)
-        else:
-            _, context = model.refresh(tokens, block.refresh)
+        policy.rewind(stored)
+        context = policy.open(model, canvas, tokens[None, block.start : block.span_stop], block, False).context
 
     yield Shape(0, index, length), first
     for count in nodes:

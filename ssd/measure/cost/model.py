@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.cost.forwards import Shape, block_of, time_forwards
@@ -23,7 +24,25 @@ def node_grid(most_nodes: int) -> list[int]:
 
 def block_grid(settings: GenerationSettings) -> list[int]:
     """Return the first, middle and last block; the first alone where all blocks' forwards are alike."""
-    return sorted({0, settings.blocks // 2, settings.blocks - 1}) if settings.cache == "prefix" else [0]
+    if settings.cache in ("prefix", "exact"):
+        return sorted({0, least_blocks(settings) // 2, least_blocks(settings) - 1})
+    return [0]
+
+
+def least_blocks(settings: GenerationSettings) -> int:
+    """Return the number of blocks that every response has, whatever its prompt's length."""
+    return -(-settings.gen_length // settings.block_length)
+
+
+def nodes_made(decoder: Decoder, settings: GenerationSettings) -> list[int]:
+    """Return the numbers of nodes to time for a decoder.
+
+    With an exact cache, rows count: those of later blocks that drafts reach into, and of a block that is stored.
+    """
+    most = decoder.most_nodes
+    if settings.cache == "exact" and isinstance(decoder, BlockDecoder):
+        most = most * (1 + decoder.lookahead(settings)) + 1
+    return node_grid(most)
 
 
 @dataclass(frozen=True)
@@ -102,14 +121,20 @@ class CostModel:
         """
         if not all(self._is_own(event, length) for event in trace.events):
             return None
-        shapes = Counter(
-            Shape(0 if event.kind == "refresh" else event.nodes, event.block, length) for event in trace.events
-        )
+        shapes = Counter(self._shape(event, length) for event in trace.events)
         return sum(count * self.forward_s(shape) for shape, count in shapes.items())
+
+    def _shape(self, event: Event, length: int) -> Shape:
+        """Return the shape of an event's forward; with an exact cache by its rows, and the prompt's blocks apart."""
+        if self.settings.cache == "exact" and (event.block or not event.stored):
+            return Shape((event.nodes * event.rows + event.stored) / self.settings.block_length, event.block, length)
+        return Shape(0 if event.kind == "refresh" else event.nodes, event.block, length)
 
     def _is_own(self, event: Event, length: int) -> bool:
         if event.kind == "verifier":
             return False
+        if self.settings.cache == "exact":
+            return True
         if event.kind == "refresh":
             return event.rows == length
         return event.rows == block_of(self.settings, self.logits_shift, event.block, length).window.size
