@@ -99,7 +99,7 @@ def build_decoder(name: str, model: Mapping[str, str | None]) -> Decoder:
 def changed(settings: GenerationSettings, changes: Mapping[str, Any]) -> GenerationSettings:
     """Return the settings with some of them replaced.
 
-    A block is never longer than the response, unless `changes` has a block_length of its own.
+    A block is never longer than the response, unless `changes` has a block_length of its own, or the model has one.
     Raises ValueError in one line for unknown names and wrong values.
     """
     names = list(inspect.signature(GenerationSettings).parameters)
@@ -108,7 +108,8 @@ def changed(settings: GenerationSettings, changes: Mapping[str, Any]) -> Generat
         raise ValueError(f"{unknown[0]} is not a setting; expected one of {', '.join(names)}")
     values = {name: getattr(settings, name) for name in names} | dict(changes)
     length = values["gen_length"]
-    if "block_length" not in changes and isinstance(length, int) and 0 < length < values["block_length"]:
+    may_shrink = "block_length" not in changes and values["grid"] == "prompt"
+    if may_shrink and isinstance(length, int) and 0 < length < values["block_length"]:
         values["block_length"] = length
     return GenerationSettings(**values)
 

@@ -146,7 +146,7 @@ class ContinuousBatcher(WindowForwards, DelegatingModel):
         """Return logits of several hidden states [nodes, rows, hidden_size], from one product with the head."""
         flat = self.transformer.predict(torch.cat([states.flatten(0, 1) for states in hidden]))
         each = flat.split([states.shape[0] * states.shape[1] for states in hidden])
-        return [logits.view(*states.shape[:2], -1) for states, logits in zip(hidden, each, strict=True)]
+        return [logits.view(*states.shape[:2], flat.shape[-1]) for states, logits in zip(hidden, each, strict=True)]
 
     def _fail(self, error: BaseException) -> None:
         with self._turn:

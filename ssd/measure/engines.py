@@ -11,7 +11,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost.model import node_grid
 from ssd.measure.numerics import with_numerics
-from ssd.modeling.batch_invariant import BatchInvariantModel
+from ssd.modeling.batch_invariant import BatchInvariantModel, whole_tiles
 from ssd.modeling.cuda_graphs import CudaGraphs, as_it_is, compiled_steps
 from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.static_shapes import StaticModel, capacity_for
@@ -30,6 +30,8 @@ def with_engine(
         return model
     capture = CudaGraphs(model.device) if model.device.type == "cuda" else as_it_is
     steps = compiled_steps() if engine == "compile" else None
+    if numerics == "locked":
+        most_nodes = whole_tiles(most_nodes, model.config.causal_block)
     return StaticModel(model, most_nodes, capture, steps, packed_nodes=0 if numerics == "locked" else None)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.attention import Pair
+from ssd.modeling.growing_kv_cache import GrowingKVCache
 from ssd.modeling.kv_cache import KVCache
 
 
@@ -18,7 +19,7 @@ class KVBuffers:
         self._layers, self._heads, self._head_size = layers, heads, head_size
         self._all = torch.empty(0)
         self.buffers: list[Pair] = []
-        self.owner: StaticKVCache | None = None
+        self.owner: StaticKVCache | StaticGrowingKVCache | None = None
 
     def fits(self, positions: int) -> bool:
         """Whether the buffers have at least `positions` positions."""
@@ -50,12 +51,29 @@ class StaticKVCache(KVCache):
 
     def check(self) -> None:
         """Raise RuntimeError if a later refresh has overwritten the buffers."""
-        if self.store.owner is not self:
-            raise RuntimeError(
-                f"the cache around {self.window} is gone: a later refresh has written over it; a decoder that uses "
-                "an earlier cache again needs runtime.engine=eager"
-            )
+        _check_owner(self.store, self, f"the cache around {self.window}")
 
     def _buffer(self, index: int, key: Tensor, value: Tensor) -> Pair:
         keys, values = self.store.buffers[index]
         return keys[:, : self.window.length], values[:, : self.window.length]
+
+
+class StaticGrowingKVCache(GrowingKVCache):
+    """A growing cache in shared buffers, which it owns until the next response."""
+
+    def __init__(self, capacity: int, store: KVBuffers) -> None:
+        super().__init__(capacity)
+        self.memory, self.store = store.buffers, store
+        store.owner = self
+
+    def check(self) -> None:
+        """Raise RuntimeError if a later response has overwritten the buffers."""
+        _check_owner(self.store, self, f"the cache of {self.size} positions")
+
+
+def _check_owner(store: KVBuffers, cache: object, name: str) -> None:
+    if store.owner is not cache:
+        raise RuntimeError(
+            f"{name} is gone: a later refresh has written over it; a decoder that uses an earlier cache again needs "
+            "runtime.engine=eager"
+        )

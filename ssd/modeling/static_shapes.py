@@ -14,7 +14,8 @@ from torch import Tensor
 from ssd.modeling.dllm import WindowForwards
 from ssd.modeling.forward_input import ForwardInput, logit_row_indices
 from ssd.modeling.forwards import DelegatingModel, DiffusionModel
-from ssd.modeling.kv_buffers import KVBuffers, StaticKVCache
+from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext
+from ssd.modeling.kv_buffers import KVBuffers, StaticGrowingKVCache, StaticKVCache
 from ssd.modeling.kv_cache import KVCache, Window
 from ssd.modeling.static_attention import PACKED_NODES, StaticAttention, static_attention_for
 from ssd.modeling.transformer import Finish, Project, Transformer
@@ -131,22 +132,33 @@ class StaticModel(WindowForwards, DelegatingModel):
             return self.inner.new_cache(window)
         # Enough for every window of this size or less, so that later blocks need no new buffers.
         needed = capacity_for(window.length) + min(self.most_nodes, self._packed_nodes) * window.size
-        if not self._kv_buffers.fits(needed):
-            self._forwards.clear()  # they refer to the old buffers, which must be freed first
-            self._kv_buffers.grow(needed, self.transformer.embedding.weight)
+        self._make_room(needed)
         context = window.length - window.size
         self._kv_buffers.blank(context, capacity_for(context))
         return StaticKVCache(window, store=self._kv_buffers)
 
+    def new_growing_cache(self, capacity: int) -> GrowingKVCache:
+        needed = capacity_for(capacity) + min(self.most_nodes, self._packed_nodes) * (self.config.causal_block or 0)
+        self._make_room(needed)
+        self._kv_buffers.blank(0, needed)
+        return StaticGrowingKVCache(capacity, self._kv_buffers)
+
     def hidden(self, forward_input: ForwardInput) -> Tensor:
         context = forward_input.context
-        if isinstance(context, StaticKVCache):
-            context.check()
-            if forward_input.visible is None:
+        owner = context.cache if isinstance(context, StoredContext) else context
+        if isinstance(owner, StaticKVCache | StaticGrowingKVCache):
+            owner.check()
+            is_window = forward_input.written is None and forward_input.stored is None
+            if isinstance(context, StaticKVCache | StoredContext) and is_window and forward_input.visible is None:
                 forward = self._forward(forward_input, capacity_for(context.size))
                 replay = partial(forward, forward_input.tokens, forward_input.start, context.size)
                 forward_input = replace(forward_input, replay=replay)
         return self.inner.hidden(forward_input)
+
+    def _make_room(self, positions: int) -> None:
+        if not self._kv_buffers.fits(positions):
+            self._forwards.clear()  # they refer to the old buffers, which must be freed first
+            self._kv_buffers.grow(positions, self.transformer.embedding.weight)
 
     def _forward(self, forward_input: ForwardInput, capacity: int) -> StaticForward:
         nodes, window = self.computed_nodes(len(forward_input.tokens)), forward_input.tokens.shape[1]
