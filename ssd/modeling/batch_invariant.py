@@ -34,7 +34,9 @@ class BatchInvariantModel(WindowForwards, DelegatingModel):
     The padding is invisible to the other positions. Blocks of block-causal models are short, so there the nodes are
     padded instead of their windows: together they fill whole tiles. Logits are computed in pieces of one shape, so that
     they do not depend on the number of rows either. Forwards over one state (`refresh`, `window_with_shadow`, `slide`)
-    keep their number of states. Raises ValueError for fewer than 1 node, and for a forward over more states than `nodes`.
+    keep their number of states.
+
+    Raises ValueError for fewer than 1 node, and for a forward over more states than `nodes`.
     """
 
     def __init__(self, inner: DiffusionModel, nodes: int) -> None:
