@@ -28,15 +28,16 @@ def main() -> None:
         remedy = "; a task over local files needs no Hub: docs/tasks.md" if isinstance(error, ConnectionError) else ""
         sys.exit(f"error: {' '.join(str(error).split())}{remedy}")
     for model in DecoderModel.made:
-        print_decoding(model.decoding())
+        print_decoding(model.decoding(), model.from_cache)
 
 
-def print_decoding(decoding: dict[str, float]) -> None:
-    """Print decoding figures below lm-eval's report."""
+def print_decoding(decoding: dict[str, float], from_cache: int) -> None:
+    """Print decoding figures below lm-eval's report, and the number of responses that they leave out."""
     if not decoding:
-        print("no response was decoded: all came from lm-eval's cache")
+        print(f"no response was decoded: all {from_cache} came from lm-eval's cache")
         return
-    print(f"decoding of {decoding['responses']} responses")
+    left_out = f"; {from_cache} others came from lm-eval's cache and were not decoded" if from_cache else ""
+    print(f"decoding of {decoding['responses']} responses{left_out}")
     for name, value in decoding.items():
         if name != "responses":
             print(f"  {name.replace('_', ' '):<20}{value:10.2f}")
