@@ -35,7 +35,7 @@ def test_prompts_begin_with_a_bos_where_the_authors_evaluate_so() -> None:
     [
         (
             {"pretrained": "gpt2"},
-            r"^--model_args pretrained=gpt2: expected a key .*: model, .*, task\.add_bos or runtime",
+            r"^--model_args pretrained=gpt2: expected a key .*, task\.add_bos or runtime",
         ),
         ({"task": "gsm8k"}, r"^--model_args task=gsm8k: .* use lm-eval's flags for tasks, limits and outputs$"),
         ({"runtime.limit": 3}, r"^--model_args runtime\.limit=3: .* runtime\.\{device,dtype,"),
