@@ -121,6 +121,7 @@ def test_every_prompt_leaves_room_for_the_presets_response(
     longest = sorted(documents, key=lambda one: len(task.user_turn(one) + task.response_prefix(one)))[-20:]
     for document in longest:
         prompt = render(tokenizer, task, document, examples, chat)
+        assert tokenizer.convert_ids_to_tokens(prompt[0]) == ("<|im_start|>" if chat else "<|beginoftext|>")
         assert len(prompt) + preset["generation"]["gen_length"] <= context
         assert tokenizer.decode(prompt).endswith(
             task.response_prefix(document) if chat else task.raw_prompt(document, [])

@@ -153,6 +153,7 @@ class DecoderModel(LM):
         return {
             "decoding": self.decoding(),
             "from_cache": self.from_cache,
+            "add_bos": self.plan.task.add_bos,
             "composed": {group: self.plan.config[group] for group in groups},
             "environment": self._environment(),
         }

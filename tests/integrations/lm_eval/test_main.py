@@ -83,7 +83,9 @@ def test_both_ways_ask_and_answer_the_same(
 
     (results,) = output.rglob("results_*.json")
     (logged,) = output.rglob("samples_*.jsonl")
-    decoding = json.loads(results.read_text())["config"]["decoding"]
+    config = json.loads(results.read_text())["config"]
+    assert (config["from_cache"], config["add_bos"]) == (0, False)
+    decoding = config["decoding"]
     assert decoding["responses"] == summary["prompts"] == 3
     assert decoding["nfe"] == summary["nfe"]["decoder"]
     assert decoding["tokens_per_forward"] == summary["tokens_per_forward"]["decoder"]
