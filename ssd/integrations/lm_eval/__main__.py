@@ -19,6 +19,7 @@ def main() -> None:
     from hydra.errors import HydraException
     from lm_eval.__main__ import cli_evaluate
 
+    from ssd.integrations.lm_eval.figures import print_decoding
     from ssd.integrations.lm_eval.model import DecoderModel
 
     go_offline_if_unreachable()
@@ -29,18 +30,6 @@ def main() -> None:
         sys.exit(f"error: {' '.join(str(error).split())}{remedy}")
     for model in DecoderModel.made:
         print_decoding(model.decoding(), model.from_cache)
-
-
-def print_decoding(decoding: dict[str, float], from_cache: int) -> None:
-    """Print decoding figures below lm-eval's report, and the number of responses that they leave out."""
-    if not decoding:
-        print(f"no response was decoded: all {from_cache} came from lm-eval's cache")
-        return
-    left_out = f"; {from_cache} others came from lm-eval's cache and were not decoded" if from_cache else ""
-    print(f"decoding of {decoding['responses']} responses{left_out}")
-    for name, value in decoding.items():
-        if name != "responses":
-            print(f"  {name.replace('_', ' '):<20}{value:10.2f}")
 
 
 if __name__ == "__main__":

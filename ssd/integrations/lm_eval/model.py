@@ -18,6 +18,7 @@ from ssd.config.runtime import DTYPES
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, Workload
+from ssd.integrations.lm_eval.figures import decoding_figures
 from ssd.integrations.lm_eval.model_args import Ending, plan_from, request_settings
 from ssd.integrations.lm_eval.response_cache import ResponseCache, keep_apart
 from ssd.measure import clock
@@ -167,20 +168,5 @@ class DecoderModel(LM):
         return self.cache.given if self.cache is not None else 0
 
     def decoding(self) -> dict[str, float]:
-        """Return the decoding figures so far: nfe is a mean per response, others are ratios of sums.
-
-        Empty if nothing was decoded.
-        """
-        if not self.decoded:
-            return {}
-        traces = [decoded.trace for decoded in self.decoded]
-        tokens = sum(len(decoded.response_ids) - decoded.trace.filled for decoded in self.decoded)
-        forwards = sum(trace.nfe for trace in traces)
-        lengths = [length for trace in traces for length in trace.acceptance_lengths]
-        return {
-            "responses": len(traces),
-            "nfe": forwards / len(traces),
-            "tokens_per_forward": tokens / forwards,
-            "tokens_per_s": tokens / sum(self.latencies_s),
-            "acceptance_length": sum(lengths) / len(lengths) if lengths else 1.0,
-        }
+        """Return the decoding figures so far; empty if nothing was decoded."""
+        return decoding_figures(self.decoded, self.latencies_s)
