@@ -13,8 +13,10 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from baselines.stepwise import Stepwise
-from ssd.config.plan import build_decoder
+from ssd.config.plan import build_decoder, make_plan
 from ssd.decoding.settings import GenerationSettings
+from ssd.run.runner import run
+from ssd.tasks.qa import QuestionAnswer
 from tests.conformance.candidates import NAMES, SPECIAL, Candidate, model_of
 from tests.conformance.checks import check_lossless, check_response
 from tests.data import REPOSITORY
@@ -27,7 +29,8 @@ PAGES = sorted(
 )
 TEXT = {file: file.read_text() for file in PAGES}
 DECODERS = (REPOSITORY / "docs" / "decoders.md").read_text()
-RECIPES = (REPOSITORY / "docs" / "recipes.md").read_text()
+OWN = ("own_task", "own_checkpoint")
+RECIPES = "".join((REPOSITORY / "docs" / f"{name}.md").read_text() for name in ("recipes", *OWN))
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda file: str(file.relative_to(REPOSITORY)))
@@ -39,7 +42,7 @@ def block(language: str, page: str = DECODERS) -> str:
 
 
 def recipe(name: str) -> str:
-    """The content of a file that the recipes name, `mine/...`."""
+    """The content of a file that the recipes and the pages on own things name, `mine/...`."""
     return re.search(rf"`mine/{re.escape(name)}`[^\n]*\n\n```\w+\n(.*?)```", RECIPES, re.DOTALL)[1]
 
 
@@ -190,15 +193,34 @@ def test_the_commit_rule_of_the_recipes_decodes_in_fewer_forwards(mine, monkeypa
     assert check_response(decoder, model_of(family, 0), [11, 12, 13], settings).trace.nfe < 16
 
 
-def test_the_task_of_the_recipes_finds_the_answer_in_a_response(mine, monkeypatch):
+@pytest.mark.parametrize("page", OWN)
+def test_the_commands_of_a_page_on_own_things_run(page, mine, monkeypatch, checkpoints, tmp_path):
     monkeypatch.syspath_prepend(str(mine))
-    (mine / "questions.jsonl").write_text(
-        '{"question": "2 + 2?", "answer": "4"}\n{"question": "1 + 1?", "answer": "2"}\n'
-    )
-    task = importlib.import_module("question_task").Questions(str(mine / "questions.jsonl"))
+    monkeypatch.chdir(mine.parent)
+    own = [f"hydra.searchpath=[file://{mine}/conf]", f"model.path={checkpoints['llada']}", f"results_dir={tmp_path}"]
+    short = ["generation.gen_length=8", "generation.block_length=8", "runtime.limit=2"]
+    short += ["runtime.predict=false", "runtime.threads=1"]
+    found = [words for words in commands((REPOSITORY / "docs" / f"{page}.md").read_text()) if len(words) > 3]
+    for words in found:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = compose("config", [*(w for w in words if w not in ("--config-dir", "mine/conf")), *own, *short])
+        summary = run(make_plan(composed))
+        assert summary["prompts"] == 2
+        assert (tmp_path / summary["run_id"] / "done.json").is_file()
+    assert len(found) == 2
+
+
+def test_a_page_on_tasks_scores_as_it_states(mine, monkeypatch):
+    monkeypatch.syspath_prepend(str(mine))
+    task = importlib.import_module("choice_task").Choices(str(mine / "choices.jsonl"))
     first, second = task.documents(None)
-    assert task.verdict("It is 4.", first).correct
-    assert not task.verdict("It is 4.", second).correct
+    assert first.question == "Which is a fruit?\nA. stone\nB. apple\nC. river"
+    assert task.verdict("A is wrong, it is B.", first).correct
+    assert not task.verdict("It is B.", second).correct
+    assert [document.target for document in QuestionAnswer(path=str(mine / "questions.jsonl")).documents(None)] == [
+        "17",
+        "28",
+    ]
 
 
 def test_the_table_lists_every_decoder():

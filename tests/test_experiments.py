@@ -18,7 +18,12 @@ EXPERIMENTS = sorted(file for file in (CONF / "experiment").glob("*.yaml") if "h
 PUBLISHED: dict[str, dict[str, Any]] = {
     "ssd_paper": {"decoder.name": "ssd", "decoder.builder": "chain", "generation.block_length": 8},
     "fast_dllm": {"decoder.name": "fast_dllm", "decoder.rule": "threshold", "decoder.threshold": 0.9},
-    "fast_dllm_dream": {"decoder.rule": "threshold", "decoder.threshold": 0.9, "generation.ranking": "maskgit_plus"},
+    "fast_dllm_dream": {
+        "decoder.rule": "threshold",
+        "decoder.threshold": 0.9,
+        "generation.ranking": "maskgit_plus",
+        "task.add_bos": True,
+    },
     "freedave_llada": {"decoder.name": "freedave", "decoder.draft_steps": 4, "generation.gen_length": 1024},
     "freedave_dream": {"decoder.name": "freedave", "decoder.draft_steps": 8, "generation.gen_length": 1024},
     "apd": {"decoder.mixture_weight": 0.7, "decoder.kv_window": 16, "decoder.max_lookahead": 100},
@@ -107,7 +112,7 @@ def test_the_command_line_wins_over_an_experiment(file: Path) -> None:
 def test_an_experiment_sets_only_options_that_exist(file: Path) -> None:
     settings = {field.name for field in fields(GenerationSettings)}
     decoder = OmegaConf.load(CONF / "decoder" / f"{composed(*command(file)).decoder.name}.yaml")
-    known = {"generation": settings, "decoder": set(decoder), "task": {"num_fewshot"}}
+    known = {"generation": settings, "decoder": set(decoder), "task": {"num_fewshot", "add_bos"}}
     for key in own_values(file):
         group, name = key.split(".")
         assert name in known[group], key

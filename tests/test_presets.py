@@ -55,7 +55,7 @@ def own_values(file: Path) -> dict[str, Any]:
 
 
 def test_every_pair_that_was_published_has_a_preset() -> None:
-    assert {file.stem for file in PRESETS} == {*PUBLISHED, "dream_lm_eval"}
+    assert {file.stem for file in PRESETS} == {*PUBLISHED, "dream_lm_eval", "dream_base_lm_eval"}
 
 
 @each_published
@@ -74,6 +74,7 @@ def test_the_plain_command_line_reaches_it(name: str) -> None:
     assert generation.schedule == ("dream" if name.startswith("dream") else "uniform")
     assert generation.ranking == ("entropy" if name.startswith("dream") else "low_confidence")
     assert config.task.chat is ("_base_" not in name)
+    assert config.task.add_bos is name.startswith("dream_base"), "eval_dream_gen.sh passes add_bos_token=true"
     GenerationSettings(**OmegaConf.to_container(generation, resolve=True))
 
 
@@ -86,7 +87,7 @@ def test_a_preset_names_its_source_and_sets_only_options_that_exist(file: Path) 
     config = composed(*command.removeprefix("# python run.py ").split())
     as_written = OmegaConf.merge(config, OmegaConf.load(file))
     for key in own_values(file):
-        assert key.startswith("generation.") or key == "task.num_fewshot"
+        assert key.startswith("generation.") or key in ("task.num_fewshot", "task.add_bos")
         assert OmegaConf.select(config, key, throw_on_missing=True) == OmegaConf.select(as_written, key)
 
 
@@ -127,9 +128,10 @@ def test_a_preset_says_how_to_get_the_published_cache(file: Path) -> None:
     assert composed().generation.cache == "dual"
 
 
+@pytest.mark.parametrize("model", ["dream", "dream_base"])
 @pytest.mark.parametrize("words", [[], ["generation.gen_length=512"]])
-def test_dream_has_one_block_whatever_the_length(words: list[str]) -> None:
-    generation = composed("model=dream", "task=lm_eval", *words).generation
+def test_dream_has_one_block_whatever_the_length(model: str, words: list[str]) -> None:
+    generation = composed(f"model={model}", "task=lm_eval", *words).generation
     assert generation.block_length == generation.gen_length
     assert generation.schedule == "dream"
 

@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from baselines.stepwise import Stepwise
 from ssd.commands import eager
-from ssd.config.runtime import DTYPES, check_here, device_named
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.commands.bench_setup import Setup, measure, parser
 from ssd.measure.clock import timed
 from ssd.measure.instrumentation import ForwardCounter
-from ssd.modeling.checkpoint import load_model, load_tokenizer, resolve
+from ssd.modeling.checkpoint import load_model, load_tokenizer
 from ssd.modeling.forwards import DelegatingModel, DiffusionModel
-from ssd.paths import CONF
-from ssd.run.device_lock import device_lock
 from ssd.tasks.prompts import render
 from ssd.tasks.tiny_math import TinyMath
 
@@ -72,22 +68,15 @@ class Watched(DelegatingModel):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    check_here(device_named(options.device, "--device "), "--device ")
-    with device_lock(torch.device(options.device), True, "bench_engine"):
-        bench(options)
+    measure(parse(arguments), bench, "bench_engine")
 
 
 def bench(options: argparse.Namespace) -> None:
     """Measure what was asked for, and print it."""
-    torch.set_num_threads(options.threads)
-    preset = OmegaConf.load(CONF / "model" / f"{options.model}.yaml")
-    special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
-    folder = resolve(str(options.path or preset.model.path), preset.model.revision)
-    device, dtype = torch.device(options.device), DTYPES[options.dtype]
-    model = load_model(folder, device, dtype)
-    llama = eager.load_llama(folder, model.config, device, dtype)
-    settings = GenerationSettings(gen_length=options.gen_length, block_length=options.block_length)
+    setup = Setup(options)
+    folder, device, settings, special = setup.folder(), setup.device, setup.settings, setup.special
+    model = load_model(folder, device, setup.dtype)
+    llama = eager.load_llama(folder, model.config, device, setup.dtype)
     lengths = (settings.gen_length, settings.block_length, special.mask_id)
     sides = {
         "eager": Side(lambda prompt: eager.decode(llama, prompt, *lengths), ForwardCounter(llama)),
@@ -138,13 +127,7 @@ def report(options: argparse.Namespace, sides: dict[str, Side], outside: float, 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="llada_tiny", help="a LLaDA's preset")
-    parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", default="float32", choices=sorted(DTYPES))
-    parser.add_argument("--prompts", type=int, default=10, help="how many word problems")
-    parser.add_argument("--gen-length", type=int, default=64)
-    parser.add_argument("--block-length", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=1)
-    return parser.parse_args(arguments)
+    options = parser(__doc__)
+    options.add_argument("--prompts", type=int, default=10, help="number of word problems")
+    options.set_defaults(dtype="float32", threads=1)
+    return options.parse_args(arguments)

@@ -13,52 +13,42 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from ssd.config.runtime import DTYPES, check_here, device_named
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.commands.bench_setup import Setup, measure, parser
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.loop import decoders, loop_rows
 from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
 from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.measure.engines import capture_s, with_engine
-from ssd.modeling.checkpoint import load_model, local_folder, read_config, resolve
+from ssd.modeling.checkpoint import load_model, local_folder, read_config
 from ssd.modeling.forwards import DiffusionModel
-from ssd.paths import CONF
 from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
 from ssd.results.environment import describe
 from ssd.results.store import write_json
-from ssd.run.device_lock import device_lock
 
 CACHES = ("none", "prefix", "dual")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
-    check_here(device_named(options.device, "--device "), "--device ")
-    with device_lock(torch.device(options.device), True, "bench_forward"):
-        bench(options)
+    measure(parse(arguments), bench, "bench_forward")
 
 
 def bench(options: argparse.Namespace) -> None:
     """Measure what was asked for, and print it."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    preset = cast(DictConfig, OmegaConf.load(CONF / "model" / f"{options.model}.yaml"))
-    special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
-    model, checkpoint = build(options, preset)
+    setup = Setup(options)
+    special, settings = setup.special, setup.settings
+    model, checkpoint = build(options, setup)
     rates, console = Rates.measure(model), Console(width=110)
     console.print(
         f"{options.model}{', random weights' if options.random else ''}, {str(model.dtype)[6:]}, {model.device}, "
         f"{torch.get_num_threads()} threads, prompt {options.prompt}\n"
         f"copies {rates.bytes_per_s / 1e9:,.1f} GB/s, products {rates.flops_per_s / 1e12:,.3f} TFLOP/s"
     )
-    settings = GenerationSettings(gen_length=options.gen_length, block_length=options.block_length)
     sides = decoders()
     most_nodes = max(*options.nodes, *(decoder.most_nodes for decoder in sides.values()))
     engines = {name: with_engine(model, name, most_nodes) for name in options.engines}
@@ -102,40 +92,32 @@ def bench(options: argparse.Namespace) -> None:
         write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
 
 
-def build(options: argparse.Namespace, preset: DictConfig) -> tuple[DiffusionModel, Path | None]:
+def build(options: argparse.Namespace, setup: Setup) -> tuple[DiffusionModel, Path | None]:
     """The model and its checkpoint's folder, or with random weights in its shape, for which a config.json is enough."""
-    device, dtype = torch.device(options.device), DTYPES[options.dtype or preset.runtime.dtype]
     if options.random:
-        folder = options.path or local_folder(preset.model.path)
-        return random_weights(read_config(folder) if folder else shape_with(preset.model.mask_id), device, dtype), None
-    folder = resolve(str(options.path or preset.model.path), preset.model.revision)
-    return load_model(folder, device, dtype), folder
+        folder = options.path or local_folder(setup.preset.model.path)
+        shape = read_config(folder) if folder else shape_with(setup.special.mask_id)
+        return random_weights(shape, setup.device, setup.dtype), None
+    folder = setup.folder()
+    return load_model(folder, setup.device, setup.dtype), folder
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    presets = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
-    parser.add_argument("--model", default="llada_tiny", choices=presets)
-    parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
-    parser.add_argument(
+    words = parser(__doc__)
+    words.add_argument(
         "--random", action="store_true", help="random weights in the model's shape; nothing is downloaded"
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", choices=sorted(DTYPES))
-    parser.add_argument("--nodes", type=counts, default=[1, 2, 4, 8, 16, 32], help="states per forward, as 1,2,4")
-    parser.add_argument("--prompt", type=int, default=64, help="prompt tokens")
-    parser.add_argument("--gen-length", type=int, default=64)
-    parser.add_argument("--block-length", type=int, default=32)
-    parser.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
-    parser.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--caches", type=lambda text: text.split(","), default=CACHES, help="as prefix,dual")
-    parser.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
-    parser.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
-    options = parser.parse_args(arguments)
+    words.add_argument("--nodes", type=counts, default=[1, 2, 4, 8, 16, 32], help="states per forward, as 1,2,4")
+    words.add_argument("--prompt", type=int, default=64, help="prompt tokens")
+    words.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
+    words.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
+    words.add_argument("--caches", type=lambda text: text.split(","), default=CACHES, help="as prefix,dual")
+    words.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
+    words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
+    options = words.parse_args(arguments)
     if not set(options.caches) <= set(CACHES):
-        parser.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
+        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
     graph = ["graph"] if options.device.startswith("cuda") else []
     options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
     return options

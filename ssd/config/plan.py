@@ -23,7 +23,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
 from ssd.modeling.fingerprint import fingerprint
 from ssd.paths import ROOT
-from ssd.tasks.task import Document, Task
+from ssd.tasks.task import Document, Task, require_flag
 
 KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
 """Top-level keys of a composed configuration."""
@@ -91,7 +91,8 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
             "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
         )
     tracker = _tracker(config["tracker"])
-    task: Task = _build("task", Task, config["task"])
+    task: Task = _build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
+    task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
     prints = [fingerprint(path) for path in decoder.files()]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints

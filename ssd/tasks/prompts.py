@@ -17,8 +17,25 @@ def render(
 ) -> list[int]:
     """Return the prompt ids of the document: a chat for instruct models, plain text for base models.
 
-    Raise ValueError if a chat is asked for and the tokenizer has no chat template.
+    Raise ValueError if the tokenizer lacks the chat template or the BOS token that the task needs.
     """
+    ids = _rendered(tokenizer, task, document, examples, chat)
+    return with_bos(tokenizer, ids) if task.add_bos else ids
+
+
+def with_bos(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
+    """Return the ids with one BOS token at their beginning; raise ValueError if the tokenizer has none."""
+    if tokenizer.bos_token_id is None:
+        raise ValueError(
+            f"task.add_bos=true: tokenizer {tokenizer.name_or_path!r} has no BOS token; pass task.add_bos=false"
+        )
+    return ids if ids[:1] == [tokenizer.bos_token_id] else [tokenizer.bos_token_id, *ids]
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase, task: Task, document: Document, examples: Sequence[Document], chat: bool
+) -> list[int]:
+    """Return the ids of the document's chat or plain text, with the special tokens that belong to it anyway."""
     if not chat:
         return list(tokenizer.encode(task.raw_prompt(document, examples)))
     if not getattr(tokenizer, "chat_template", None):

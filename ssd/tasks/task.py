@@ -44,6 +44,8 @@ class Task(ABC, Generic[DocumentType]):
 
     version: ClassVar[int]
     """Increased with every change of prompts, extraction or verdicts. Scores of different versions are not compared."""
+    add_bos: bool = False
+    """Whether every prompt begins with the tokenizer's BOS token. The option `task.add_bos` of every task sets it."""
 
     def __init__(self, name: str, num_fewshot: int, chat: bool) -> None:
         require_flag("task.chat", chat)

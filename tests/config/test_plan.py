@@ -68,6 +68,7 @@ def published(model: str, task: str) -> dict:
         ("decoder=stepwise +decoder.depth=9", r"decoder.depth is not an option; expected one of \(none\)"),
         ("task.chat=3", "task.chat is 3; expected true or false"),
         ("task.documents=0", "task.documents is 0; expected an integer of at least 1"),
+        ("task.add_bos=no", "task.add_bos is .no.; expected true or false"),
         ("task.num_fewshot=-1", "task.num_fewshot is -1; expected an integer of at least 0"),
         ("+task.shots=9", "task.shots is not an option; expected one of name, path"),
         ("task=gsm8k task.path=/no/such/file.jsonl", "task.path=/no/such/file.jsonl does not exist"),

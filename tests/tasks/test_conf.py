@@ -11,7 +11,7 @@ from ssd.tasks.gsm8k import GSM8K
 from ssd.tasks.humaneval import HumanEval
 from ssd.tasks.math500 import Math500
 from ssd.tasks.mbpp import MBPP
-from ssd.tasks.question_answer import QuestionAnswer
+from ssd.tasks.qa import QuestionAnswer
 from ssd.tasks.task import Task
 from ssd.tasks.tiny_code import TinyHumanEval, TinyMBPP
 from ssd.tasks.tiny_math import TinyMath
@@ -21,7 +21,7 @@ TASKS: dict[str, type[Task]] = {
     "humaneval": HumanEval,
     "math500": Math500,
     "mbpp": MBPP,
-    "question_answer": QuestionAnswer,
+    "qa": QuestionAnswer,
     "tiny_humaneval": TinyHumanEval,
     "tiny_math": TinyMath,
     "tiny_mbpp": TinyMBPP,
@@ -32,11 +32,13 @@ TASKS: dict[str, type[Task]] = {
 def test_keys_and_defaults_are_the_constructors(conf_folder: Path, name: str) -> None:
     config = OmegaConf.load(conf_folder / "task" / f"{name}.yaml")
     defaults = {key: parameter.default for key, parameter in inspect.signature(TASKS[name]).parameters.items()}
+    # The plan sets add_bos, for every task alike.
+    assert config.task.pop("add_bos") is False
     own = {key: value for key, value in OmegaConf.to_container(config.task).items() if key != "_target_"}
     # Two tasks that share a constructor have no default name; a default must not be a list, which could change.
     defaults["name"] = name
     assert own == {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
-    own_file = {"path": "own.jsonl"} if name == "question_answer" else {}
+    own_file = {"path": "own.jsonl"} if name == "qa" else {}
     assert type(hydra.utils.instantiate(config.task, **own_file)) is TASKS[name]
 
 

@@ -14,7 +14,7 @@ from ssd.tasks.gsm8k import GSM8K
 from ssd.tasks.lm_eval_task import LmEvalTask
 from ssd.tasks.math500 import Math500
 from ssd.tasks.prompts import render
-from ssd.tasks.question_answer import QuestionAnswer
+from ssd.tasks.qa import QuestionAnswer
 from ssd.tasks.tiny_code import TinyHumanEval, TinyMBPP
 from ssd.tasks.tiny_math import TinyMath
 for task in (TinyMath(), TinyHumanEval("tiny_humaneval"), TinyMBPP("tiny_mbpp")):

@@ -11,7 +11,7 @@ from ssd.tasks.tiny_math import TinyMath
 
 DOCUMENT = Document(index=0, question="How many eggs are 9 + 9 ?", target="18", solution="9 + 9 = 18\n#### 18")
 EXAMPLE = Document(index=0, question="How many are 2 + 3 ?", target="5", solution="2 + 3 = 5\n#### 5")
-DREAM_END, DREAM_TURN_END, DREAM_MASK = 151643, 151645, 151666
+DREAM_END, DREAM_TURN_END, DREAM_BOS, DREAM_MASK = 151643, 151645, 151665, 151666
 
 
 def test_chat(dream: Qwen2TokenizerFast) -> None:
@@ -58,6 +58,35 @@ def test_never_a_second_bos(llada: PreTrainedTokenizerFast) -> None:
 def test_raw_keeps_the_tokenizers_own_bos(with_bos: PreTrainedTokenizerFast) -> None:
     ids = render(with_bos, TinyMath(), DOCUMENT, [], chat=False)
     assert ids.count(with_bos.bos_token_id) == 1
+
+
+class BeginsWithBos(TinyMath):
+    """As task.add_bos=true makes a task."""
+
+    add_bos = True
+
+
+@pytest.mark.parametrize("chat", [True, False], ids=["chat", "plain"])
+def test_a_dream_prompt_begins_with_one_bos_if_the_task_asks_for_it(dream: Qwen2TokenizerFast, chat: bool) -> None:
+    without, ids = (render(dream, task, DOCUMENT, [EXAMPLE], chat) for task in (TinyMath(), BeginsWithBos()))
+    assert DREAM_BOS not in without
+    assert ids == [DREAM_BOS, *without]
+    # The scripts of Dream and of Fast-dLLM put the BOS before the text, and then tokenize.
+    assert ids == dream.encode(dream.bos_token + dream.decode(without))
+    assert dream.bos_token == "<|beginoftext|>"
+
+
+@pytest.mark.parametrize("chat", [True, False], ids=["chat", "plain"])
+def test_a_bos_that_is_there_is_not_repeated(llada: PreTrainedTokenizerFast, chat: bool) -> None:
+    ids = render(llada, BeginsWithBos(), DOCUMENT, [], chat)
+    assert ids == render(llada, TinyMath(), DOCUMENT, [], chat)
+    assert ids.count(llada.bos_token_id) == 1
+
+
+def test_a_tokenizer_without_a_bos_is_refused(with_bos: PreTrainedTokenizerFast) -> None:
+    with_bos.bos_token = None
+    with pytest.raises(ValueError, match=r"^task\.add_bos=true: tokenizer .* has no BOS token; pass task"):
+        render(with_bos, BeginsWithBos(), DOCUMENT, [], chat=False)
 
 
 def test_chat_without_a_template_is_refused(with_bos: PreTrainedTokenizerFast) -> None:

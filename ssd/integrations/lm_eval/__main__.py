@@ -19,6 +19,7 @@ def main() -> None:
     from hydra.errors import HydraException
     from lm_eval.__main__ import cli_evaluate
 
+    from ssd.integrations.lm_eval.figures import print_decoding
     from ssd.integrations.lm_eval.model import DecoderModel
 
     go_offline_if_unreachable()
@@ -28,18 +29,7 @@ def main() -> None:
         remedy = "; a task over local files needs no Hub: docs/tasks.md" if isinstance(error, ConnectionError) else ""
         sys.exit(f"error: {' '.join(str(error).split())}{remedy}")
     for model in DecoderModel.made:
-        print_decoding(model.decoding())
-
-
-def print_decoding(decoding: dict[str, float]) -> None:
-    """Print decoding figures below lm-eval's report."""
-    if not decoding:
-        print("no response was decoded: all came from lm-eval's cache")
-        return
-    print(f"decoding of {decoding['responses']} responses")
-    for name, value in decoding.items():
-        if name != "responses":
-            print(f"  {name.replace('_', ' '):<20}{value:10.2f}")
+        print_decoding(model.decoding(), model.from_cache)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 
 import torch
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM
+from lm_eval.api.model import LM, CacheHook
 from lm_eval.api.registry import register_model
 from tqdm import tqdm
 
@@ -19,14 +19,16 @@ from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, Workload
+from ssd.integrations.lm_eval.figures import decoding_figures
 from ssd.integrations.lm_eval.model_args import Ending, plan_from, request_settings
+from ssd.integrations.lm_eval.response_cache import ResponseCache, keep_apart
 from ssd.measure import clock
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.results import environment
 from ssd.run.checks import check_model
 from ssd.tasks.lm_eval_task import cut_at
-from ssd.tasks.prompts import response_text
+from ssd.tasks.prompts import response_text, with_bos
 
 DEFAULT_DEVICE = "cuda:0"
 """lm-eval's default of --device, even on machines without CUDA."""
@@ -64,7 +66,14 @@ class DecoderModel(LM):
         plan.decoder.load(self.model, self.folder, plan.settings, Workload())
         self.decoded: list[Decoded] = []
         self.latencies_s: list[float] = []
+        self.cache: ResponseCache | None = None
         self.made.append(self)
+
+    def set_cache_hook(self, cache_hook: CacheHook) -> None:
+        """Take lm-eval's cache, and keep its responses apart from those of other configurations."""
+        super().set_cache_hook(cache_hook)
+        if cache_hook.dbdict is not None:
+            self.cache = keep_apart(cache_hook.dbdict, self.plan.config, self._environment())
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return the text of every request. First check all requests, and warm the device up with the longest."""
@@ -92,12 +101,19 @@ class DecoderModel(LM):
             settings, ending = request_settings(kwargs, self.plan.settings)
             # A chat's text already begins with the template's BOS; the tokenizer must not add a second one.
             bos = self.tokenizer.bos_token
-            prompt = self.tokenizer.encode(context, add_special_tokens=not (bos and context.startswith(bos)))
+            prompt = list(self.tokenizer.encode(context, add_special_tokens=not (bos and context.startswith(bos))))
+            if self.plan.task.add_bos:
+                prompt = with_bos(self.tokenizer, prompt)
+            if repeat and settings.is_random and self.cache is not None and not kwargs.get("do_sample"):
+                raise ValueError(
+                    "--use_cache keeps one response per request, and several are sampled; pass --gen_kwargs "
+                    "do_sample=true, which leaves the cache out, or no --use_cache"
+                )
             check_prompt(prompt, settings, self.plan.special, self.shape)
         except ValueError as error:
             raise ValueError(f"{request.task_name}, document {request.doc_id}: {error}") from error
         # The seed determines the noise, so repeats of a request need different seeds.
-        return Job(list(prompt), replace(settings, seed=settings.seed + repeat), ending)
+        return Job(prompt, replace(settings, seed=settings.seed + repeat), ending)
 
     def _decode(self, job: Job) -> Decoded:
         return self.plan.decoder.decode(self.model, job.prompt, job.settings, self.plan.special)
@@ -139,25 +155,20 @@ class DecoderModel(LM):
         groups = ("model", "decoder", "generation", "runtime")
         return {
             "decoding": self.decoding(),
+            "from_cache": self.from_cache,
+            "add_bos": self.plan.task.add_bos,
             "composed": {group: self.plan.config[group] for group in groups},
-            "environment": environment.describe(self._device, self.folder, self.plan.runtime.engine),
+            "environment": self._environment(),
         }
+
+    def _environment(self) -> dict[str, Any]:
+        return environment.describe(self._device, self.folder, self.plan.runtime.engine)
+
+    @property
+    def from_cache(self) -> int:
+        """Return the number of responses that came from lm-eval's cache and were not decoded."""
+        return self.cache.given if self.cache is not None else 0
 
     def decoding(self) -> dict[str, float]:
-        """Return the decoding figures so far: nfe is a mean per response, others are ratios of sums.
-
-        Empty if nothing was decoded.
-        """
-        if not self.decoded:
-            return {}
-        traces = [decoded.trace for decoded in self.decoded]
-        tokens = sum(len(decoded.response_ids) - decoded.trace.filled for decoded in self.decoded)
-        forwards = sum(trace.nfe for trace in traces)
-        lengths = [length for trace in traces for length in trace.acceptance_lengths]
-        return {
-            "responses": len(traces),
-            "nfe": forwards / len(traces),
-            "tokens_per_forward": tokens / forwards,
-            "tokens_per_s": tokens / sum(self.latencies_s),
-            "acceptance_length": sum(lengths) / len(lengths) if lengths else 1.0,
-        }
+        """Return the decoding figures so far; empty if nothing was decoded."""
+        return decoding_figures(self.decoded, self.latencies_s)

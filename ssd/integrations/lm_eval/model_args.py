@@ -14,6 +14,7 @@ from ssd.paths import CONF
 from ssd.tasks.lm_eval_task import stop_words
 
 GROUPS = ("model", "decoder", "generation", "experiment")
+BOS = "task.add_bos"
 RUNTIME = ("device", "dtype", "numerics", "batch_size", "threads", "warmup")
 SAMPLING = ("temperature", "top_p", "top_k")
 DEFAULTS = GenerationSettings()
@@ -31,16 +32,17 @@ def plan_from(words: Mapping[str, Any]) -> Plan:
     """Return the plan of --model_args; raise ValueError for a key that is not allowed."""
     for key in words:
         group, _, option = key.partition(".")
-        if group not in GROUPS and not (group == "runtime" and option in RUNTIME):
+        if group not in GROUPS and key != BOS and not (group == "runtime" and option in RUNTIME):
             raise ValueError(
-                f"--model_args {key}={words[key]}: expected a key of run.py: {', '.join(GROUPS)} or "
+                f"--model_args {key}={words[key]}: expected a key of run.py: {', '.join(GROUPS)}, {BOS} or "
                 f"runtime.{{{','.join(RUNTIME)}}}; use lm-eval's flags for tasks, limits and outputs"
             )
     overrides = ["task=lm_eval", *(f"{key}={_written(value)}" for key, value in words.items())]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", overrides=overrides)
     # A plan needs a task. lm-eval has its own documents, so this one is never asked.
-    composed.task = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
+    stand_in = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
+    composed.task = {**stand_in, "add_bos": composed.task.add_bos}
     plan = make_plan(composed)
     if plan.runtime.batch_size != 1:
         raise ValueError(

@@ -83,7 +83,9 @@ def test_both_ways_ask_and_answer_the_same(
 
     (results,) = output.rglob("results_*.json")
     (logged,) = output.rglob("samples_*.jsonl")
-    decoding = json.loads(results.read_text())["config"]["decoding"]
+    config = json.loads(results.read_text())["config"]
+    assert (config["from_cache"], config["add_bos"]) == (0, False)
+    decoding = config["decoding"]
     assert decoding["responses"] == summary["prompts"] == 3
     assert decoding["nfe"] == summary["nfe"]["decoder"]
     assert decoding["tokens_per_forward"] == summary["tokens_per_forward"]["decoder"]
@@ -140,14 +142,36 @@ def test_what_cannot_be_decoded_is_one_line(model: DecoderModel) -> None:
         model.chat_template("other")
 
 
-def test_responses_can_come_from_lm_evals_cache(
+def test_a_cached_response_is_of_the_same_configuration_and_counted(
     tmp_path: Path, command: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--tasks", "ssd_sums", "--include_path", str(write_task(tmp_path / "own")), "--limit", "2"]
-    for expected in ("decoding of 2 responses", "no response was decoded"):
+    flags = ["--tasks", "ssd_sums", "--include_path", str(write_task(tmp_path / "own"))]
+    steps = {"decoder": "stepwise"}
+    drafts = {"decoder": "ssd", "decoder.depth": 3}
+    for more, limit, expected in (
+        (steps, 2, "decoding of 2 responses\n"),
+        (steps, 2, "no response was decoded: all 2 came from lm-eval's cache\n"),
+        (drafts, 2, "decoding of 2 responses\n"),
+        (drafts, 3, "decoding of 1 responses; 2 others came from lm-eval's cache and were not decoded\n"),
+        ({**drafts, "generation.block_length": 16}, 2, "decoding of 2 responses\n"),
+    ):
         DecoderModel.made.clear()
-        command(*flags, "--use_cache", str(tmp_path / "cache"))
+        command(*flags, "--limit", str(limit), "--use_cache", str(tmp_path / "cache"), **more)
         assert expected in capsys.readouterr().out
+
+
+def test_a_cache_keeps_no_samples_of_one_request_apart(tmp_path: Path, command: Callable[..., None]) -> None:
+    folder = write_task(tmp_path / "own", repeats=2, generation_kwargs={"until": ["Next:"]})
+    flags = ["--tasks", "ssd_sums", "--include_path", str(folder), "--limit", "1", "--use_cache", str(tmp_path / "c")]
+    with pytest.raises(SystemExit, match=r"ssd_sums, document 0: --use_cache keeps one response .* do_sample=true"):
+        command(*flags, **{"generation.temperature": 0.7})
+
+
+def test_a_bos_is_put_before_a_prompt_that_lacks_it(family: Family, checkpoints: dict[Family, Path]) -> None:
+    model = DecoderModel(**words(family, checkpoints), **{"task.add_bos": True})
+    bos = model.tokenizer.bos_token
+    prompts = [model._job(request(text), repeat=0).prompt for text in ("What?", f"{bos}What?")]
+    assert prompts[0] == prompts[1] == model.tokenizer.encode(f"{bos}What?", add_special_tokens=False)
 
 
 @pytest.mark.parametrize(

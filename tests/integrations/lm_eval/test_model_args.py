@@ -24,10 +24,19 @@ def test_the_words_of_run_py_make_the_plan() -> None:
     assert plan_from({"model": "llada_tiny"}).settings.gen_length == 256
 
 
+def test_prompts_begin_with_a_bos_where_the_authors_evaluate_so() -> None:
+    assert plan_from({"model": "dream_base"}).task.add_bos
+    assert not plan_from({"model": "dream_base", "task.add_bos": False}).task.add_bos
+    assert not plan_from({"model": "dream"}).task.add_bos
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"pretrained": "gpt2"}, r"^--model_args pretrained=gpt2: expected a key of run\.py: model, decoder"),
+        (
+            {"pretrained": "gpt2"},
+            r"^--model_args pretrained=gpt2: expected a key .*, task\.add_bos or runtime",
+        ),
         ({"task": "gsm8k"}, r"^--model_args task=gsm8k: .* use lm-eval's flags for tasks, limits and outputs$"),
         ({"runtime.limit": 3}, r"^--model_args runtime\.limit=3: .* runtime\.\{device,dtype,"),
         ({"runtime.batch_size": 8}, r"^runtime\.batch_size=8: only 1 is supported"),
