@@ -20,7 +20,7 @@ from rich.table import Table
 
 from baselines.stepwise import Stepwise
 from ssd.commands import eager
-from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.config.runtime import DTYPES, check_here, check_threads, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.clock import timed
 from ssd.measure.instrumentation import ForwardCounter
@@ -74,6 +74,7 @@ class Watched(DelegatingModel):
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     check_here(device_named(options.device, "--device "), "--device ")
+    check_threads(options.threads, "--threads ")
     with device_lock(torch.device(options.device), True, "bench_engine"):
         bench(options)
 

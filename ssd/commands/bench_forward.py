@@ -19,7 +19,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.config.runtime import DTYPES, check_here, check_threads, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
@@ -41,6 +41,7 @@ CACHES = ("none", "prefix", "dual")
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     check_here(device_named(options.device, "--device "), "--device ")
+    check_threads(options.threads, "--threads ")
     with device_lock(torch.device(options.device), True, "bench_forward"):
         bench(options)
 

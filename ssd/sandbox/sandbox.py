@@ -32,10 +32,11 @@ class Sandbox:
         self._workers: list[Worker] = []
         try:
             self.protection = self._strongest_protection(allow_unsafe)
+            for _ in range(workers - 1):
+                self._workers.append(self._worker(self.protection))
         except BaseException:
             self.close()
             raise
-        self._workers += [self._worker(self.protection) for _ in range(workers - 1)]
 
     def __enter__(self) -> Sandbox:
         return self
