@@ -88,7 +88,7 @@ def _unpacked(stream: IO[bytes], file: Path, key: str) -> bytes:
         raise ValueError(f"{file} is not a whole gzip file ({error}); fetch it again or pass {key}=FILE") from error
 
 
-def _bounded(stream: IO[bytes], file: Path, key: str) -> bytes:
+def _bounded(stream: IO[bytes] | gzip.GzipFile, file: Path, key: str) -> bytes:
     """Return the whole content of the stream; raise ValueError as soon as it exceeds the limit."""
     content = bytearray()
     while chunk := stream.read(_CHUNK_BYTES):

@@ -92,18 +92,20 @@ def test_the_data_sets_own_code_is_inside_the_time_limit(strongest: Sandbox) -> 
     assert good.passed
 
 
-def test_the_program_dies_with_its_judge(two: Sandbox) -> None:
-    endless = Program("def f():\n    while 1: pass", "f()", ("f",))
-    worker = two._workers[0]
-    worker.assign(endless)
-    begin_s = time.monotonic()
-    while not candidates_of(two) and time.monotonic() - begin_s < 60:
-        time.sleep(0.05)
-    assert candidates_of(two)
-    two.close()
-    while candidates_of(two) and time.monotonic() - begin_s < 60:
-        time.sleep(0.05)
-    assert candidates_of(two) == []
+@pytest.mark.parametrize("protection", Protection)
+def test_the_program_dies_with_its_judge(protection: Protection, tmp_path: Path) -> None:
+    called = tmp_path / "called"
+    tests = f"open({str(called)!r}, 'w').close()\nf()"
+    with confined(protection) as sandbox:
+        sandbox._workers[0].assign(Program("import time\ndef f():\n    time.sleep(1000)", tests, ("f",)))
+        begin_s = time.monotonic()
+        while not called.exists() and time.monotonic() - begin_s < 60:
+            time.sleep(0.02)
+        assert candidates_of(sandbox)
+        sandbox._workers.pop().close()
+        while candidates_of(sandbox) and time.monotonic() - begin_s < 60:
+            time.sleep(0.02)
+        assert candidates_of(sandbox) == []
 
 
 def test_an_interrupted_run_leaves_a_clean_sandbox(two: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
