@@ -1,6 +1,7 @@
 """run.py in this very process, as often as a test likes."""
 
 import logging
+import os
 import runpy
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ def line(
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
 
     def call(*words: str) -> Line:
         common = [word for word in short_words(checkpoints["llada"], "llada", Path("results")) if word not in words]
@@ -42,6 +45,7 @@ def line(
         monkeypatch.setattr(sys, "argv", ["run.py", *words, *common])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(REPOSITORY / "run.py"), run_name="__main__")
+        os.environ.pop("HYDRA_FULL_ERROR", None)
         status = ended.value.code
         captured = capsys.readouterr()
         if isinstance(status, str):  # which the interpreter would print
