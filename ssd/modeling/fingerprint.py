@@ -9,10 +9,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-READ = (
-    "config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
-)  # fmt: skip
+from ssd.modeling.checkpoint import TOKENIZER_FILES
+from ssd.modeling.weight_files import INDEX
+
+READ = ("config.json", INDEX, *TOKENIZER_FILES)
 """Files of a checkpoint that a result depends on, beside the weight files."""
 SMALL_BYTES = 16 * 2**20
 """Files below this size are hashed each time, which takes milliseconds."""

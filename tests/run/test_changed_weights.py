@@ -9,6 +9,7 @@ import torch
 
 from ssd.config.plan import make_plan
 from ssd.run.loading import Models
+from ssd.run.runner import MODELS
 from tests.data import REPOSITORY
 from tests.runs import composed, only_folder
 
@@ -53,6 +54,7 @@ def test_a_finished_run_names_its_checkpoint_and_a_begun_run_is_not_resumed(shor
 def test_old_responses_of_the_reference_are_not_shared(short_run, llada, tmp_path):
     short_run("llada", *words(llada, tmp_path), "decoder=stepwise")
     negate_middle(llada)
+    MODELS.forget()
     summary = short_run("llada", *words(llada, tmp_path), "decoder=ssd")
     assert summary["identity"]["rate"] == 1
 
