@@ -12,12 +12,12 @@ import torch
 from ssd.api.presets import Preset, build_decoder, find_preset, model_names
 from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.config.special_ids import special_of
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
-from ssd.modeling.json_values import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -108,7 +108,7 @@ def load(
     preset = find_preset(name)
     folder = _folder(name, path, preset, revision)
     config = read_config(folder)
-    special = _special_of(folder, config) if preset is None else _checked(preset, config)
+    special = special_of(folder, config) if preset is None else _checked(preset, config)
     if preset is not None:
         config = replace(config, context_length=min(config.context_length, preset.context_length))
     tokenizer = load_tokenizer(folder)
@@ -168,22 +168,3 @@ def _checked(preset: Preset, config: ModelConfig) -> SpecialTokens:
             f"{config.mask_id} and {ends}; load the folder without a preset"
         )
     return special
-
-
-def _special_of(folder: Path, config: ModelConfig) -> SpecialTokens:
-    """Return the ids of config.json, and the further end ids of generation_config.json.
-
-    Raises ValueError where the two files disagree.
-    """
-    file = folder / "generation_config.json"
-    if not file.is_file():
-        return SpecialTokens(config.mask_id, config.end_ids)
-    stored, most = read_json(file), config.vocabulary_size - 1
-    end_ids = stored.ids("eos_token_id", most, config.end_ids)
-    mask_id = stored.whole("mask_token_id", 0, most, config.mask_id)
-    if config.end_id not in end_ids or mask_id != config.mask_id:
-        raise ValueError(
-            f"{file}: mask id {mask_id} and end ids {list(end_ids)} disagree with config.json (mask {config.mask_id}, "
-            f"EOS {config.end_id}); take both files from the model's Hub page"
-        )
-    return SpecialTokens(config.mask_id, tuple(dict.fromkeys((*config.end_ids, *end_ids))))

@@ -43,6 +43,12 @@ def main() -> int:
     begun.clear()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a user's own decoders and tasks
+    from ssd.config.model_words import plain_words
+
+    try:
+        words = sys.argv[1:] = plain_words(words)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
     is_shown_by_hydra = "HYDRA_FULL_ERROR" in os.environ
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise what is wrong with the command line, instead of printing it
     try:

@@ -145,9 +145,9 @@ def test_rope_parameters_of_transformers_5(family: Family) -> None:
     assert parse(family, rope_parameters=written, rope_theta=None).rope_theta == 7
     assert parse(family, rope_parameters={"rope_type": "default"}, rope_theta=5.0).rope_theta == 5
     assert parse(family, rope_parameters=None, rope_theta=5.0).rope_theta == 5
-    with pytest.raises(ValueError, match="^here: rope_parameters: rope_type is 'yarn', but only"):
+    with pytest.raises(ValueError, match=r"^here: rope_parameters: rope_type is 'yarn', but only"):
         parse(family, rope_parameters=written | {"rope_type": "yarn"})
-    with pytest.raises(ValueError, match="^here: rope_parameters: missing key rope_theta"):
+    with pytest.raises(ValueError, match=r"^here: rope_parameters: missing key rope_theta"):
         parse(family, rope_parameters=written | {"rope_theta": None}, rope_theta=None)
 
 
