@@ -26,7 +26,12 @@ begun: set[str] = set()
 
 def main() -> int:
     """Measure what the command line (sys.argv) asks; return the exit status."""
-    words = sorted(sys.argv[1:], key=lambda word: word not in GRID)  # Hydra wants -m in front
+    from ssd.config.model_words import plain_words
+
+    try:
+        words = plain_words(sorted(sys.argv[1:], key=lambda word: word not in GRID))  # Hydra wants -m in front
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
     sys.argv[1:] = words
     if {"-h", "--help"} & set(words):
         from ssd.config.help import describe
@@ -43,12 +48,6 @@ def main() -> int:
     begun.clear()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a user's own decoders and tasks
-    from ssd.config.model_words import plain_words
-
-    try:
-        words = sys.argv[1:] = plain_words(words)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     is_shown_by_hydra = "HYDRA_FULL_ERROR" in os.environ
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise what is wrong with the command line, instead of printing it
     try:
