@@ -27,7 +27,12 @@ begun: set[str] = set()
 
 def main() -> int:
     """Measure what the command line (sys.argv) asks; return the exit status."""
-    words = sorted(sys.argv[1:], key=lambda word: word not in GRID)  # Hydra wants -m in front
+    from ssd.config.model_words import plain_words
+
+    try:
+        words = plain_words(sorted(sys.argv[1:], key=lambda word: word not in GRID))  # Hydra wants -m in front
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
     sys.argv[1:] = words
     if {"-h", "--help"} & set(words):
         from ssd.config.help import describe

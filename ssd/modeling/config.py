@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
+
+from ssd.modeling.json_values import JsonValues
 
 Family = Literal["llada", "dream"]
+MODEL_TYPES: dict[str, Family] = {"llada": "llada", "Dream": "dream"}
+"""`model_type` of config.json, by which a checkpoint's family is known."""
 
 # The published checkpoints were trained with these values. The transformer supports no others.
 _FIXED_VALUES: dict[Family, dict[str, tuple[object, ...]]] = {
@@ -37,7 +41,7 @@ _FIXED_VALUES: dict[Family, dict[str, tuple[object, ...]]] = {
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes and constants of a transformer, and its special token ids."""
+    """Sizes and constants of a transformer, and its special token ids: `end_id` fills, `end_ids` are all that end."""
 
     family: Family
     vocabulary_size: int
@@ -51,6 +55,7 @@ class ModelConfig:
     context_length: int
     mask_id: int
     end_id: int
+    more_end_ids: tuple[int, ...] = ()
 
     @property
     def head_size(self) -> int:
@@ -70,56 +75,72 @@ class ModelConfig:
         """Whether rotations use float32 or wider (LLaDA). Dream rotates in the activations' dtype."""
         return self.family == "llada"
 
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        return (self.end_id, *self.more_end_ids)
+
     @classmethod
     def from_hub(cls, hub: Mapping[str, Any], where: str = "config.json") -> ModelConfig:
-        """Return the config of the Hub's keys. Raises ValueError naming a key that is missing or not supported."""
-        family = {"llada": "llada", "Dream": "dream"}.get(hub.get("model_type", ""))
+        """Return the config of the Hub's keys. Raises ValueError naming a missing, a wrong or an unsupported key."""
+        family = next((family for name, family in MODEL_TYPES.items() if hub.get("model_type") == name), None)
         if family is None:
-            raise ValueError(f"{where}: model_type is {hub.get('model_type')!r}, expected 'llada' or 'Dream'")
-        family = cast(Family, family)
+            names = " or ".join(map(repr, MODEL_TYPES))
+            raise ValueError(f"{where}: model_type is {hub.get('model_type')!r}, expected {names}")
+        values, keys = JsonValues(hub, where), _SIZE_KEYS[family]
         for key, allowed in _FIXED_VALUES[family].items():
-            if key in hub and hub[key] not in allowed:
-                raise ValueError(f"{where}: {key} is {hub[key]!r}, but only {allowed[0]!r} is supported for {family}")
-        names = _LLADA_KEYS if family == "llada" else _DREAM_KEYS
-        missing = [key for key in names.values() if hub.get(key) is None and key not in _MAY_BE_NULL]
-        if missing:
-            raise ValueError(f"{where}: missing key {', '.join(missing)}; take the file from the model's Hub page")
-        values: dict[str, Any] = {name: hub.get(key) for name, key in names.items()}
-        if values["key_value_heads"] is None:
-            values["key_value_heads"] = values["heads"]
-        config = cls(family=family, **values)
+            values.one_of(key, allowed, family)
+        sizes = {name: values.whole(key) for name, key in keys.items()}
+        vocabulary_size = sizes["vocabulary_size"]
+        end_id, *more_end_ids = values.ids("eos_token_id", vocabulary_size - 1)
+        config = cls(
+            family=family,
+            **sizes,
+            key_value_heads=values.whole(_KEY_VALUE_HEADS[family], default=sizes["heads"]),
+            rope_theta=_rope_theta(values, family),
+            norm_epsilon=values.number("rms_norm_eps"),
+            mask_id=values.whole("mask_token_id", 0, vocabulary_size - 1),
+            end_id=end_id,
+            more_end_ids=tuple(more_end_ids),
+        )
         if config.hidden_size % config.heads or config.heads % config.key_value_heads:
             raise ValueError(
                 f"{where}: hidden size {config.hidden_size}, {config.heads} heads and "
                 f"{config.key_value_heads} key/value heads do not divide one another"
             )
+        if config.head_size % 2:
+            raise ValueError(
+                f"{where}: hidden size {config.hidden_size} and {config.heads} heads make a head size of "
+                f"{config.head_size}, expected an even one, because rotations turn pairs of values"
+            )
         return config
 
 
-_LLADA_KEYS = {
-    "vocabulary_size": "embedding_size",
-    "hidden_size": "d_model",
-    "layers": "n_layers",
-    "heads": "n_heads",
-    "key_value_heads": "n_kv_heads",
-    "mlp_size": "mlp_hidden_size",
-    "rope_theta": "rope_theta",
-    "norm_epsilon": "rms_norm_eps",
-    "context_length": "max_sequence_length",
-    "mask_id": "mask_token_id",
-    "end_id": "eos_token_id",
+_SIZE_KEYS: dict[Family, dict[str, str]] = {
+    "llada": {
+        "vocabulary_size": "embedding_size",
+        "hidden_size": "d_model",
+        "layers": "n_layers",
+        "heads": "n_heads",
+        "mlp_size": "mlp_hidden_size",
+        "context_length": "max_sequence_length",
+    },
+    "dream": {
+        "vocabulary_size": "vocab_size",
+        "hidden_size": "hidden_size",
+        "layers": "num_hidden_layers",
+        "heads": "num_attention_heads",
+        "mlp_size": "intermediate_size",
+        "context_length": "max_position_embeddings",
+    },
 }
-_DREAM_KEYS = {
-    "vocabulary_size": "vocab_size",
-    "hidden_size": "hidden_size",
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "key_value_heads": "num_key_value_heads",
-    "mlp_size": "intermediate_size",
-    "rope_theta": "rope_theta",
-    "norm_epsilon": "rms_norm_eps",
-    "context_length": "max_position_embeddings",
-    "mask_id": "mask_token_id",
-    "end_id": "eos_token_id",
-}
-_MAY_BE_NULL = {"n_kv_heads", "num_key_value_heads"}
+_KEY_VALUE_HEADS: dict[Family, str] = {"llada": "n_kv_heads", "dream": "num_key_value_heads"}
+
+
+def _rope_theta(values: JsonValues, family: Family) -> float:
+    """Return the base of the rotations. transformers 5 writes it into `rope_parameters`, earlier versions beside it."""
+    inner = values.inner("rope_parameters")
+    if inner is None:
+        return values.number("rope_theta")
+    inner.one_of("rope_type", ("default",), family)
+    inner.one_of("partial_rotary_factor", (1, None), family)
+    return (inner if "rope_theta" in inner.values else values).number("rope_theta")
