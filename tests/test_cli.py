@@ -1,5 +1,6 @@
 """The console command: help, versions, its exit status, and what a missing library or folder leads to."""
 
+import os
 import subprocess
 import sys
 
@@ -23,6 +24,33 @@ def test_help_is_fast_and_lists_every_command():
 def test_the_version_is_ours(words, capsys):
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("ssd-benchmark")
+
+
+def test_help_is_also_a_word(capsys):
+    assert main(["help"]) == main(["--help"]) == 0
+    first, second = capsys.readouterr().out.split("usage: ssd-bench COMMAND")[1:]
+    assert first == second
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["measure", "--help"]])
+def test_output_that_nothing_reads_is_no_error(words, monkeypatch, capsys):
+    """As `ssd-bench --help | head -1` leaves it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as unread:
+        monkeypatch.setattr(sys, "stdout", unread)
+        assert main(words) == (2 if words[0] == "measure" else 141)
+    assert "pipe" not in capsys.readouterr().err
+
+
+def test_another_pipe_that_breaks_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr("ssd.cli._help", lambda: os.close(reader) or os.write(writer, b"-"))
+    reader, writer = os.pipe()
+    with (tmp_path / "output").open("w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(BrokenPipeError):
+            main(["--help"])
+    os.close(writer)
 
 
 def test_an_unknown_command_names_those_that_exist(capsys):

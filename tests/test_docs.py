@@ -13,6 +13,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from baselines.stepwise import Stepwise
+from ssd.config.model_words import plain_words
 from ssd.config.plan import build_decoder, make_plan
 from ssd.decoding.settings import GenerationSettings
 from ssd.run.runner import run
@@ -100,7 +101,9 @@ def test_every_command_composes(line, mine):
     # One job of a grid stands for all of them: the first value of every list.
     is_grid = "-m" in COMMANDS[line]
     first = tuple(re.sub(r"^([\w./]+=)([^,\[]+),.*$", r"\1\2", word) if is_grid else word for word in words)
-    assert {"model", "decoder", "task", "generation", "runtime"} <= composed_groups(first, str(mine / "conf"))
+    assert {"model", "decoder", "task", "generation", "runtime"} <= composed_groups(
+        tuple(plain_words(first)), str(mine / "conf")
+    )
 
 
 @each_page

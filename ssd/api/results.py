@@ -29,6 +29,7 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
 
         from ssd.campaign import dispatch
         from ssd.config.command_line import explain
+        from ssd.config.model_words import plain_words
         from ssd.config.plan import make_plan
         from ssd.config.tracker import tell
         from ssd.results.store import RunFolder
@@ -38,6 +39,7 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"{dashed[0]}: ssd.run starts a single run; use the command: python run.py {shlex.join(overrides)}"
         )
+    overrides = plain_words(overrides)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", overrides=overrides)

@@ -7,8 +7,9 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, cast
 
+from ssd.config.words import check_each_word
 from ssd.extras import extra
-from ssd.paths import CONF
+from ssd.paths import CONF, SHOWS_TRACEBACKS
 from ssd.version import version_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ begun: set[str] = set()
 
 def main() -> int:
     """Measure what the command line (sys.argv) asks; return the exit status."""
-    words = sorted(sys.argv[1:], key=lambda word: word not in GRID)  # Hydra wants -m in front
+    from ssd.config.model_words import plain_words
+
+    try:
+        words = plain_words(sorted(sys.argv[1:], key=lambda word: word not in GRID))  # Hydra wants -m in front
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
     sys.argv[1:] = words
     if {"-h", "--help"} & set(words):
         from ssd.config.help import describe
@@ -36,6 +42,7 @@ def main() -> int:
     if "--version" in words:
         print(version_line())
         return 0
+    check_each_word(words)
     with extra("run"):
         import hydra
         from hydra.errors import HydraException
@@ -43,8 +50,7 @@ def main() -> int:
     begun.clear()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a user's own decoders and tasks
-    is_shown_by_hydra = "HYDRA_FULL_ERROR" in os.environ
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise what is wrong with the command line, instead of printing it
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong with the command line, instead of printing it
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except KeyboardInterrupt:
@@ -53,7 +59,7 @@ def main() -> int:
     except HydraException as error:
         from ssd.config.command_line import explain
 
-        if is_shown_by_hydra:
+        if SHOWS_TRACEBACKS:
             raise
         sys.exit(f"error: {explain(error, words)}")
     return int(bool(failures))
@@ -79,7 +85,8 @@ def job(config: DictConfig) -> str | None:
         raise
     except Exception as error:
         keep_traceback(error, plan, in_grid)
-        if not isinstance(error, EXPECTED) and not hasattr(error, "__notes__"):  # no error.json has it
+        is_kept = isinstance(error, EXPECTED) or hasattr(error, "__notes__")  # in its message, or in error.json
+        if SHOWS_TRACEBACKS or not is_kept:
             traceback.print_exc()
         failures.append(line_of(error))
         print(f"error: {failures[-1]}", file=sys.stderr)

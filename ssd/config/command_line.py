@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
 from ssd.config.folders import config_folders
@@ -23,7 +23,14 @@ DESCRIBED = ("_target_", "name", "lossless")
 def one_line(error: BaseException) -> str:
     """Return Hydra's error in one line: frequent mistakes in our words, all others in Hydra's."""
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        file = str(error.missing_cfg_file)
+        model = file.removeprefix("model/")
+        if model != file and "/" in model:
+            return (
+                f"model={model}: neither a preset nor one checkpoint's folder; for a checkpoint of the Hub, or for "
+                f"several folders, pass model=llada (or dream) model.path={model}"
+            )
+        group, _, name = file.rpartition("/")
         return f"{group}={name}: expected one of {', '.join(error.options)}"
     several = re.match(r"Ambiguous value for argument '([^']+)'", str(error))
     if several:
@@ -31,6 +38,10 @@ def one_line(error: BaseException) -> str:
     option = culprit(error)
     if option:
         return f"{option} is not an option"
+    if isinstance(error, OverrideParseException) and "=" in error.override:
+        key, _, value = error.override.partition("=")
+        if "'" not in value and '"' not in value:
+            return f"{error.override}: a value with =, brackets or alike needs quotes, as '{key}=\"{value}\"'"
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 

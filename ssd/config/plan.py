@@ -17,7 +17,7 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from baselines.stepwise import Stepwise
 from ssd.config.runtime import Runtime
 from ssd.config.tracker import Tracker
-from ssd.config.validate import require_bool, require_text
+from ssd.config.validate import TEXTS, as_text, require_bool, require_text
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
@@ -61,6 +61,11 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     unknown = sorted(set(config) - set(KEYS))
     if unknown:
         raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
+    for key in TEXTS:
+        group, _, name = key.rpartition(".")
+        values = config[group] if group else config
+        if name in values:
+            values[name] = as_text(key, values[name])
     require_bool("overwrite", config["overwrite"])
     require_bool("decoder.lossless", config["decoder"].get("lossless"))
     for group in ("decoder", "model", "task"):
@@ -133,6 +138,8 @@ def _tracker(values: Mapping[str, Any]) -> Tracker | None:
 def _check_model(model: dict[str, Any]) -> SpecialTokens:
     """Check the `model` group and return its special tokens."""
     require_text("model.path", model["path"])
+    if model["revision"] is not None:
+        require_text("model.revision", model["revision"])
     if type(model["context_length"]) is not int or model["context_length"] < 1:
         raise ValueError(f"model.context_length={model['context_length']}: expected a whole number of at least 1")
     ids = [model["mask_id"], *(model["end_ids"] if isinstance(model["end_ids"], list) else [None])]

@@ -15,7 +15,7 @@ from ssd.decoding.settings import Cache
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
 from ssd.results.schema import MUST_MATCH
-from ssd.results.store import plain
+from ssd.results.store import path_part, plain
 
 FOLDER = "references"
 """Name of the folder of references, in a results folder."""
@@ -31,7 +31,10 @@ def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, Ref
     caches: dict[str, Cache] = {"reference": plan.settings.cache}
     if plan.runtime.reference == "chain":
         caches["uncached"] = "none"
-    names = (type(plan.reference).__name__.lower(), *(plan.config[group]["name"] for group in ("model", "task")))
+    names = (
+        type(plan.reference).__name__.lower(),
+        *(path_part(plan.config[group]["name"]) for group in ("model", "task")),
+    )
     return {
         side: References(plan.results_dir / FOLDER, "-".join((*names, cache)), key(plan, cache, circumstances))
         for side, cache in caches.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -41,7 +42,13 @@ def run_id(config: Mapping[str, Any]) -> str:
         if group not in ignored
     }
     digest = hashlib.sha256(json.dumps(plain(relevant), sort_keys=True).encode()).hexdigest()
-    return "-".join((config["decoder"]["name"], config["model"]["name"], config["task"]["name"], digest[:10]))
+    names = (path_part(config[group]["name"]) for group in ("decoder", "model", "task"))
+    return "-".join((*names, digest[:10]))
+
+
+def path_part(name: str) -> str:
+    """Return a name as a part of a file's name: without slashes or control characters, 60 bytes at most."""
+    return re.sub(r"[^\w.+-]", "_", name).encode()[:60].decode(errors="ignore")
 
 
 def plain(value: Any) -> Any:

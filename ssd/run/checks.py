@@ -46,10 +46,12 @@ def prepare(plan: Plan, model_path: Path) -> Prepared:
 def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
     """Return the model's shape with the configured context length. Raises ValueError if special ids disagree."""
     special, name = plan.special, plan.config["model"]["name"]
-    if special.mask_id != model.mask_id or special.fill_id != model.end_id:
+    if special.mask_id != model.mask_id or special.fill_id not in model.end_ids:
+        ends = ",".join(map(str, model.end_ids))
         raise ValueError(
             f"model.mask_id={special.mask_id}, model.end_ids={list(special.end_ids)} of {name} disagree with the "
-            f"checkpoint's config.json (mask {model.mask_id}, EOS {model.end_id}); mend conf/model/{name}.yaml"
+            f"checkpoint's config.json (mask {model.mask_id}, EOS {ends}); pass model.mask_id={model.mask_id} "
+            f"'model.end_ids=[{ends}]' (further end ids behind), or write them into a file of conf/model/"
         )
     limit = plan.config["model"]["context_length"]
     return replace(model, context_length=min(limit, model.context_length))

@@ -12,6 +12,8 @@ from ssd.sandbox.reference import objection
 from ssd.sandbox.sandbox import Sandbox
 from ssd.tasks.task import Document, Task, Verdict, require_count, require_flag
 
+MOST_WORKERS = 256
+"""Limit of the judges. Each is a process and starts one more."""
 NO_PROGRAM = "no program"
 """The reason for a response that defines no function of the tests."""
 
@@ -48,6 +50,11 @@ class CodeTask(Task[CodeDocument]):
     ) -> None:
         super().__init__(name, num_fewshot, chat)
         self.workers = require_count("task.workers", workers, least=1)
+        if workers > MOST_WORKERS:
+            raise ValueError(
+                f"task.workers is {workers}; expected {MOST_WORKERS} programs at a time at most; pass task.workers=N "
+                "with the number of this machine's cores"
+            )
         self.allow_unsafe_code = require_flag("task.allow_unsafe_code", allow_unsafe_code)
         if isinstance(time_limit_s, bool) or not isinstance(time_limit_s, int | float) or not 0 < time_limit_s < 1e6:
             raise ValueError(

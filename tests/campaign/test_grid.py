@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.errors import HydraException
 
 from ssd.campaign import end
 from ssd.campaign.workers import sweep
+from ssd.commands import run as command
 from ssd.report.console import run_table as table
 from ssd.results import atomic_io as disk
 from ssd.results.atomic_io import locked
@@ -295,3 +297,15 @@ def test_workers_are_left_and_the_rest_is_told_whatever_happens(line, monkeypatc
     assert status
     assert errors.splitlines()[-1] == told
     assert pool.left
+
+
+def test_developers_see_whole_tracebacks(line, monkeypatch):
+    status, _, errors = line("decoder.depth=0")
+    assert (status, errors.count("\n")) == (1, 1)
+    monkeypatch.setattr(command, "SHOWS_TRACEBACKS", True)
+    status, _, errors = line("decoder.depth=0")
+    assert status == 1
+    assert errors.startswith("Traceback (most recent call last):\n")
+    assert errors.splitlines()[-1] == "error: decoder.depth=0: expected auto or a whole number of at least 1"
+    with pytest.raises(HydraException, match=r"Could not override 'decoder\.dpth'"):
+        line("decoder.dpth=1")
