@@ -16,6 +16,7 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from baselines.stepwise import Stepwise
 from ssd.config.runtime import Runtime
+from ssd.config.source import source_of
 from ssd.config.tracker import Tracker
 from ssd.config.validate import require_bool, require_text
 from ssd.decoding.decoder import BlockDecoder, Decoder
@@ -27,6 +28,8 @@ from ssd.tasks.task import Document, Task
 
 KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
 """Top-level keys of a composed configuration."""
+SOURCE = "source_sha256"
+"""Key of the groups `decoder` and `task` that identifies their source, so that the run id depends on it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,9 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         )
     tracker = _tracker(config["tracker"])
     task: Task = _build("task", Task, config["task"])
+    config["decoder"][SOURCE] = source_of(type(decoder))
+    if not type(task).__module__.startswith("ssd."):  # our own tasks have versions
+        config["task"][SOURCE] = source_of(type(task))
     prints = [fingerprint(path) for path in decoder.files()]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
@@ -116,7 +122,7 @@ def common_path(path: str) -> str:
 
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
     """Return the decoder of a resolved `decoder` group."""
-    options = {key: value for key, value in values.items() if key not in ("name", "lossless")}
+    options = {key: value for key, value in values.items() if key not in ("name", "lossless", SOURCE)}
     decoder: Decoder = _build("decoder", Decoder, options)
     return decoder
 
