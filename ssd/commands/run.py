@@ -95,13 +95,14 @@ def _carry_out(plan: Plan, in_grid: bool, hydra_config: DictConfig) -> None:
     from ssd.config.tracker import tell
     from ssd.report.console.run_table import print_summary
     from ssd.results.store import RunFolder
+    from ssd.run.runner import finished_summary
 
     folder = RunFolder(plan.results_dir, plan.config)
     if in_grid and folder.run_id in begun:  # the same run in other words
         plan.task.close()
         return
     begun.add(folder.run_id)
-    if in_grid and folder.is_done and not plan.config["overwrite"]:
+    if in_grid and finished_summary(plan, folder) is not None:
         plan.task.close()  # the grid's table has it
     elif in_grid and not plan.runtime.in_process and is_in_turn(hydra_config):
         SWEEP.submit(plan)  # all runs of the grid share their workers, until its end

@@ -26,7 +26,7 @@ from ssd.modeling.fingerprint import fingerprint
 from ssd.paths import ROOT
 from ssd.tasks.task import Document, Task
 
-KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
+KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite", "repair")
 """Top-level keys of a composed configuration."""
 SOURCE = "source_sha256"
 """Key of the groups `decoder` and `task` that identifies their source, so that the run id depends on it."""
@@ -64,7 +64,8 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     unknown = sorted(set(config) - set(KEYS))
     if unknown:
         raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
-    require_bool("overwrite", config["overwrite"])
+    for key in ("overwrite", "repair"):
+        require_bool(key, config[key])
     require_bool("decoder.lossless", config["decoder"].get("lossless"))
     for group in ("decoder", "model", "task"):
         require_text(f"{group}.name", config[group].get("name"))
