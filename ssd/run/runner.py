@@ -95,20 +95,19 @@ def _measure(job: Job) -> None:
     """Carry out both phases of a job in this process."""
     device, to_decode, loaded = job.plan.runtime.torch_device(), job.to_decode(), None
     with ProgressBar(DECODED, AUDITED) as bar:
-        bar.expect(DECODED, len(job.questions), len(job.questions) - len(to_decode))
-        bar.expect(AUDITED, len(job.questions), len(job.finished))
+        bar.expect_run(len(job.questions), len(job.questions) - len(to_decode), len(job.finished))
         if to_decode:
             with device_lock(device, job.plan.runtime.timing, job.folder.run_id):
-                loaded = load_run(MODELS, job.plan, job.start)
+                loaded = load_run(MODELS, job.plan, job.start, bar.tell)
                 _decode(job, loaded, bar)
         with device_lock(device, False, job.folder.run_id):  # audits are not timed
-            loaded = loaded or load_run(MODELS, job.plan, job.start)
+            loaded = loaded or load_run(MODELS, job.plan, job.start, bar.tell)
             _audit(job, loaded._replace(start=job.start), bar)
 
 
 def _decode(job: Job, loaded: Loaded, bar: ProgressBar) -> None:
     """Decode, time and store every question that has no response yet."""
-    with closing(DecodePhase.open(loaded)) as phase:
+    with closing(DecodePhase.open(loaded, bar.tell)) as phase:
         job.begin(phase.measured())
         bar.advance(DECODED)
         for group in job.groups(job.to_decode()):

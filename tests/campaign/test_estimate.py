@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssd.campaign.estimate import duration, estimate
+from ssd.campaign.estimate import estimate
 from ssd.campaign.planned_run import Grid, PlannedRun
 from ssd.campaign.progress import line_before, seconds_left
 from ssd.campaign.stored_times import alike_seconds, stored_times
@@ -116,21 +116,6 @@ def test_a_guess_that_breaks_keeps_no_grid_from_starting(tmp_path):
         raise RuntimeError("out of memory\nand so on")
 
     assert estimate([planned(tmp_path)], [], DEVICE, forward_s).sentence() == "not known: out of memory"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "less than a minute"),
-        (59, "less than a minute"),
-        (61, "about a minute"),
-        (89 * 60, "about 89 minutes"),
-        (3 * 3600, "about 3.0 hours"),
-        (3 * 86400, "about 3.0 days"),
-    ],
-)
-def test_durations_are_told_in_the_unit_a_reader_would_choose(seconds, words):
-    assert duration(seconds) == words
 
 
 def test_what_runs_took_corrects_what_is_left(tmp_path):
