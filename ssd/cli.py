@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; return its exit status. arguments: words after `ssd-bench`, by default the shell's."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     name, *rest = words or ["--help"]
+    if name == "-sc":  # the shell's completion script names no subcommand
+        name, rest = "run", words
     if name in ("-h", "--help"):
         print(_help())
         return 0

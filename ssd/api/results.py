@@ -28,7 +28,7 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
         from hydra.errors import HydraException
 
         from ssd.campaign import dispatch
-        from ssd.config.command_line import explain
+        from ssd.config.command_line import check_words, explain
         from ssd.config.plan import make_plan
         from ssd.config.tracker import tell
         from ssd.results.store import RunFolder
@@ -38,6 +38,7 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"{dashed[0]}: ssd.run starts a single run; use the command: python run.py {shlex.join(overrides)}"
         )
+    check_words(overrides)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", overrides=overrides)

@@ -35,9 +35,9 @@ class Estimates:
         reason = self.unknown[0]
         if len(self.unknown) == sum(second != 0 for second in self.seconds):
             return f"not known: {reason}"
-        told = duration(sum(second or 0.0 for second in self.seconds))
+        known = duration(sum(second or 0.0 for second in self.seconds))
         runs = f"{len(self.unknown)} run{'s' if len(self.unknown) > 1 else ''}"
-        return f"{told}{self._sources()}, and {runs} of unknown time: {reason}"
+        return f"{known}{self._sources()}, and {runs} of unknown time: {reason}"
 
     def _sources(self) -> str:
         runs = {run for evidence in self.evidence for run in evidence.runs}

@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ssd.audit.summary import audit
-from ssd.commands.results_dir import RESULTS, stored_run
+from ssd.commands.results_dir import add_results, stored_run
 from ssd.modeling.checkpoint import load_tokenizer, local_folder
 from ssd.results.reader import StoredRun, name_of, read_run
 from ssd.results.store import write_json
@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's options; argparse itself leaves with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or its id under --results")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
+    add_results(parser)
     parser.add_argument("--cases", type=int, default=10, help="worst cases to print; audit.json holds all")
     parser.add_argument("--replay", action="store_true", help="decode samples again and compare with what is stored")
     parser.add_argument("--sample", type=int, default=5, help="identical samples to decode again")

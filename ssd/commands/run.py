@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, cast
 
 from ssd.extras import extra
-from ssd.paths import CONF
+from ssd.paths import CONF, IS_INSTALLED
 from ssd.version import version_line
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ssd.config.plan import Plan
 
 GRID = ("-m", "--multirun")
+COMPLETION = ("-sc", "--shell-completion")
 INTERRUPTED = 130
 failures: list[str] = []
 """Error messages of this process's runs."""
@@ -39,6 +40,11 @@ def main() -> int:
     with extra("run"):
         import hydra
         from hydra.errors import HydraException
+
+        from ssd.config.command_line import check_words, explain
+    check_words(words)
+    if set(COMPLETION) & set(words):
+        _prepare_completion()
     failures.clear()
     begun.clear()
     if os.getcwd() not in sys.path:
@@ -51,12 +57,17 @@ def main() -> int:
         print("interrupted; the same line resumes where it stopped", file=sys.stderr)
         return INTERRUPTED
     except HydraException as error:
-        from ssd.config.command_line import explain
-
         if is_shown_by_hydra:
             raise
         sys.exit(f"error: {explain(error, words)}")
     return int(bool(failures))
+
+
+def _prepare_completion() -> None:
+    """Let Hydra's script complete the command as users type it: `python run.py`, or `ssd-bench run` once installed."""
+    sys.argv[0] = "ssd-bench" if IS_INSTALLED else "run.py"
+    if "COMP_LINE" in os.environ:
+        os.environ["COMP_LINE"] = os.environ["COMP_LINE"].replace("ssd-bench run ", "ssd-bench ", 1)
 
 
 def job(config: DictConfig) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from ssd.commands.results_dir import RESULTS, stored_run
+from ssd.commands.results_dir import add_results, stored_run
 from ssd.modeling.checkpoint import load_tokenizer, local_folder
 from ssd.report.viewer.contents import Decode, contents, has_trace
 from ssd.report.viewer.page import page
@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--samples", type=indices, help="indices of the samples to show: 0,3,7")
     which.add_argument("--first", type=int, default=FIRST, help=f"number of samples to show (default {FIRST})")
     parser.add_argument("--out", type=Path, help="the file to write (default: trace.html in the run's folder)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
+    add_results(parser)
     options = parser.parse_args(arguments)
     if options.first < 1:
         parser.error(f"--first {options.first}: expected a whole number of at least 1")

@@ -43,8 +43,11 @@ class StoredRun:
 
 
 def find_run(name: str, results: Path) -> Path:
-    """Return the folder of a run, from a path or from a run id under `results`. Raises FileNotFoundError."""
-    for folder in (Path(name).expanduser(), results / name):
+    """Return the folder of a run, from a run id under `results` or from a path. Raises FileNotFoundError.
+
+    The id comes first: a folder of this name that happens to lie here is another run.
+    """
+    for folder in (results / name, Path(name).expanduser()):
         if (folder / "config.yaml").is_file():
             return folder
     raise FileNotFoundError(f"{name}: no such run; expected a run's folder or a run id under {results} (--results)")

@@ -88,7 +88,7 @@ def check_stored(file: Path, stored: Sequence[dict[str, Any]], plan: Plan, promp
         numbers = [str(number) for number, line in enumerate(stored, start=1) if place_of(line) == twice]
         raise ValueError(
             f"{file}: {name_of(*twice)} is stored twice, in lines {' and '.join(numbers)}; were two runs' files "
-            "joined? delete one of the lines and repeat the run's command, or add repair=true to it, which keeps the first"
+            "joined? delete one of the lines and repeat the run's command, or add repair=true to it; it keeps the first"
         )
     for line in stored:
         if line["prompt_sha256"] != expected.get(line["index"]):
