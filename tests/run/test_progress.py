@@ -21,7 +21,7 @@ def test_without_a_terminal_a_line_a_minute_has_the_time_left(clock, capsys):
         bar.expect_run(1319, 120, 0)
         clock(50)  # the model is loaded
         bar.advance(DECODED)
-        for _ in range(26):
+        for _ in range(25):
             clock(5)
             bar.advance(DECODED, 1)
         clock(600)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ssd.campaign.workers.actors import Actor, Actors, Lost
 from ssd.campaign.workers.cluster import Needs
+from ssd.campaign.workers.messages import Answer, Assignment, Audited, Busy, Decoded, Failed, RemoteTraceback
 from ssd.campaign.workers.work_queue import Piece, QueuedRun, choose
-from ssd.campaign.workers.worker import Answer, Assignment, Audited, Busy, Decoded, Failed, RemoteTraceback
 from ssd.config.plan import Plan
 from ssd.results.store import RunFolder
 from ssd.run.device_lock import WAYS_OUT

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from ssd.campaign.workers.cluster import Needs, import_ray, size
-from ssd.campaign.workers.worker import Failed, _portable, refuse_other_circumstances
+from ssd.campaign.workers.messages import Failed
+from ssd.campaign.workers.worker import _portable, refuse_other_circumstances
 from ssd.config.plan import make_plan
 from tests.runs import composed
 
