@@ -47,8 +47,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         near = difflib.get_close_matches(name, error.options, MOST_NAMES, LEAST_ALIKE_CHOICE)
-        question = f"did you mean {' or '.join(near)}? " if near else ""
-        return f"{group}={name}: {question}expected one of {', '.join(error.options)}"
+        question = f"; did you mean {' or '.join(near)}?" if near else ""
+        return f"{group}={name}: expected one of {', '.join(error.options)}{question}"
     several = re.match(r"Ambiguous value for argument '([^']+)'", str(error))
     if several:
         return f"{several[1]}: several values make a grid; add -m: {RUN} -m {several[1]} ..."

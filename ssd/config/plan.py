@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -102,8 +102,9 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     prints = [fingerprint(path) for path in decoder.files()]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
-    documents = task.documents(runtime.limit)
-    examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
+    with _naming_files("task", config["task"]):
+        documents = task.documents(runtime.limit)
+        examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
     # The run id depends on the prompts themselves, not only on the name of their file.
     asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
     config["task"] |= {"version": task.version, "sha256": asked}
@@ -171,7 +172,21 @@ def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")
     options = {key: value for key, value in values.items() if key != "_target_"}
-    return kind(**_known(kind, group, options))
+    with _naming_files(group, options):
+        return kind(**_known(kind, group, options))
+
+
+@contextmanager
+def _naming_files(group: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Add the option's name to the system's error about a file that an option of the group names."""
+    try:
+        yield
+    except OSError as error:
+        file = Path(os.fsdecode(error.filename)).absolute() if error.filename is not None else None
+        for key, value in options.items():
+            if isinstance(value, str) and Path(value).expanduser().absolute() == file:
+                raise type(error)(f"{group}.{key}={value}: {error.strerror}; pass {group}.{key}=FILE") from error
+        raise
 
 
 def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
