@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -96,13 +97,13 @@ def test_an_id_is_a_run_under_the_results_folder(tmp_path, monkeypatch):
 
 def test_runs_takes_its_folder_in_either_way(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr("ssd.report.console.run_list.print_runs", shown.append)
+    monkeypatch.setattr(import_module("ssd.report.console.run_list"), "print_runs", shown.append)
     assert main(["runs", str(tmp_path)]) == main(["runs", "--results", str(tmp_path)]) == 0
     assert shown == [tmp_path, tmp_path]
 
 
 def test_completion_of_an_installed_command(monkeypatch, capsys):
-    monkeypatch.setattr("ssd.commands.run.IS_INSTALLED", True)
+    monkeypatch.setattr(import_module("ssd.commands.run"), "IS_INSTALLED", True)
     monkeypatch.setenv("COMP_LINE", "ssd-bench run decoder=ste")
     monkeypatch.setenv("HYDRA_FULL_ERROR", "")
     main(["-sc", "query=bash"])

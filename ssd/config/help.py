@@ -68,6 +68,7 @@ Measure a decoder beside stepwise decoding. Results are in ./results; the same l
   --config-dir FOLDER, hydra.searchpath=[file://FOLDER]
                a folder with your own decoder/NAME.yaml, task/NAME.yaml and so on
   --help GROUP=CHOICE   the options of one choice
+  -sc install=bash      print the script for tab completion: eval "$(python run.py -sc install=bash)"
 
 examples:
   {RUN} decoder=ssd model=llada_tiny task=tiny_math runtime.limit=5

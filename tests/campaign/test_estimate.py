@@ -37,8 +37,9 @@ def store(root: Path, name: str, reference_s: float, decoder_s: float, device_na
     tokens, seconds = {"reference": 64.0, "decoder": 64.0}, {"reference": reference_s, "decoder": decoder_s}
     rates = {side: tokens[side] / seconds[side] for side in tokens}
     (folder / "config.yaml").write_text(yaml.safe_dump(config(**options)))
-    (folder / "environment.json").write_text(json.dumps({"device_name": device_name}))
-    (folder / "summary.json").write_text(json.dumps({"tokens_total": tokens, "tokens_per_s": rates, "hops": None}))
+    (folder / "environment.json").write_text(json.dumps({"schema": 1, "device_name": device_name}))
+    summary = {"schema": 1, "tokens_total": tokens, "tokens_per_s": rates, "hops": None}
+    (folder / "summary.json").write_text(json.dumps(summary))
     (folder / "done.json").write_text("{}")
 
 
