@@ -1,4 +1,4 @@
-"""Our stepwise decoding against a straightforward eager one, at equal forwards and equal responses.
+"""Time our stepwise decoding beside a plain eager implementation; forwards and responses are equal.
 
 ssd-bench bench engine [--model llada_tiny] [--prompts 10] [--gen-length 64] [--block-length 32] [--threads 1]
 """
@@ -34,7 +34,7 @@ from ssd.tasks.tiny_math import TinyMath
 
 @dataclass
 class Side:
-    """One of the two engines. processor_s is what its process computed, however busy the machine was; on a CPU."""
+    """One of the two implementations. processor_s: CPU seconds of the process, which other work does not change."""
 
     decode: Callable[[list[int]], list[int]]
     counter: ForwardCounter
@@ -51,7 +51,7 @@ class Side:
 
 
 class Watched(DelegatingModel):
-    """The same model, adding up the seconds spent inside its forwards."""
+    """The same model; it adds up the seconds of its forwards."""
 
     def __init__(self, model: DiffusionModel) -> None:
         super().__init__(model)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Measure what was asked for, and print it."""
+    """Measure and print the table."""
     torch.set_num_threads(options.threads)
     preset = OmegaConf.load(CONF / "model" / f"{options.model}.yaml")
     special = SpecialTokens(preset.model.mask_id, tuple(preset.model.end_ids))
@@ -112,7 +112,7 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def tiny_prompts(folder: Path, limit: int) -> list[list[int]]:
-    """Word problems as chats of the checkpoint's tokenizer."""
+    """Return the prompt ids of word problems, as chats."""
     tokenizer, task = load_tokenizer(folder), TinyMath()
     return [render(tokenizer, task, document, [], chat=True) for document in task.documents(limit)]
 
@@ -137,13 +137,13 @@ def report(options: argparse.Namespace, sides: dict[str, Side], outside: float, 
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's options."""
+    """Return the command line's options; argparse exits with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="llada_tiny", help="a LLaDA's preset")
     parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="float32", choices=sorted(DTYPES))
-    parser.add_argument("--prompts", type=int, default=10, help="how many word problems")
+    parser.add_argument("--prompts", type=int, default=10, help="number of word problems")
     parser.add_argument("--gen-length", type=int, default=64)
     parser.add_argument("--block-length", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)

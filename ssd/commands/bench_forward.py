@@ -1,10 +1,10 @@
-"""What forwards cost as nodes are added, beside the least that they could; and how the cost grows with the response.
+"""Time forwards with more and more nodes, and with longer responses, beside their floor.
 
 ssd-bench bench forward [--model llada_tiny] [--nodes 1,2,4,8,16,32] [--budget 10] [--compile]
 ssd-bench bench forward --model llada --random --device cuda --dtype bfloat16 \\
     --prompt 1024 --gen-length 256 --block-length 32 --nodes 1,8,16 --json results/reference/FILE.json
 
-On CUDA every table has both engines, eager and graph; ways to attend beside a context, and decode loops, follow.
+On CUDA every table has the engines eager and graph. Tables of attention kernels and of decoding loops follow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Measure what was asked for, and print it."""
+    """Measure and print the tables that the options choose."""
     if options.threads:
         torch.set_num_threads(options.threads)
     preset = cast(DictConfig, OmegaConf.load(CONF / "model" / f"{options.model}.yaml"))
@@ -92,18 +92,18 @@ def bench(options: argparse.Namespace) -> None:
     console.print(table("decode loops, dual cache, one response", LOOP_COLUMNS, loops))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
     if any(compile_s.values()):
-        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
-        console.print(f"seconds of capture and compilation: {told}")
+        shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
+        console.print(f"seconds of capture and compilation: {shown}")
     if options.json:
         given = {name: value for name, value in vars(options).items() if name != "json"}
-        asked = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+        values = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
         figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops}
         environment = describe(model.device, checkpoint)
-        write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
+        write_json(options.json, {"environment": environment, "options": values, "compile_s": compile_s, **figures})
 
 
 def build(options: argparse.Namespace, preset: DictConfig) -> tuple[DiffusionModel, Path | None]:
-    """The model and its checkpoint's folder, or with random weights in its shape, for which a config.json is enough."""
+    """Return the model and its checkpoint's folder; with random weights no folder, and only its shape is read."""
     device, dtype = torch.device(options.device), DTYPES[options.dtype or preset.runtime.dtype]
     if options.random:
         folder = options.path or local_folder(preset.model.path)
@@ -113,7 +113,7 @@ def build(options: argparse.Namespace, preset: DictConfig) -> tuple[DiffusionMod
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's options."""
+    """Return the command line's options; argparse exits with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     presets = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
     parser.add_argument("--model", default="llada_tiny", choices=presets)
@@ -142,7 +142,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def counts(text: str) -> list[int]:
-    """Numbers from a list with commas."""
+    """Return the numbers of `1,2,4`. Raises ArgumentTypeError."""
     if not all(word.isdecimal() and int(word) for word in text.split(",")):
         raise argparse.ArgumentTypeError(f"{text}: expected whole numbers of at least 1, as 1,2,4")
     return [int(word) for word in text.split(",")]

@@ -2,7 +2,7 @@
 
 ssd-bench trace RUN [--samples 0,3,7 | --first 20] [--out FILE.html] [--results results]
 
-RUN is a run's folder, or its id under --results; it must have been measured with runtime.traces=true.
+RUN is the id of a run under --results, or a run's folder; it must have been measured with runtime.traces=true.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNUSABLE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page; returns the exit status: 2 if the run cannot be shown."""
+    """Write the page; return the exit status, 2 if the run cannot be shown."""
     options = parse(arguments)
     try:
         run = read_run(stored_run(options.run, options.results))
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or its id under --results")
+    parser.add_argument("run", metavar="RUN", help="a run's id under --results, or its folder")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--samples", type=indices, help="indices of the samples to show: 0,3,7")
     which.add_argument("--first", type=int, default=FIRST, help=f"number of samples to show (default {FIRST})")
