@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import torch
 
 from ssd.campaign.workers.messages import Answer, Assignment, Audited, Busy, Decoded, Failed
+from ssd.config.plan import SOURCE, Plan
 from ssd.config.runtime import DTYPES
+from ssd.config.source import source_files, source_of
 from ssd.measure.timing import Known, Question
 from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
@@ -109,6 +111,7 @@ class Worker:
         self._close_phase()
         self._loaded = None
         plan, path = assignment.plan, _model_path(assignment)
+        refuse_other_source(plan)
         with closing(plan.task) as task:
             protection = task.protection()
         found = environment.describe(plan.runtime.torch_device(), path, plan.runtime.engine)
@@ -131,6 +134,17 @@ def refuse_other_circumstances(expected: dict[str, Any], found: dict[str, Any]) 
         raise ValueError(
             f"a worker on {socket.gethostname()} is not like the machine that the run was started on "
             f"({'; '.join(changed)}); use workers on equal devices with this very checkout, or runtime.address=null"
+        )
+
+
+def refuse_other_source(plan: Plan) -> None:
+    """Raise ValueError if the decoder's source on this machine differs from the run's."""
+    kind = type(plan.decoder)
+    if source_of(kind) != plan.config["decoder"][SOURCE]:
+        files = ", ".join(map(str, source_files(kind).values()))
+        raise ValueError(
+            f"a worker on {socket.gethostname()} has another source of the decoder ({files}); copy the files of the "
+            "machine that the run was started on, or pass runtime.address=null"
         )
 
 
