@@ -49,6 +49,7 @@ class DecodePhase:
         try:
             if plan.runtime.timing:
                 if plan.runtime.engine != "eager":
+                    tell(f"capturing forwards (runtime.engine={plan.runtime.engine})")
                     most_nodes = most_nodes_of(plan.reference, plan.decoder)
                     capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
                 stopwatch.warm_up(start.longest)
