@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ssd.api.decode import DEFAULT_DECODER, Response, fitting, response_of
+from ssd.api.decode import DEFAULT_DECODER, Response, fitting, require_model, response_of
 from ssd.api.load import LoadedModel
 from ssd.api.presets import default_runtime
 from ssd.api.prompts import Prompt, shown
@@ -135,7 +135,8 @@ def compare(
     """
     with extra("report"):
         import pandas as pd
-    if isinstance(prompts, str) or not prompts:
+    require_model(model)
+    if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
         raise ValueError('prompts: expected a list of at least one prompt, as ["What is 3 + 4?"]')
     ids = [model.prompt_ids(prompt, chat) for prompt in prompts]
     longest = max(ids, key=len)
