@@ -271,18 +271,10 @@ DIFFERENT: list[tuple[str, str]] = [
 
 # Answers of every kind that MATH has. MATH-500 is not part of the project.
 ANSWERS = [
-    *("18", "-3", "1.75", ".0000431", r"10,\!080", r"\$18.50", r"45^\circ", r"7 \mbox{ cm}^2", r"\frac{5}{6}"),
-    *(r"-\sqrt{2}", r"3\pi", "2 - 7i", r"1 \pm \sqrt{7}", "q - p", r"\frac56", "3x^2 + 1", "(x+1)(x-4)", r"\tan x"),
-    *(
-        "y = 4x - 1",
-        "(2, -9)",
-        r"\left( 2, \frac{\pi}{3} \right]",
-        "4, 5, 9",
-        r"(-\infty, 1) \cup (2, 9]",
-        "312_{4}",
-        r"x \in [-1,8]",
-    ),
-    *(r"\{1, \sqrt{2}\}", r"\begin{pmatrix} 1/2 \\ -3 \end{pmatrix}", "312_4", "312_{4}", r"\text{Evan}", r"\text{(D)}"),
+    *("18", "-3", "1.75", ".0000431", r"10,\!080", r"\$18.50", r"45^\circ", r"7 \mbox{ cm}^2", r"\frac56"),
+    *(r"-\sqrt{2}", r"3\pi", "2 - 7i", r"1 \pm \sqrt{7}", "q - p", "3x^2 + 1", "(x+1)(x-4)", r"\tan x", "y = 4x - 1"),
+    *("(2, -9)", r"\left( 2, \frac{\pi}{3} \right]", "4, 5, 9", r"(-\infty, 1) \cup (2, 9]", r"x \in [-1,8]", "312_4"),
+    *(r"\{1, \sqrt{2}\}", r"\begin{pmatrix} 1/2 \\ -3 \end{pmatrix}", "312_{4}", r"\text{Evan}", r"\text{(D)}"),
 ]
 
 
