@@ -10,8 +10,8 @@ from ssd.tasks.extraction.sentences import FORMULA, content_of
 
 # Bold, italic, colour and size. A command before braces goes, and the braces stay.
 _STYLE = re.compile(
-    r"\\(?:(?:text)?color(?:box)?\s*(?:\[[^\]{}]*\])?\s*\{[^{}]*\}"
-    r"|(?:boldsymbol|bm|pmb|boldmath|math(?:bf|it|sf|tt|normal|strut)|underline|uline|ensuremath|boxed|fbox"
+    r"\\(?:(?:begin|end)\{(?:align(?:ed)?|gathered|equation)\*?\}|(?:text)?color(?:box)?\s*(?:\[[^\]{}]*\])?\s*\{[^{}]*\}"
+    r"|(?:bold(?:symbol)?|bm|pmb|boldmath|math(?:bf|it|sf|tt|normal|strut)|underline|uline|ensuremath|boxed|fbox"
     r"|(?:display|text|script|scriptscript)style|large|Large|LARGE|huge|Huge|small|normalsize"
     r"|bf|bfseries|it|rm|sf|tt)(?![A-Za-z]))\s*"
 )
@@ -19,13 +19,15 @@ _TEXT_STYLE = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|sc|normal)|emph|[mh]box)\s
 _WORDS = re.compile(r"\\(?:text|mathrm)\s*(?=\{)")
 _BRACE = re.compile(r"\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
 _MATHEMATICS = re.compile(r"[0-9\\$+*/^=<>|]|(?<![A-Za-z])[A-Za-z]\s*-\s*[A-Za-z](?![A-Za-z])")
-_OUTER_SPACE = re.compile(r"(?:\s|~|\\[,:;! ]|\\q?quad(?![A-Za-z]))+")
+_OUTER = r"(?:\s|~|\\[,:;! ]|\\q?quad(?![A-Za-z])|\*\*|[\"`\u201c\u201d])+"
+_BEFORE = re.compile(rf"{_OUTER}|\$\s+")
+_AFTER = re.compile(rf"(?:(?<!\\right)\.)?{_OUTER}\Z|(?<!\\right)\.\Z")
 
 _SAID = r"(?:[A-Za-z]+,?[\s~]+){0,6}?answer(?:[\s~]*(?:is|[:=])\s*)*"
 _SAID_IN_TEXT = re.compile(rf"\\(?:text|mathrm)\{{\s*{_SAID}", re.IGNORECASE)
 _SAID_PLAINLY = re.compile(rf"{_SAID}(?:\\?\s)*(?=.)", re.IGNORECASE)
 _LABEL = re.compile(
-    r"\\text\{(?:[^{}]*(?:\b(?:is|are|equals)|[:=])|\s*)\s*\}(?:\\?\s|~|[:=])*|\\text\{[^{}]*\}(?:\\?\s)*[:=]\s*"
+    r"(?i)\\text\{(?:[^{}]*(?:\b(?:is|are|equals|therefore,?|thus,?|hence,?|so,?)|[:=])|\s*)\s*\}(?:\\?\s|~|[:=])*|\\text\{[^{}]*\}(?:\\?\s)*[:=]\s*"
 )
 
 
@@ -66,7 +68,7 @@ def _bare(answer: str) -> str:
     before = None
     while answer != before:
         before = answer
-        answer = _stripped(answer)
+        answer = _AFTER.sub("", _BEFORE.sub("", answer, count=1) if _BEFORE.match(answer) else answer)
         formula = FORMULA.fullmatch(answer)
         if formula is not None:
             answer = content_of(formula)
@@ -76,12 +78,6 @@ def _bare(answer: str) -> str:
         if content is not None and _MATHEMATICS.search(content):
             answer = content
     return answer
-
-
-def _stripped(answer: str) -> str:
-    start = _OUTER_SPACE.match(answer)
-    answer = answer[start.end() :] if start else answer
-    return answer.rstrip().removesuffix(r"\,").rstrip().removesuffix(".").rstrip(" \t\n~")
 
 
 def _closing(text: str, place: int) -> int | None:

@@ -6,8 +6,9 @@ import re
 
 _STATED = re.compile(
     # A sentence: `the answer is`, `the answer to the problem must be`, `final result is`.
-    r"\b(?:answer|final[ \t]+(?:result|value))(?:[ \t]+(?:to|of|for)\b[^.:;\n$\\]{0,80}?)?\**"
-    r"(?:[ \t]*[:=]|[ \t]+(?:is\b|equals\b|(?:must|should|would|will)[ \t]+be\b|comes[ \t]+(?:out[ \t]+)?to\b))[:*]*"
+    r"\b(?:answer|final[ \t]+(?:result|value))"
+    r"(?:,?[ \t]+(?:to|of|for|in|we|you|then|therefore|thus)\b[^.:;\n$\\]{0,80}?)?\**"
+    r"(?:[ \t]*[:=]|[ \t]+(?:is\b|equals\b|(?:must|should|would|will)[ \t]+be\b|comes[ \t]+(?:out[ \t]+)?to\b))[:*}]*"
     # A heading, a tag, and the last line of GSM8K's solutions.
     r"|^[#*_ \t]*(?:the[ \t]+)?(?:final[ \t]+)?answer[*_# \t]*$"
     r"|<answer>"
@@ -15,9 +16,9 @@ _STATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LEAD = re.compile(
-    r"[\s*_`]*(?:(?:therefore|thus|then|hence|so|simply|just|clearly|indeed|exactly|equal to|given by|found to be)"
-    r",?[\s*_`:]+|(?:an?|the)\s+(?:(?:number|value|integer|fraction|interval|point|pair|ordered pair|expression|matrix"
-    r"|vector|set|polynomial|equation)\s+(?=\S)|(?=[A-Za-z]{2})))*"
+    r"[\s*_`}]*(?:(?:therefore|thus|then|hence|so|now|option|choice|simply|just|clearly|indeed|exactly|equal to"
+    r"|given by|found to be),?[\s*_`:]+|(?:an?|the)\s+(?:(?:number|value|integer|fraction|interval|point|pair"
+    r"|ordered pair|expression|matrix|vector|set|polynomial|equation)\s+(?=\S)|(?=[A-Za-z]{2})))*"
 )
 FORMULA = re.compile(
     r"\$\$((?:(?!\$\$).)+)\$\$|\\\[((?:(?!\\\[).)+?)\\\]|\\\(((?:(?!\\\().)+?)\\\)"
@@ -33,7 +34,7 @@ _REASON = r"(?:because|since|as|so|which|when|where|who|for|if|but|by|with|after
 _PIECE = re.compile(
     r"(?P<open>\\left\b|\\begin\{[^{}]*\}|\\?\{|[(\[])|(?P<close>\\right\b|\\end\{[^{}]*\}|\\?\}|[)\]])"
     r"|\\(?:[A-Za-z]+|.)"
-    r"|(?P<end>[.!?](?=[\s*_`\"'<)]|\Z)|\n|;|</|\*\*|`|\u2014|\s(?:-{1,3}|\u2013)\s(?=[A-Za-z]{2}))"
+    r"|(?P<end>[.!?](?=[\s*_`\"'<)]|\Z)|\n|;|(?<!\s):(?=\s)|</|\*\*|`|\u2014|\s(?:-{1,3}|\u2013)\s(?=[A-Za-z]{2}))"
     rf"|(?P<reason>,?\s+{_REASON})"
     rf"|(?P<word>,?\s+(?:(?:and|or)\s+)?(?!{_FUNCTION}|{_SCALE}|and\b|or\b)(?:[A-Za-z]{{2}}|i\.e\.|\$)|\s\((?=[^()\[\]\\\n]*[A-Za-z]{{2}}))"
     r"|(?P<comma>,\s)",

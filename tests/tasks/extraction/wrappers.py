@@ -33,6 +33,8 @@ BOXED = {
     "a label in a text": r"\boxed{\text{Answer: }@}",
     "a label in bold": r"\boxed{\textbf{Answer:}\ @}",
     "words without a text": r"\boxed{The answer is $@$}",
+    "words in a text, and bold": r"\boxed{\text{The answer is } \mathbf{@}.}",
+    "a word in a text": r"\boxed{\text{Therefore, } @}",
     "a label with an equals sign": r"\boxed{\text{Answer} = @}",
 }
 
@@ -47,6 +49,9 @@ STATED = {
     "sentence in bold": "The correct answer is **@**.",
     "sentence in code": "The answer is `@`.",
     "sentence of 2 steps": "So the answer to the problem is @.",
+    "sentence with then": "The answer, then, is @.",
+    "sentence with a semicolon": "The answer is @; it took 2 steps.",
+    "sentence in quotes": 'The answer is "@".',
     "must be": "The answer must be @.",
     "formula": "The answer is $@$.",
     "formula with a reason": "The answer is $@$, since $1 + 1 = 2$.",
@@ -59,6 +64,7 @@ STATED = {
     "bold formula": r"The answer is $\mathbf{@}$.",
     "label": "Answer: @",
     "label in bold": "**Answer:** @",
+    "label in a bold text": r"\textbf{Answer:} @",
     "label in bold, with a formula": "**Final Answer**: $@$",
     "label as a heading": "### Final Answer\n\n$@$\n\nThis took 2 steps.",
     "label as a bold heading": "**Final Answer**\n\n$@$",
