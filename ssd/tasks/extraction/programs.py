@@ -104,7 +104,7 @@ class _Selection:
             return bool(defines) or not self._is_usage(statement)
         return statement not in self.outdated and self._can_change(statement, needed)
 
-    def _near(self, statement: Statement) -> set[str]:
+    def _near(self, statement: Statement) -> frozenset[str]:
         return statement.binds | statement.reads | self.reached[statement]
 
     def _can_change(self, statement: Statement, needed: set[str]) -> bool:
