@@ -201,7 +201,7 @@ def test_words_that_would_be_taken_for_something_else(word, message):
 
 def test_a_run_records_the_version_of_its_task_and_the_device_that_auto_stands_for():
     config = make_plan(composed("runtime.device=auto")).config
-    assert config["task"]["version"] == 2
+    assert config["task"]["version"] == 3
     assert config["runtime"]["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
