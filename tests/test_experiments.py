@@ -9,11 +9,11 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
-EXPERIMENTS = sorted(file for file in (CONF / "experiment").glob("*.yaml") if "hydra" not in OmegaConf.load(file))
+EXPERIMENTS = [file for file in project_files("conf/experiment/*.yaml") if "hydra" not in OmegaConf.load(file)]
 """The others are campaigns of many runs: see tests/campaign/test_campaigns.py."""
 PUBLISHED: dict[str, dict[str, Any]] = {
     "ssd_paper": {"decoder.name": "ssd", "decoder.builder": "chain", "generation.block_length": 8},
