@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from hydra import compose, initialize_config_dir
 
 from baselines.stepwise import Stepwise
 from ssd.cli import main
+from ssd.commands import run as run_command
 from ssd.config.plan import build_decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.measure.cost.model import CostModel
+from tests import data
 from tests.conformance.candidates import NAMES, SPECIAL, Candidate, model_of
 from tests.conformance.checks import check_lossless, check_response
 from tests.data import REPOSITORY, project_files
@@ -74,6 +77,17 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
+def conf(tmp_path_factory) -> Path:
+    """The project's own conf/. Beside it, a user's own `mine` may lie in the checkout."""
+    folder = tmp_path_factory.mktemp("project")
+    for file in project_files("conf/**/*.yaml"):
+        copied = folder / file.relative_to(REPOSITORY)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_text(file.read_text())
+    return folder / "conf"
+
+
+@pytest.fixture(scope="module")
 def mine(tmp_path_factory) -> Path:
     """The folder of the recipes, with all its files."""
     folder = tmp_path_factory.mktemp("recipes") / "mine"
@@ -86,14 +100,14 @@ def mine(tmp_path_factory) -> Path:
 
 
 @cache
-def composed_groups(words: tuple[str, ...], searchpath: str) -> set[str]:
+def composed_groups(words: tuple[str, ...], conf: Path, searchpath: Path) -> set[str]:
     """The top-level keys of what the words compose to, with the recipes' folder on the search path."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(conf), version_base="1.3"):
         return set(compose("config", overrides=[f"hydra.searchpath=[file://{searchpath}]", *words]))
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_composes(line, mine):
+def test_every_command_composes(line, conf, mine):
     words = [word for word in COMMANDS[line] if word != "-m"]
     if "--config-dir" in words:
         at = words.index("--config-dir")
@@ -102,7 +116,7 @@ def test_every_command_composes(line, mine):
     # One job of a grid stands for all of them: the first value of every list.
     is_grid = "-m" in COMMANDS[line]
     first = tuple(re.sub(r"^([\w./]+=)([^,\[]+),.*$", r"\1\2", word) if is_grid else word for word in words)
-    assert {"model", "decoder", "task", "generation", "runtime"} <= composed_groups(first, str(mine / "conf"))
+    assert {"model", "decoder", "task", "generation", "runtime"} <= composed_groups(first, conf, mine / "conf")
 
 
 @each_page
@@ -178,9 +192,10 @@ def add(tmp_path, monkeypatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def measure_mine(mine, checkpoints, tmp_path, monkeypatch) -> Callable[[], int]:
+def measure_mine(conf, mine, checkpoints, tmp_path, monkeypatch) -> Callable[[], int]:
     """Runs step 5 of docs/decoders.md in this process, with a random model; returns the exit status."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_command, "CONF", conf)
     monkeypatch.setattr(CostModel, "measure", partial(CostModel.measure, most_rounds=1))  # seconds less
     words = short_words(checkpoints["llada"], "llada", tmp_path / "results")
     return lambda: main(["run", "--config-dir", str(mine / "conf"), "decoder=mine", *words, "runtime.predict=true"])
@@ -237,6 +252,19 @@ def test_the_task_of_the_recipes_finds_the_answer_in_a_response(mine, monkeypatc
     first, second = task.documents(None)
     assert task.verdict("It is 4.", first).correct
     assert not task.verdict("It is 4.", second).correct
+
+
+def test_a_file_that_git_does_not_track_is_no_part_of_the_project(tmp_path, monkeypatch):
+    monkeypatch.delenv("GIT_DIR", raising=False)
+    monkeypatch.setattr(data, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(data, "_tracked", data._tracked.__wrapped__)
+    names = ["mine.yaml", "ssd.yaml"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [file.name for file in project_files("*.yaml")] == names, "without git every file counts"
+    for words in (["init", "--quiet"], ["add", "ssd.yaml"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    assert [file.name for file in project_files("*.yaml")] == ["ssd.yaml"]
 
 
 def test_the_table_lists_every_decoder():
