@@ -29,7 +29,12 @@ LOSSLESS = {
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "apd": ("decoder.variant=code", "decoder.kv_window=2 decoder.max_lookahead=3 decoder.mixture_weight=0.2"),
-    "fast_dllm": ("decoder.rule=factor", "decoder.threshold=0.3", "decoder.threshold=0.3 decoder.scope=global"),
+    "fast_dllm": (
+        "decoder.rule=factor",
+        "decoder.threshold=0.3",
+        "decoder.threshold=0.3 decoder.scope=global",
+        "decoder.threshold=0.3 decoder.scope=global decoder.candidates=3",
+    ),
     "freedave": (
         "decoder.draft_steps=1",
         "decoder.draft_steps=8 decoder.rule=exact_match",

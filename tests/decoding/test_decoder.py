@@ -25,7 +25,10 @@ DRAFTING = {
     ("decoder", "expected"),
     [
         (Stepwise(), "Stepwise()"),
-        (FastDLLM("factor", factor=2.0), "FastDLLM(rule='factor', threshold=0.9, factor=2.0, scope='block')"),
+        (
+            FastDLLM("factor", factor=2.0),
+            "FastDLLM(rule='factor', threshold=0.9, factor=2.0, scope='block', candidates=None)",
+        ),
         (
             SelfSpeculative(4, builder=None, width=3),
             "SelfSpeculative(depth=4, width=3, budget=None, builder='best_first', alternatives=False, graph=None, "
