@@ -19,8 +19,16 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "ssd_paper": {"decoder.name": "ssd", "decoder.builder": "chain", "generation.block_length": 8},
     "fast_dllm": {"decoder.name": "fast_dllm", "decoder.rule": "threshold", "decoder.threshold": 0.9},
     "fast_dllm_dream": {"decoder.rule": "threshold", "decoder.threshold": 0.9, "generation.ranking": "maskgit_plus"},
-    "freedave_llada": {"decoder.draft_steps": 4, "generation.gen_length": 1024, "generation.confidence_dtype": "logits"},
-    "freedave_dream": {"decoder.draft_steps": 8, "generation.gen_length": 1024, "generation.confidence_dtype": "logits"},
+    "freedave_llada": {
+        "decoder.draft_steps": 4,
+        "generation.gen_length": 1024,
+        "generation.confidence_dtype": "logits",
+    },
+    "freedave_dream": {
+        "decoder.draft_steps": 8,
+        "generation.gen_length": 1024,
+        "generation.confidence_dtype": "logits",
+    },
     "apd": {"decoder.mixture_weight": 0.7, "decoder.kv_window": 16, "decoder.max_lookahead": 100},
     "apd_long": {"decoder.mixture_weight": 0.6, "decoder.kv_window": 32, "decoder.max_lookahead": 200},
     "wino": {"decoder.threshold": 0.6, "decoder.threshold_back": 0.9, "generation.block_length": 128},
