@@ -212,6 +212,11 @@ class BlockDecoder(Decoder):
                 return int(ranking.next_step[last])
             current = BlockState(block, state, masked, scores.node(last), int(ranking.next_step[last]))
             draft = self.draft(session, current)
+            if draft.nodes > self.most_nodes:  # engines, numerics and predictions allow for `most_nodes` only
+                raise ValueError(
+                    f"{type(self).__name__} drafts {draft.nodes} states for one forward, but its most_nodes is "
+                    f"{self.most_nodes}; set the class's most_nodes to the largest number of states that it drafts"
+                )
             kind = "decode" if draft.nodes == 1 else "verify"
             rows = block.window.size
             scores = session.evaluate(draft, block, context)
