@@ -206,6 +206,7 @@ class Summary(Speed):
     status: str
     prompts: int
     responses: int
+    turns: int
     decoder: str
     model: str
     task: str
