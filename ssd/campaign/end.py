@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from ssd.campaign.planned_run import Grid
-from ssd.report.console.grid_table import Run, print_comparison
+from ssd.report.console.grid_table import Run, print_comparison, print_warnings
 from ssd.results.atomic_io import is_locked
+from ssd.results.last_grid import keep_grid
 
 
 def end(grid: Grid, told: Mapping[int, str]) -> bool:
-    """Print both; returns whether every run of the grid is done.
+    """Print both, and the command that draws the grid's report; returns whether every run of the grid is done.
 
     told: what runs of this process said of their failure, for those that have left no error.json.
     """
     folders = [run.folder for run in grid.runs]
     done = [(folder, run) for folder, run in zip(folders, grid.runs, strict=True) if (folder / "done.json").is_file()]
     if done:
-        print_comparison([Run(run.config, *map(_read, _files(folder))) for folder, run in done])
+        measured = [Run(run.config, *map(_read, _files(folder))) for folder, run in done]
+        print_comparison(measured)
+        print_warnings(measured)
+        keep_grid(folders)  # runs of other machines have chosen their folders now
+        print(f"figures and tables: ssd-bench report {shlex.quote(str(done[0][0].parent))} --last-grid")
     failures = list(grid.refused)
     for number, (folder, name) in enumerate(zip(folders, grid.names(), strict=True)):
         if not (folder / "done.json").is_file():
