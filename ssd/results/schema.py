@@ -91,6 +91,7 @@ class SideRecord(TypedDict):
     drafted_by_depth: list[int]
     accepted_by_depth: list[int]
     order_correlation: OrderCorrelation
+    blocks_filled_by_refresh: int
 
 
 class Sample(TypedDict):

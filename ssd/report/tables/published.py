@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ssd.report.count_as_published import COUNTED
 from ssd.report.published import RATIOS, beside_measured
 from ssd.report.results import Results
-from ssd.report.tables.table import Column, Row, Table, make_table
+from ssd.report.tables.table import AS_PUBLISHED, MARKS, Column, Row, Table, make_table
 from ssd.report.tables.words import NOTHING, number, words
 
 ALONE = "Published, without a comparable run"
@@ -70,5 +71,6 @@ def table(results: Results) -> Table | None:
         "all of them, and tells how each was seen.",
         COLUMNS if parts else [column for column in COLUMNS if not column.head.startswith("measured")],
         [*parts, (ALONE, alone)],
+        notes=[f"NFE of fast_dllm: {MARKS[AS_PUBLISHED]}."] if COUNTED in results.runs else [],
         words=8 if parts else 7,
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ssd.report.tables.table import BROKEN, LOSSY, Row
+from ssd.report.count_as_published import COUNTED
+from ssd.report.tables.table import AS_PUBLISHED, BROKEN, LOSSY, Row
 
 NOTHING = "–"
 BEST = "Bold: best of the lossless decoders of its group, where intervals or exact counts tell it from the others."
@@ -69,10 +70,11 @@ ALGORITHMIC = ("identity.algorithmic", "identity.other_order.algorithmic")
 
 
 def decoder_marks(row: Row) -> tuple[str, ...]:
-    """Return the marks for lossy or broken, and for the commit where there are several."""
+    """Return the marks for lossy or broken, for forwards counted as published, and for one of several commits."""
     broken = lossless(row) and any((row.get(cases) or 0) > 0 for cases in ALGORITHMIC)
     kind = BROKEN if broken else "" if lossless(row) else LOSSY
-    return tuple(mark for mark in (kind, row.get("mark")) if mark)
+    counted = AS_PUBLISHED if row.get(COUNTED) else ""
+    return tuple(mark for mark in (kind, counted, row.get("mark")) if mark)
 
 
 def lossless(row: Row) -> bool:
