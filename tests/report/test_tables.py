@@ -24,7 +24,7 @@ def test_lossy_and_broken_decoders_are_marked(tmp_path: Path) -> None:
     assert table is not None
     marks = {cell.text: cell.marks for cell in column(table, "decoder")}
     assert marks == {"ssd": (), "freedave": ("‡",), "fast_dllm": ("†",)}
-    assert [note[0] for note in table.notes] == ["†", "‡"]
+    assert [note[0] for note in table.notes] == ["†", "‡", "T", "I"]
 
 
 def test_trees_hops_forwards_and_identity(tmp_path: Path) -> None:

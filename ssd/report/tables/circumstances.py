@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.groups import CIRCUMSTANCES
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import NOTHING, words
+from ssd.report.titles import CIRCUMSTANCES
 
 HEADS = {
     "config.model.path": "model", "config.model.revision": "revision", "environment.checkpoint": "checkpoint",

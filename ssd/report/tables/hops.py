@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.groups import groups, marks_of
+from ssd.report.groups import groups, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.runs import flatten
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -41,6 +41,7 @@ def table(results: Results) -> Table | None:
         ),
         parts,
         marks_of(found),
+        notes_of(found),
         words=2,
     )
 

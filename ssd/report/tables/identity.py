@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import groups, marks_of
+from ssd.report.groups import groups, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER
 from ssd.report.tables.table import Column, Table, make_table
@@ -40,4 +40,5 @@ def table(results: Results) -> Table | None:
         ),
         [(group.title, group.rows) for group in found],
         marks_of(found),
+        notes_of(found),
     )

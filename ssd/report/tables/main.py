@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import REFERENCE, groups, marks_of
+from ssd.report.groups import groups, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import (
@@ -18,6 +18,7 @@ from ssd.report.tables.words import (
     speedup,
     words,
 )  # fmt: skip
+from ssd.report.titles import REFERENCE
 
 GUARDS = ("claims_lossless", *ALGORITHMIC, "compared_with", "environment.commit")
 """What the printed table says by marks and titles; the CSV, in columns of its own."""
@@ -61,4 +62,5 @@ def table(results: Results) -> Table | None:
         COLUMNS,
         [(group.title, group.rows) for group in found],
         marks_of(found),
+        notes_of(found),
     )

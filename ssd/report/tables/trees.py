@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ssd.report.groups import Group, groups, marks_of
+from ssd.report.groups import Group, groups, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import ACCEPTANCE, NFE, SPEEDUP
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -30,6 +30,7 @@ def table(results: Results) -> Table | None:
         (marked, *options, SPEEDUP, NFE, Column("token rows", rows, figure(rows[0], 0)), ACCEPTANCE),
         [part for group in found for part in _grids(group)],
         marks_of(found),
+        notes_of(found),
         words=1,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ssd.report.count_as_published import COUNTED
+from ssd.report.groups import are_enough
 from ssd.report.tables.table import AS_PUBLISHED, BROKEN, LOSSY, Row
 
 NOTHING = "–"
@@ -93,8 +94,11 @@ def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Seri
 
 
 def best_speedup(rows: pd.DataFrame) -> pd.Series:
-    """Return the fastest lossless decoder, if its interval is above 1 and above those of all others."""
-    eligible = _eligible(rows)
+    """Return the fastest lossless decoder, if its interval is above 1 and above those of all others.
+
+    Runs of few prompts are never bold: their intervals mean little.
+    """
+    eligible = _eligible(rows) & are_enough(rows)
     ratio, low, high = (pd.to_numeric(rows[f"speedup.{name}"]).where(eligible) for name in ("ratio", "low", "high"))
     if ratio.notna().sum() < 2:
         return pd.Series(False, index=rows.index)
