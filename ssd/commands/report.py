@@ -1,6 +1,6 @@
 """Figures, tables and a page from stored results. Nothing is measured.
 
-ssd-bench report [PLACE ...] [--last-grid] [--where NAME=VALUE ...] [--out report] [--only NAME ...]
+ssd-bench report [PLACE ...] [--last-grid] [--where NAME=VALUE ...] [--out report] [--bare] [--only NAME ...]
 
 PLACE is a results folder, a run's folder, a run id under --results, or a folder that --frames wrote.
 --where decoder=ssd runtime.limit=50 keeps the runs with these options; depth=4,8 keeps two values.
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = results.to_parquet(options.frames) if options.frames else []
         if options.count_as_published:
             results = count_as_published(results)
-        files += write_report(results, options.out, options.only)
+        files += write_report(results, options.out, options.only, options.bare)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -65,6 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
     parser.add_argument("--last-grid", action="store_true", help="only the runs of the last grid (run.py -m)")
     parser.add_argument("--where", nargs="+", default=(), metavar="NAME=VALUE", help="only runs with these options")
+    parser.add_argument("--bare", action="store_true", help="figures without the text below them; captions.tex has it")
     parser.add_argument(
         "--count-as-published", action="store_true", help="count the forwards that Fast-dLLM's published code adds"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ssd.report.events import FORWARD, read_traces
 from ssd.report.frames import frame_of, frame_of_rows, read_parquet, write_parquet
+from ssd.report.groups import Group, groups
 from ssd.report.lines import flat, line_schema, read_lines
 from ssd.report.runs import AS_WRITTEN, COLUMNS, read_row
 from ssd.results.reader import run_folders
@@ -28,7 +29,8 @@ class Results:
     summary.json by dotted name (`speedup.ratio`); `config.<group>.<key>` and `environment.<key>`. A missing metric is
     NaN, and so are speedups and tokens/s under locked numerics.
     samples: a row per line of samples.jsonl, of unfinished runs as well; lists are Python lists.
-    left_out: (folder, reason) of everything that could not be read; parts: the results that these are chosen from.
+    left_out: (folder, reason) of everything that could not be read; parts: the results that these are chosen from;
+    groups_of_page: the groups of a page, with the titles of the whole report.
     """
 
     root: Path
@@ -36,6 +38,7 @@ class Results:
     samples: pd.DataFrame
     left_out: list[tuple[str, str]] = field(default_factory=list)
     parts: tuple[Results, ...] = ()
+    groups_of_page: tuple[Group, ...] | None = None
 
     @classmethod
     def together(cls, parts: Sequence[Results]) -> Results:
@@ -53,6 +56,16 @@ class Results:
         runs, samples = (frame[frame["run_id"].isin(run_ids)] for frame in (self.runs, self.samples))
         left_out = [(folder, reason) for folder, reason in self.left_out if folder in run_ids]
         return Results(self.root, runs.reset_index(drop=True), samples.reset_index(drop=True), left_out, (self,))
+
+    def page(self, run_ids: Collection[str]) -> Results:
+        """Return the results of these finished runs alone, whose groups keep their titles and labels."""
+        groups_of_page = [group.having(lambda run: run.run_id in run_ids) for group in self.groups]
+        return replace(self.only(run_ids), groups_of_page=tuple(group for group in groups_of_page if group.runs))
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The finished runs in groups that may be compared."""
+        return groups(self.runs) if self.groups_of_page is None else list(self.groups_of_page)
 
     @property
     def done(self) -> pd.DataFrame:

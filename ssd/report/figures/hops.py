@@ -12,7 +12,7 @@ from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
 from ssd.report.figures.style import BLUE, ORANGE, SKY, Columns
-from ssd.report.groups import Group, Run, groups
+from ssd.report.groups import Group, Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -28,7 +28,7 @@ BAR = 0.25
 
 def draw(results: Results, columns: Columns) -> Figure | None:
     """None without a finished run. Only runs with runtime.reference=chain have hops from no cache."""
-    found = groups(results.runs)
+    found = results.groups
     if not found:
         return None
     chains = any(len(_shares(run)) > 1 for group in found for run in group.runs)

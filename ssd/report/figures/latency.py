@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ssd.report.figures.layout import legend, panels, small_print
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import GREY, Columns, look
-from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -30,8 +29,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     timed = results.samples.dropna(subset=[REFERENCE, DECODER])
     by_run = dict(tuple(timed.groupby("run_id")))
     lots = [
-        (group, fastest(group.having(lambda run: run.is_timed and run.run_id in by_run)))
-        for group in groups(results.runs)
+        (group, fastest(group.having(lambda run: run.is_timed and run.run_id in by_run))) for group in results.groups
     ]
     lots = [(group, runs) for group, runs in lots if runs]
     if not lots:

@@ -84,9 +84,13 @@ def wrap(text: str, width_inches: float, size: float = SMALL) -> str:
 
 
 def small_print(figure: Figure, *sentences: str) -> None:
-    """What a reader must know beside the figure: numbers of prompts, circumstances, what is left out."""
-    text = " ".join(dict.fromkeys(sentence for sentence in sentences if sentence))
-    lines = wrap(text, figure.get_figwidth() - 0.2)
+    """Keep what a reader must know beside the figure: numbers of prompts, circumstances, what is left out."""
+    figure.set_label(" ".join(dict.fromkeys(sentence for sentence in sentences if sentence)))
+
+
+def print_below(figure: Figure) -> None:
+    """Print the text of `small_print` below the figure, which becomes higher."""
+    lines = wrap(str(figure.get_label()), figure.get_figwidth() - 0.2)
     figure.set_figheight(figure.get_figheight() + LINE_INCHES * (2 + lines.count("\n")))
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=SMALL, color="#404040", linespacing=1.15)
 

@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from ssd.report.figures.layout import canvas, head, head_inches, room, small_print, wrap
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import NORMAL, Columns
-from ssd.report.groups import Run, groups
+from ssd.report.groups import Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-MOST_PANELS = 24
 HEAD_INCHES = 0.3
 
 
@@ -37,11 +36,10 @@ def multiples(
     fill: draws a run into axes below each other, whose heights are as `ratios`; returns what to add to the panel's
     title. told: the small print; up: what y axes are.
     """
-    found = [(group, run) for group in groups(results.runs) for run in fastest(group.having(has))]
+    found = [(group, run) for group in results.groups for run in fastest(group.having(has))]
     if not found:
         return None
-    shown = found[:MOST_PANELS]
-    lots = [[run for other, run in shown if other is group] for group in dict.fromkeys(group for group, _ in shown)]
+    lots = [[run for other, run in found if other is group] for group in dict.fromkeys(group for group, _ in found)]
     across = min(2 if columns == 1 else 4, max(len(runs) for runs in lots))
     heights = [ceil(len(runs) / across) * height_inches + HEAD_INCHES for runs in lots]
     for place, runs in enumerate(lots):
@@ -49,18 +47,15 @@ def multiples(
         heights[place] += sum(head_inches(names[start : start + across]) for start in range(0, len(names), across))
     figure = canvas(columns, sum(heights))
     parts = figure.subfigures(len(lots), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, runs, group in zip(parts, lots, dict.fromkeys(group for group, _ in shown), strict=True):
+    for part, runs, group in zip(parts, lots, dict.fromkeys(group for group, _ in found), strict=True):
         part.suptitle(wrap(group.panel_title, room(columns, 1, 0.2), NORMAL), x=0.01, ha="left", fontsize=NORMAL)
         for place, (axes, run) in enumerate(zip(_stacks(part, len(runs), across, ratios), runs, strict=True)):
             added = fill(axes, run)
             for panel, label in zip(axes, up if place % across == 0 else (), strict=False):
                 panel.set_ylabel(label)
             head(axes[0], wrap(run.name + added, room(columns, across)))
-    left_out = f"{len(found) - len(shown)} further runs are not shown." if len(found) > len(shown) else ""
-    some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, run in shown) else ""
-    small_print(
-        figure, told, "n: prompts.", some, left_out, *small_print_of(dict.fromkeys(group for group, _ in shown))
-    )
+    some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, run in found) else ""
+    small_print(figure, told, "n: prompts.", some, *small_print_of(dict.fromkeys(group for group, _ in found)))
     return figure
 
 

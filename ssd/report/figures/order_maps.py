@@ -15,12 +15,11 @@ from ssd.metrics.decode_order import commitments
 from ssd.report.figures.layout import colour_bar, panels, small_print
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import PALE, WIDTH_INCHES, Columns
-from ssd.report.groups import Group, Run, groups
+from ssd.report.groups import Group, Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-MOST_PANELS = 12
 COLOURS = "Blues"
 MOST_CELLS = 128
 """Longer responses are shown in this many strips of positions."""
@@ -95,15 +94,14 @@ def _draw(
     if forwards.empty:
         return None
     traced = {(str(run_id), str(side)): rows for (run_id, side), rows in forwards.groupby(["run_id", "side"])}
-    found = [(group, order) for group in groups(results.runs) for order in _orders(group, traced)]
+    found = [(group, order) for group in results.groups for order in _orders(group, traced)]
     if not found:
         return None
-    shown = found[:MOST_PANELS]
-    per_row = min(2 if columns == 1 else 3, len(shown))
+    per_row = min(2 if columns == 1 else 3, len(found))
     figure, axes = panels(
-        columns, [order.title for _, order in shown], per_row, min(WIDTH_INCHES[columns] / per_row, 2.8)
+        columns, [order.title for _, order in found], per_row, min(WIDTH_INCHES[columns] / per_row, 2.8)
     )
-    for place, (panel, (_, order)) in enumerate(zip(axes, shown, strict=True)):
+    for place, (panel, (_, order)) in enumerate(zip(axes, found, strict=True)):
         length = max(len(steps) for steps in order.responses)
         cells = matrix(order.responses)
         extent = (0, length, 0, length if cells.shape[0] == cells.shape[1] else cells.shape[0])
@@ -116,8 +114,7 @@ def _draw(
         panel.spines[:].set_color(PALE)
     bar = colour_bar(figure, norm, COLOURS, axes, meaning)
     bar.ax.xaxis.set_major_formatter("{x:g}")
-    left_out = f"{len(found) - len(shown)} further maps are not shown." if len(found) > len(shown) else ""
-    small_print(figure, told, "n: prompts.", left_out, *small_print_of(dict.fromkeys(group for group, _ in shown)))
+    small_print(figure, told, "n: prompts.", *small_print_of(dict.fromkeys(group for group, _ in found)))
     return figure
 
 

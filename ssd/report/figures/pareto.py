@@ -14,7 +14,7 @@ from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLACK, GREY, Columns, look
-from ssd.report.groups import Run, groups
+from ssd.report.groups import Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -24,7 +24,7 @@ FRONT: dict[str, Any] = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
     """None without a timed run."""
-    found = [group for group in groups(results.runs) if any(run.is_timed for run in group.runs)]
+    found = [group for group in results.groups if any(run.is_timed for run in group.runs)]
     if not found:
         return None
     per_row = 1 if columns == 1 else 2 if len(found) in (2, 4) else 3

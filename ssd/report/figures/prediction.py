@@ -14,7 +14,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from ssd.report.figures.layout import canvas, legend, small_print, swatch
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import GREY, PALE, Columns, look
-from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -25,7 +24,7 @@ TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)
 
 def draw(results: Results, columns: Columns) -> Figure | None:
     """None without a timed run whose speedup was predicted."""
-    found = groups(results.runs)
+    found = results.groups
     runs = [run for group in found for run in group.runs if run.is_timed and pd.notna(run.row["predicted_speedup"])]
     if not runs:
         return None

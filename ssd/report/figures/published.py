@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 
 from ssd.report.figures.layout import LINE_INCHES, canvas, legend, small_print, wrap
 from ssd.report.figures.style import BLUE, GREY, VERMILLION, Columns
-from ssd.report.groups import groups
 from ssd.report.published import beside_measured
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     pairs = beside[beside["run_id"].notna()]
     if pairs.empty:
         return None
-    labels = {run.run_id: run.label for group in groups(results.runs) for run in group.runs}
+    labels = {run.run_id: run.label for group in results.groups for run in group.runs}
     lots = [(metric, pairs[pairs["metric"] == metric]) for metric in METRICS]
     lots = [(metric, lot) for metric, lot in lots if len(lot)]
     width_inches = 1.4 if columns == 1 else 3.2

@@ -13,7 +13,7 @@ from ssd.report.figures.intervals import ratio_of_forwards
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
 from ssd.report.figures.style import BLUE, GREY, ORANGE, Columns
-from ssd.report.groups import Group, Run, groups
+from ssd.report.groups import Group, Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -27,7 +27,7 @@ MOST_TICKS = 5
 
 def draw(results: Results, columns: Columns) -> Figure | None:
     """None without a finished run. Runs that were not timed have only the bar of their forwards."""
-    found = groups(results.runs)
+    found = results.groups
     if not found:
         return None
     samples = dict(tuple(results.samples.groupby("run_id")))

@@ -14,7 +14,6 @@ from ssd.report.figures.grids import grids
 from ssd.report.figures.layout import canvas, colour_bar, head, head_inches, room, small_print, wrap
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
-from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -35,7 +34,7 @@ def draw_forwards(results: Results, columns: Columns) -> Figure | None:
 
 
 def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figure | None:
-    found = groups(results.runs)
+    found = results.groups
     drawn = [(group, grid) for group in found for grid in grids(group, value)]
     shown = [grid for _, grid in drawn]
     if not shown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import groups, marks_of, notes_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER, NFE
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -18,7 +18,7 @@ def times_as_many(row: Row) -> str:
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
+    found = results.groups
     made = [kind for kind in KINDS if any((group.rows[f"nfe.by_kind.{kind}"] > 0).any() for group in found)]
     kinds = [Column(kind, (f"nfe.by_kind.{kind}",), figure(f"nfe.by_kind.{kind}", 1)) for kind in made]
     rows = ("token_rows.decoder", "token_rows.reference")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.groups import groups, marks_of, notes_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.runs import flatten
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -18,7 +18,7 @@ def hop(row: Row) -> str:
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
+    found = results.groups
     parts = [(group.title, _hops(group.rows)) for group in found]
     return make_table(
         "hops",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import groups, marks_of, notes_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import (
@@ -51,7 +51,7 @@ COLUMNS = (
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
+    found = results.groups
     return make_table(
         "main",
         "Decoders",

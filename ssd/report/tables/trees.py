@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ssd.report.groups import Group, groups, marks_of, notes_of
+from ssd.report.groups import Group, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import ACCEPTANCE, NFE, SPEEDUP
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -18,7 +18,7 @@ KEYS = tuple(f"config.decoder.{name}" for name in TREE)
 
 def table(results: Results) -> Table | None:
     """None without two runs of a decoder that differ in their trees."""
-    found = groups(results.runs)
+    found = results.groups
     marked = Column("decoder", ("run_id", "label"), _name, marks=decoder_marks)
     options = [Column(name, (key,), words(key)) for name, key in zip(TREE, KEYS, strict=True)]
     rows = ("token_rows.decoder", "token_rows.reference")
