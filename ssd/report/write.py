@@ -34,10 +34,8 @@ def write_report(results: Results, out: Path, only: Collection[str] = (), bare: 
         drawn = figure.write(results, out / "figures", bare)
         files += drawn.files
         if drawn.files:
-            narrow, wide = (
-                [file for file in drawn.files if _is_page(file, figure.name, columns)] for columns in (1, 2)
-            )
-            shown.append(Shown(figure.name, figure.title, figure.caption, drawn.small_print, narrow, wide, bare))
+            pages = [[file for file in drawn.files if _is_page(file, figure.name, columns)] for columns in (1, 2)]
+            shown.append(Shown(figure.name, figure.title, figure.caption, drawn.small_print, *pages, bare))
     if bare and shown:
         files.append(out / "figures" / CAPTIONS)
         files[-1].write_text(captions(shown), encoding="utf-8")

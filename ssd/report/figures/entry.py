@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 
 from ssd.report.figures.layout import print_below
-from ssd.report.figures.pages import halves
+from ssd.report.figures.pages import pages
 from ssd.report.figures.style import PAGE_INCHES, WIDTH_INCHES, Columns, styled
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Entry:
             return
         if not bare:
             print_below(figure)
-        parts = halves(results) if figure.get_figheight() > PAGE_INCHES else []
+        is_high = figure.get_figheight() > PAGE_INCHES
+        # Each page has a legend and small print of its own.
+        parts = pages(results, ceil(figure.get_figheight() / (0.8 * PAGE_INCHES))) if is_high else []
         if not parts:
             yield figure
         for part in parts:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from ssd.report import Results
 
 
-def halves(results: Results) -> list[Results]:
-    """Return two parts with half of the groups each, with titles and labels as they are.
+def pages(results: Results, count: int) -> list[Results]:
+    """Return this many parts with about as many groups each, or fewer parts; titles and labels stay as they are.
 
     One group is divided by decoders, or else by the values of an option. Returns nothing for runs that differ in depth
     and width alone: one map shows them.
     """
     lots = _lots(results)
-    middle = ceil(len(lots) / 2)
-    parts = (lots[:middle], lots[middle:])
-    return [results.page({run for lot in part for run in lot}) for part in parts] if len(lots) > 1 else []
+    each = ceil(len(lots) / count)
+    parts = [lots[start : start + each] for start in range(0, len(lots), each or 1)]
+    return [results.page(set().union(*part)) for part in parts] if len(parts) > 1 else []
 
 
 def _lots(results: Results) -> list[set[str]]:

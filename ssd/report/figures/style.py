@@ -65,7 +65,8 @@ LOOKS = {
     "apd": Look("#8C6D00", "<"),
 }
 OTHER_COLOURS = ("#882255", "#332288", "#999933", "#44AA99", "#AA4499", "#6699CC", "#661100", GREY)
-OTHERS = tuple(Look(colour, marker) for marker in (">", "h", "p", "8", "*", "d") for colour in OTHER_COLOURS)
+OTHER_MARKERS = (">", "h", "p", "d", "*", "8", "H")
+OTHERS = tuple(map(Look, OTHER_COLOURS * len(OTHER_MARKERS), OTHER_MARKERS * len(OTHER_COLOURS)))
 """Looks of decoders without one of their own; the first eight differ in colour."""
 _drawn: ContextVar[tuple[str, ...]] = ContextVar("drawn", default=())
 """Decoders of the figure that is being drawn, apart from those in LOOKS."""
