@@ -47,7 +47,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
     told = (
         "Confidence: the least among a drafted node's picks, in the scores that it was drafted from. Points: share "
-        "accepted, with 95 % intervals (bootstrap over prompts; none for a single one). Bars: number of drafts."
+        "accepted, with 95 % intervals (over prompts; none for a single one). Bars: number of drafts."
     )
     if any(found.held_back for found in drafts.values()):
         told += " Held back: drafts of end tokens, which had no confidence, are left out."
@@ -104,4 +104,5 @@ def interval(drafts: Drafts, chosen: np.ndarray) -> tuple[float, float]:
     if len(by_prompt) < 2:
         return np.nan, np.nan
     accepted, tried = by_prompt.to_numpy(dtype=float).T
-    return ratio_interval(accepted, tried, RESAMPLES)
+    low, high = ratio_interval(accepted, tried, RESAMPLES)
+    return low, min(high, 1.0)

@@ -51,7 +51,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     legend(figure, keys)
     small_print(
         figure,
-        "n: prompts; 95 % intervals: of speedups bootstrap over prompts, of accuracies Wilson's.",
+        "n: prompts; 95 % intervals: of speedups over prompts, of accuracies Wilson's.",
         *small_print_of(found),
     )
     return figure

@@ -55,7 +55,7 @@ def table(results: Results) -> Table | None:
     return make_table(
         "main",
         "Decoders",
-        "Speedup: seconds of the reference over seconds of the decoder, with a paired bootstrap interval. NFE: "
+        "Speedup: seconds of the reference over seconds of the decoder, with a paired interval over prompts. NFE: "
         "forwards of the model per response; TPF: response tokens per forward; n: prompts. Identity: share of "
         "responses equal to the reference's; change of accuracy: in percentage points, against the reference, which is "
         f"{REFERENCE} unless a group's title names another. {BEST}",
