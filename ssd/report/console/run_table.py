@@ -96,7 +96,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     for link in summary["hops"] or []:
         accuracy, gain = link["accuracy"], link["speedup"]
         table.add_row(
-            f"hop: {SIDE_NAMES[link['from']]} → {SIDE_NAMES[link['to']]}",
+            f"link: {SIDE_NAMES[link['from']]} → {SIDE_NAMES[link['to']]}",
             f"{accuracy['from']:.1%}",
             f"{accuracy['to']:.1%}",
             f"identity {link['identity']:.1%}" + (f", {gain['ratio']:.2f} times as fast" if gain else ""),

@@ -1,17 +1,17 @@
-"""Every figure of a report, with the sentence that says what it shows."""
+"""Every figure of a report, with a caption of one sentence."""
 
 from __future__ import annotations
 
 from ssd.report.figures import (
     acceptance,
     confidence,
-    hops,
     latency,
     option_lines,
     order_maps,
     pareto,
     prediction,
     published,
+    reference_chain,
     speed,
     tree_grid,
 )
@@ -74,14 +74,14 @@ FIGURES: tuple[Entry, ...] = (
     ),
     Entry(
         "identity",
-        "Identity by hop",
+        "Identity along the reference chain",
         "The share of responses that a cache, a decoder, and both together leave equal, token for token.",
-        hops.draw,
+        reference_chain.draw,
     ),
     Entry(
         "latency",
         "Latency",
-        "The share of responses that were finished within so many seconds, by the reference and by the decoder.",
+        "The share of responses that were finished within a number of seconds, by the reference and by the decoder.",
         latency.draw,
     ),
     Entry(

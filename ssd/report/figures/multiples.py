@@ -1,4 +1,4 @@
-"""Small multiples: for every model and task a row of panels, one for the fastest run of each decoder."""
+"""Rows of panels: a row for each group, a panel for the fastest run of each decoder."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def multiples(
     up: tuple[str, ...],
     ratios: tuple[int, ...] = (1,),
 ) -> Figure | None:
-    """The figure in which `fill` has drawn every run that `has` what is drawn; None if none has.
+    """Return the figure with a panel per run; None without runs. has: whether a run is drawn.
 
-    fill: draws a run into axes below each other, whose heights are as `ratios`; returns what to add to the panel's
-    title. told: the small print; up: what y axes are.
+    fill: function that draws a run into axes below each other, and returns an addition to the panel's title; ratios:
+    heights of these axes; told: small print; up: labels of the y axes.
     """
     found = [(group, run) for group in results.groups for run in fastest(group.having(has))]
     if not found:
@@ -60,7 +60,7 @@ def multiples(
 
 
 def _stacks(part: Figure, count: int, across: int, ratios: tuple[int, ...]) -> Iterator[list[Axes]]:
-    """So many stacks of axes, from left to right and row by row."""
+    """Return `count` stacks of axes, from left to right and row by row."""
     down = ceil(count / across)
     grid = part.subplots(down * len(ratios), across, squeeze=False, height_ratios=[*ratios] * down)
     stacks = grid.reshape(down, len(ratios), across).transpose(0, 2, 1).reshape(-1, len(ratios))

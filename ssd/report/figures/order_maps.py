@@ -1,4 +1,4 @@
-"""In which order positions were committed: when each of them was, and which followed which."""
+"""The order of commitment: the step of each position, and the position that followed each position."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_CELLS = 128
 
 
 class Order(NamedTuple):
-    """One side of a run: for every response, the step in which each position was committed, from the left; -1: none."""
+    """One side of a run. responses: for each, the step of each position's commitment; -1 without one."""
 
     title: str
     responses: list[np.ndarray]
@@ -35,9 +35,8 @@ class Order(NamedTuple):
 def draw_map(results: Results, columns: Columns) -> Figure | None:
     """The directed decoding map: positions committed in one step, against those committed in the step before.
 
-    After the map of that name of arXiv 2510.05148, which relates decoding steps in the order in which they were made;
-    cells here are shares of commitments alone, as traces store no confidences but those of what was committed.
-    None without stored traces.
+    The map follows arXiv 2510.05148. Its cells are shares of commitments: traces store no confidences of other
+    positions. Return None without stored traces.
     """
     return _draw(
         results, columns, transitions, "from position", "to position", LogNorm(1e-2, 1), "share",
@@ -47,7 +46,7 @@ def draw_map(results: Results, columns: Columns) -> Figure | None:
 
 
 def draw_times(results: Results, columns: Columns) -> Figure | None:
-    """None without stored traces."""
+    """Return the figure of steps by position; None without stored traces."""
     return _draw(
         results, columns, times, "position", "step", Normalize(0, 1), "share of responses",
         "Share of responses in which a position had been committed by a step.",
@@ -55,7 +54,7 @@ def draw_times(results: Results, columns: Columns) -> Figure | None:
 
 
 def transitions(responses: list[np.ndarray]) -> np.ndarray:
-    """float64 [to, from]: where what was committed after `from` lay; columns sum to 1, NaN for what never did."""
+    """Return float64 [to, from]: shares of positions committed next after `from`; columns sum to 1, NaN for none."""
     length = max(len(steps) for steps in responses)
     counts = np.zeros((length, length))
     for steps in responses:
@@ -69,7 +68,7 @@ def transitions(responses: list[np.ndarray]) -> np.ndarray:
 
 
 def times(responses: list[np.ndarray]) -> np.ndarray:
-    """float64 [step, position]: the share of responses that had committed a position by a step."""
+    """Return float64 [step, position]: the share of responses that had committed a position by a step."""
     length = max(len(steps) for steps in responses)
     last = max(int(steps.max()) for steps in responses)
     done = np.zeros((last + 1, length))
@@ -119,9 +118,9 @@ def _draw(
 
 
 def _orders(group: Group, traced: dict[tuple[str, str], pd.DataFrame]) -> Iterator[Order]:
-    """The order of the reference, and of every decoder that does not claim to keep to it.
+    """Return the orders of the reference and of each decoder that does not claim to be lossless.
 
-    traced: the forwards of every run and side.
+    traced: forwards by run and side.
     """
     shown = group.having(lambda run: (run.run_id, "reference") in traced and (run.run_id, "decoder") in traced)
     if not shown.runs:
@@ -144,6 +143,6 @@ def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _coarser(matrix: np.ndarray) -> np.ndarray:
-    """Sums over strips of rows, so that at most MOST_CELLS are left."""
+    """Return sums over strips of rows; at most MOST_CELLS strips."""
     strip = -(-len(matrix) // MOST_CELLS)
     return np.add.reduceat(matrix, range(0, len(matrix), strip)) if strip > 1 else matrix

@@ -1,4 +1,4 @@
-"""What papers report beside what was measured here, where a run was made like the published one."""
+"""Published numbers beside measured ones, for runs with the published settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEASURED: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": ""}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None if no finished run was made like a published one."""
+    """Return the figure; None without a finished run with published settings."""
     beside = beside_measured(results)
     pairs = beside[beside["run_id"].notna()]
     if pairs.empty:
@@ -72,5 +72,5 @@ def _name(label: str, pair: Any) -> str:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    """Every value once; what a source does not state is said to be so."""
+    """Return each value once; a missing value is `not stated`."""
     return ", ".join(dict.fromkeys(str(value) or "not stated" for value in values))

@@ -1,4 +1,4 @@
-"""How every figure looks: widths, fonts, and colours that colour-blind readers can tell apart."""
+"""The look of figures: widths, fonts, and colours that colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import matplotlib as mpl
 
 Columns = Literal[1, 2]
 WIDTH_INCHES: Mapping[Columns, float] = {1: 3.3, 2: 6.9}
-"""Of a figure over one column of a paper, and over two."""
+"""Widths of a figure over one column of a paper, and over two."""
 PAGE_INCHES = 9.0
 """Most height of a figure: what a page of a paper has room for."""
 FAMILY = "DejaVu Sans"  # comes with matplotlib
@@ -81,7 +81,7 @@ def look(decoder: str) -> Look:
 
 @contextmanager
 def styled(decoders: Iterable[str] = ()) -> Iterator[None]:
-    """The context in which figures of these decoders are drawn and saved."""
+    """Return the context in which figures of these decoders are drawn and saved."""
     token = _drawn.set(tuple(sorted(set(decoders) - LOOKS.keys())))
     try:
         with mpl.rc_context(cast(Any, STYLE)):

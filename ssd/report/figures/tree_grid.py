@@ -1,4 +1,4 @@
-"""What drafting deeper and wider gives: a heat map over depth and width for speedup, and one for saved forwards."""
+"""Heat maps over depth and width: of speedup, and of saved forwards."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CELL_INCHES = 0.22
 
 
 def draw_speedup(results: Results, columns: Columns) -> Figure | None:
-    """None without two timed runs that differ in nothing but depth and width."""
+    """Return the figure; None without two timed runs that differ in depth and width only."""
     return _draw(results, columns, "speedup.ratio", "speedup (times as fast)")
 
 
 def draw_forwards(results: Results, columns: Columns) -> Figure | None:
-    """None without two runs that differ in nothing but depth and width."""
+    """Return the figure; None without two runs that differ in depth and width only."""
     return _draw(results, columns, "nfe.ratio", "forwards saved (times fewer)")
 
 

@@ -1,4 +1,4 @@
-"""What the speedup is made of: forwards by kind, and the rows that each of them carries."""
+"""Forwards by kind, nodes and token rows: they explain the speedup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ("refresh", "decode", "verify", "verifier")
 
 
 def times_as_many(row: Row) -> str:
-    """The decoder's token rows over the reference's."""
+    """Return the decoder's token rows over the reference's."""
     reference = row.get("token_rows.reference")
     return number(row.get("token_rows.decoder") / reference) if reference else NOTHING
 

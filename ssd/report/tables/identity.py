@@ -1,4 +1,4 @@
-"""Is it the same? Responses equal to the reference's, and why the others differ."""
+"""Responses equal to the reference's, and the classes of the others."""
 
 from __future__ import annotations
 

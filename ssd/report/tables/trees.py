@@ -1,4 +1,4 @@
-"""What deeper and wider drafts give: a row per depth and width."""
+"""Draft trees: a row per depth and width."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEYS = tuple(f"config.decoder.{name}" for name in TREE)
 
 
 def table(results: Results) -> Table | None:
-    """None without two runs of a decoder that differ in their trees."""
+    """Return the table; None without two runs of a decoder that differ in their trees."""
     found = results.groups
     marked = Column("decoder", ("run_id", "label"), _name, marks=decoder_marks)
     options = [Column(name, (key,), words(key)) for name, key in zip(TREE, KEYS, strict=True)]
@@ -36,7 +36,7 @@ def table(results: Results) -> Table | None:
 
 
 def _name(row: Row) -> str:
-    """The decoder's label without the tree, which has columns of its own."""
+    """Return the label without the options of the tree, which have columns."""
     return " ".join(word for word in row["label"].split() if word.partition("=")[0] not in TREE)
 
 

@@ -12,7 +12,7 @@ from ssd.report.groups import are_enough
 from ssd.report.tables.table import AS_PUBLISHED, BROKEN, LOSSY, Row
 
 NOTHING = "–"
-BEST = "Bold: best of the lossless decoders of its group, where intervals or exact counts tell it from the others."
+BEST = "Bold: best of the lossless decoders of its group, where its interval or exact count is better than all others."
 
 
 def number(value: Any, digits: int = 2, factor: float = 1.0) -> str:
