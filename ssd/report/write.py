@@ -34,8 +34,8 @@ def write_report(results: Results, out: Path, only: Collection[str] = (), bare: 
         drawn = figure.write(results, out / "figures", bare)
         files += drawn.files
         if drawn.files:
-            pages = [[file for file in drawn.files if _is_page(file, figure.name, columns)] for columns in (1, 2)]
-            shown.append(Shown(figure.name, figure.title, figure.caption, drawn.small_print, *pages, bare))
+            narrow, wide = (_pages(drawn.files, f"{figure.name}-{columns}") for columns in (1, 2))
+            shown.append(Shown(figure.name, figure.title, figure.caption, drawn.small_print, narrow, wide, bare))
     if bare and shown:
         files.append(out / "figures" / CAPTIONS)
         files[-1].write_text(captions(shown), encoding="utf-8")
@@ -62,9 +62,9 @@ def captions(figures: Iterable[Shown]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _is_page(file: Path, name: str, columns: int) -> bool:
-    """Return whether a file is one page of a figure in this width, as PNG."""
-    return file.suffix == ".png" and file.stem.partition("-page")[0] == f"{name}-{columns}"
+def _pages(files: Iterable[Path], stem: str) -> list[Path]:
+    """Return the pages of a figure in one width, as PNG."""
+    return [file for file in files if file.suffix == ".png" and file.stem.partition("-page")[0] == stem]
 
 
 def _all_files(out: Path) -> Iterator[Path]:
