@@ -34,7 +34,12 @@ def choose(places: Sequence[str], results_dir: Path, only_last_grid: bool, where
 
 def _folder(place: str, results_dir: Path) -> Path:
     folder = Path(place).expanduser()
-    return folder if folder.is_dir() else find_run(place, results_dir)
+    if folder.is_dir():
+        return folder
+    try:
+        return find_run(place, results_dir)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{place}: no such folder, and no run id under {results_dir} (--results)") from error
 
 
 def _having(runs: pd.DataFrame, word: str) -> pd.Series:

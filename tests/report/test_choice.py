@@ -35,7 +35,7 @@ def test_places_are_folders_of_runs_single_runs_and_ids(runs: list[Path]) -> Non
     assert chosen(every) == {run.name for run in runs}
     assert len(every.samples) == 2 * len(runs), "a run that is named twice counts once"
     assert set(every.forwards()["run_id"]) == {runs[1].name, runs[4].name}
-    with pytest.raises(FileNotFoundError, match="ssd-x: no such run; expected a run's folder or a run id under"):
+    with pytest.raises(FileNotFoundError, match="ssd-x: no such folder, and no run id under"):
         choose(["ssd-x"], here, False, [])
 
 
