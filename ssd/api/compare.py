@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def speedup(self) -> Interval:
-        """Ratio of the sums of seconds, with its 95 % bootstrap interval over prompts: `ratio`, `low`, `high`."""
+        """Ratio of the sums of seconds, with its 95 % interval over prompts: `ratio`, `low`, `high`."""
         return ratio_of_sums(*([side.latency_s for side in sides] for sides in (self.references, self.responses)))
 
     @property

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 from ssd.campaign.planned_run import Grid
-from ssd.report.console.grid_table import Run, print_comparison
+from ssd.report.console.grid_table import Run, print_comparison, print_warnings
 from ssd.results.atomic_io import is_locked
+from ssd.results.last_grid import keep_grid
 from ssd.results.reader import read_environment, read_failure, read_summary
 
 
 def end(grid: Grid, messages: Mapping[int, str]) -> bool:
-    """Print the table and the list; return whether every run of the grid is done.
+    """Print the table, the command that draws the grid's report, and the list; return whether every run of the grid is done.
 
     messages: errors of this process's runs by number, for runs without error.json.
     """
@@ -33,6 +35,9 @@ def end(grid: Grid, messages: Mapping[int, str]) -> bool:
             done.append(Run(run.config, cast(Mapping[str, object], summary), cast(Mapping[str, object], environment)))
     if done:
         print_comparison(done)
+        print_warnings(done)
+        keep_grid([run.folder for run in grid.runs])  # runs of other machines have chosen their folders now
+        print(f"figures and tables: ssd-bench report {shlex.quote(str(grid.runs[0].folder.parent))} --last-grid")
     if failures:
         sys.stdout.flush()
         print(f"{len(failures)} of {len(grid.runs) + len(grid.refused)} runs are not done:", file=sys.stderr)

@@ -17,6 +17,7 @@ from ssd.campaign.sweep_jobs import Words, compose_jobs, jobs_of
 from ssd.config.plan import Plan, make_plan
 from ssd.results import environment
 from ssd.results.atomic_io import require_room
+from ssd.results.last_grid import keep_grid
 from ssd.results.store import RunFolder
 from ssd.run.failures import line_of
 from ssd.run.runner import changed_since
@@ -34,6 +35,7 @@ def start(config: DictConfig) -> Grid:
     grid, plans = _planned(jobs, composed, runs_here)
     for results_dir in {run.results_dir for run in grid.runs}:
         require_room(results_dir)
+    keep_grid([run.folder for run in grid.runs])
     _announce(grid)
     estimates = _estimates(grid, plans, runs_here)
     grid.estimates_s = estimates.seconds

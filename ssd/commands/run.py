@@ -111,6 +111,7 @@ def _carry_out(plan: Plan, in_grid: bool, hydra_config: DictConfig) -> None:
     from ssd.campaign.dispatch import run
     from ssd.campaign.workers.sweep import SWEEP
     from ssd.config.tracker import tell
+    from ssd.report.console.grid_table import one_line
     from ssd.report.console.run_table import print_summary
     from ssd.results.store import RunFolder
     from ssd.run.runner import finished_summary
@@ -127,6 +128,9 @@ def _carry_out(plan: Plan, in_grid: bool, hydra_config: DictConfig) -> None:
         return
     else:
         summary = run(plan)
-        print_summary(summary, summary["run_id"], plan.runtime.pass_at)
-        print(f"samples and summary: {plan.config['results_dir']}/{summary['run_id']}")
+        if in_grid:  # the grid's table has the rest
+            print(f"{one_line(summary)}; {folder.path}")
+        else:
+            print_summary(summary, summary["run_id"], plan.runtime.pass_at)
+            print(f"samples and summary: {plan.config['results_dir']}/{summary['run_id']}")
     tell(plan.tracker, folder.path)
