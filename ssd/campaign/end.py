@@ -16,7 +16,7 @@ from ssd.results.reader import read_environment, read_failure, read_summary
 
 
 def end(grid: Grid, messages: Mapping[int, str]) -> bool:
-    """Print the table, the command that draws the grid's report, and the list; return whether every run of the grid is done.
+    """Print the table, the command for the report, and the list; return whether every run of the grid is done.
 
     messages: errors of this process's runs by number, for runs without error.json.
     """
