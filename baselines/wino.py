@@ -14,7 +14,7 @@ from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.modeling.config import ModelConfig
-from ssd.modeling.kv_cache import KVCache
+from ssd.modeling.forwards import Context
 
 
 class WideIn(Threshold):
@@ -93,7 +93,7 @@ def most_accepted(masks: int) -> int:
     return min(max(masks * 7 // 10, 5), 20)
 
 
-def look_twice(session: DecodeSession, block: Block, state: Tensor, context: KVCache | None) -> Scores:
+def look_twice(session: DecodeSession, block: Block, state: Tensor, context: Context | None) -> Scores:
     """Return scores [2, rows] of a block's rows and of their shadows, from one forward.
 
     Each shadow also has the probability of the current token in state [rows].

@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     name, *rest = words or ["--help"]
+    if name == "-sc":  # the shell's completion script names no subcommand
+        name, rest = "run", list(words)
     if name in ("-h", "--help", "help"):
         print(_help())
         return 0

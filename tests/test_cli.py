@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from ssd.cli import COMMANDS, main
+from ssd.commands.results_dir import RESULTS, stored_run
 from ssd.extras import MissingExtraError, extra
 from tests.data import REPOSITORY
 
@@ -104,3 +107,32 @@ def test_help_shows_the_choice_that_is_named(capsys):
     shown = capsys.readouterr().out
     assert "decoder.mixture_weight" in shown
     assert "decoder.draft_steps" not in shown
+
+
+def test_an_id_is_a_run_under_the_results_folder(tmp_path, monkeypatch):
+    """A folder of the same name that lies in the current folder is another run."""
+    for folder in ("run", "results/run", "elsewhere/run"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert stored_run("run", RESULTS) == Path("results/run")
+    assert stored_run("run", Path("elsewhere")) == Path("elsewhere/run")
+    assert stored_run("elsewhere/run", RESULTS) == Path("elsewhere/run")
+    assert stored_run(str(tmp_path / "run"), RESULTS) == tmp_path / "run"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert stored_run("run", RESULTS) == Path("run")
+
+
+def test_runs_takes_its_folder_in_either_way(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(import_module("ssd.report.console.run_list"), "print_runs", shown.append)
+    assert main(["runs", str(tmp_path)]) == main(["runs", "--results", str(tmp_path)]) == 0
+    assert shown == [tmp_path, tmp_path]
+
+
+def test_completion_of_an_installed_command(monkeypatch, capsys):
+    monkeypatch.setattr(import_module("ssd.commands.run"), "IS_INSTALLED", True)
+    monkeypatch.setenv("COMP_LINE", "ssd-bench run decoder=ste")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")
+    main(["-sc", "query=bash"])
+    assert capsys.readouterr().out.strip() == "decoder=stepwise"

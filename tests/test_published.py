@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 
 FOLDER = REPOSITORY / "results" / "published"
-FILES = sorted(FOLDER.glob("*.csv"))
+FILES = project_files("results/published/*.csv")
 COLUMNS = (
     "paper", "table_or_section", "model", "task", "num_fewshot", "gen_length", "block_length",
     "method", "setting", "hardware", "metric", "value", "seen", "note",

@@ -68,8 +68,8 @@ def read_config(folder: Path) -> ModelConfig:
     values, mask_id = read_json(file), _mask_id(folder)
     if None not in (mask_id, values.values.get("mask_token_id")) and mask_id != values.values["mask_token_id"]:
         raise ValueError(
-            f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id {mask_id}; "
-            "take both files from the model's Hub page"
+            f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id "
+            f"{mask_id}; take both files from the model's Hub page"
         )
     return ModelConfig.from_hub(values.values, str(file), mask_id, _end_ids(folder))
 

@@ -67,7 +67,7 @@ class WindowForwards(DiffusionModel):
         return self.logits(self.hidden(forward_input))
 
     @torch.inference_mode()
-    def window_with_shadow(self, state: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window_with_shadow(self, state: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         if self.config.logits_shift:
             raise ValueError(
                 f"model family {self.config.family} predicts a position from its left neighbour, so that a mask cannot "

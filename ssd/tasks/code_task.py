@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ssd.sandbox.program import Limits, Outcome, Program
 from ssd.sandbox.reference import objection
 from ssd.sandbox.sandbox import Sandbox
+from ssd.tasks.extraction.responses import too_long
 from ssd.tasks.task import Document, Task, Verdict, require_count, require_flag
 
 MOST_WORKERS = 256
@@ -73,10 +74,16 @@ class CodeTask(Task[CodeDocument]):
         return verdict
 
     def judge(self, responses: Sequence[tuple[str, CodeDocument]]) -> list[Verdict]:
-        sources = [self.extract(text, document) for text, document in responses]
+        lengths = [too_long(text) for text, _ in responses]
+        sources = [
+            self.extract(text, document) if length is None else None
+            for (text, document), length in zip(responses, lengths, strict=True)
+        ]
         found = {place: source for place, source in enumerate(sources) if source is not None}
         programs = [responses[place][1].program(source) for place, source in found.items()]
-        verdicts = [Verdict(None, False, NO_PROGRAM)] * len(responses)
+        verdicts = [
+            Verdict(None, False, NO_PROGRAM if length is None else f"{NO_PROGRAM}: {length}") for length in lengths
+        ]
         for (place, source), outcome in zip(found.items(), self._started().run(programs), strict=True):
             verdicts[place] = Verdict(source, outcome.passed, _reason(outcome))
         return verdicts

@@ -11,14 +11,14 @@ from omegaconf import OmegaConf
 from baselines.stepwise import Stepwise
 from ssd.config.plan import make_plan
 from ssd.speculation.decoder import SelfSpeculative
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
 
 
 def names(group: str) -> list[str]:
-    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    return [file.stem for file in project_files(f"conf/{group}/*.yaml")]
 
 
 def preset(group: str, name: str) -> dict:
@@ -201,11 +201,11 @@ def test_words_that_would_be_taken_for_something_else(word, message):
 
 def test_a_run_records_the_version_of_its_task_and_the_device_that_auto_stands_for():
     config = make_plan(composed("runtime.device=auto")).config
-    assert config["task"]["version"] == 2
+    assert config["task"]["version"] == 3
     assert config["runtime"]["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: str(file.relative_to(CONF)))
+@pytest.mark.parametrize("file", project_files("conf/**/*.yaml"), ids=lambda file: str(file.relative_to(CONF)))
 def test_every_file_begins_with_a_command_that_runs_it(file: Path):
     header, first, *_ = [*file.read_text().splitlines(), ""]
     command = first if header.startswith("# @package") else header
