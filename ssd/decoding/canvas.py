@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,6 +27,13 @@ class Block:
     span_stop: int
     refresh: Window
     window: Window
+
+    def alone(self) -> Block:
+        """Return the same block without the later ones that drafts may reach into."""
+        refresh, window = (
+            replace(each, stop=self.stop, last_row=self.stop, length=self.stop) for each in (self.refresh, self.window)
+        )
+        return replace(self, span_stop=self.stop, refresh=refresh, window=window)
 
 
 class Canvas:

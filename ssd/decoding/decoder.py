@@ -237,7 +237,7 @@ class BlockDecoder(Decoder):
             current = self._state(session, block, state, scores.node(last), int(ranking.next_step[last]))
             draft = self._draft(session, current)
             kind = "decode" if draft.nodes == 1 else "verify"
-            rows, stored = block.window.size, 0
+            rows, stored = session.computed(draft, block).window.size, 0
             scores = session.evaluate(draft, block, context)
 
     def _draft(self, session: DecodeSession, current: BlockState) -> Draft:

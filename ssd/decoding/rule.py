@@ -120,6 +120,11 @@ class SteppingRule:
         return -doubt.clamp(min=1e-17).log()
 
     @property
+    def most_picks(self) -> int:
+        """The most picks of a step; with a commit rule, all of a block."""
+        return int(self._counts.max()) if self.commit is None else self.settings.block_length
+
+    @property
     def order_is_certain(self) -> bool:
         """Whether the order of later picks is known early, because it depends on noise and not on confidence."""
         return self.settings.ranking in ("random", "origin", "sequential")

@@ -54,13 +54,28 @@ class DecodeSession:
 
     def open(self, draft: Draft, block: Block) -> tuple[Opening, Scores]:
         """Run the block's first forward over the draft's states. Returns it, and their scores."""
-        opening = self.cache.open(self.model, self.canvas, draft.states, block, self.drafts)
+        computed = self.computed(draft, block)
+        states = draft.states[:, : computed.span_stop - block.start]
+        opening = self.cache.open(self.model, self.canvas, states, computed, self.drafts)
         return opening, self._score(opening.logits, draft, block, opening.first_position)
 
     def evaluate(self, draft: Draft, block: Block, context: Context | None) -> Scores:
         """Run one forward over the draft's states [nodes, span], each placed in the canvas' window. Returns scores."""
-        logits = self.model.window(in_window(self.canvas, draft.states, block), block.window, context)
-        return self._score(logits, draft, block, block.window.first_row)
+        computed = self.computed(draft, block)
+        states = draft.states[:, : computed.span_stop - block.start]
+        logits = self.model.window(in_window(self.canvas, states, computed), computed.window, context)
+        return self._score(logits, draft, block, computed.window.first_row)
+
+    def computed(self, draft: Draft, block: Block) -> Block:
+        """Return the block, without its lookahead if no node's own picks can fill it.
+
+        Rows of later blocks would then cost time and give nothing: with block-causal attention they do not change those
+        of the block.
+        """
+        if block.span_stop == block.stop or not self.cache.is_exact:
+            return block
+        masks = self._masked(draft)[:, : block.stop - block.start].sum(dim=1)
+        return block if bool((masks <= self.rule.most_picks).any()) else block.alone()
 
     def rank(self, scores: Scores, draft: Draft, block: Block) -> Ranking:
         """Return the ranked picks of every node."""
