@@ -99,6 +99,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         raise ValueError(
             "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
         )
+    _check_lookahead(decoder, settings, runtime)
     tracker = _tracker(config["tracker"])
     task: Task = _build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
@@ -116,6 +117,16 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     config["task"] |= {"version": task.version, "sha256": asked}
     reference = decoder.reference or Stepwise()
     return Plan(config, settings, special, decoder, reference, runtime, task, tracker, documents, examples)
+
+
+def _check_lookahead(decoder: Decoder, settings: GenerationSettings, runtime: Runtime) -> None:
+    """Raise ValueError for drafts across blocks under a lock: their forwards have another shape than the reference's."""
+    reaches = isinstance(decoder, BlockDecoder) and decoder.lookahead(settings)
+    if reaches and settings.grid == "absolute" and runtime.numerics == "locked":
+        raise ValueError(
+            "runtime.numerics=locked: drafts in later blocks make forwards of another shape than the reference's; pass "
+            "runtime.numerics=native or float64, or a decoder without decoder.lookahead and decoder.eager"
+        )
 
 
 def common_path(path: str) -> str:
