@@ -120,7 +120,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
 
 
 def _check_lookahead(decoder: Decoder, settings: GenerationSettings, runtime: Runtime) -> None:
-    """Raise ValueError for drafts across blocks under a lock: their forwards have another shape than the reference's."""
+    """Raise ValueError for drafts across blocks under a lock: they make forwards of another shape."""
     reaches = isinstance(decoder, BlockDecoder) and decoder.lookahead(settings)
     if reaches and settings.grid == "absolute" and runtime.numerics == "locked":
         raise ValueError(
