@@ -47,7 +47,8 @@ def test_what_is_written_is_read(family: Family) -> None:
 
 @pytest.mark.parametrize("model_type", ["llama", "dream", None])
 def test_unknown_model_type(model_type: str | None) -> None:
-    with pytest.raises(ValueError, match=f"^here: model_type is {model_type!r}, expected 'llada' or 'Dream'$"):
+    known = "'llada', 'Dream', 'sdar', 'Fast_dLLM_Qwen'"
+    with pytest.raises(ValueError, match=f"^here: model_type is {model_type!r}, expected one of {known}$"):
         parse("llada", model_type=model_type)
 
 
