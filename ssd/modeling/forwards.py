@@ -71,7 +71,7 @@ class DiffusionModel(Protocol):
         """
 
     @abstractmethod
-    def window_with_shadow(self, state: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window_with_shadow(self, state: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         """Return logits [2, rows, vocabulary] of a state [window] and of its shadows, one mask for each row.
 
         The first are those of `window`. A shadow stands at its row's position (arXiv 2507.18578). It attends to the
@@ -133,7 +133,7 @@ class DelegatingModel(DiffusionModel):
     ) -> Tensor:
         return self.inner.append(tokens, kv_cache, states, window)
 
-    def window_with_shadow(self, state: Tensor, window: Window, kv_cache: KVCache | None = None) -> Tensor:
+    def window_with_shadow(self, state: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         return self.inner.window_with_shadow(state, window, kv_cache)
 
     def slide(self, tokens: Tensor, window: Window, kv_cache: SlidingKVCache) -> Tensor:

@@ -38,7 +38,8 @@ def test_logits_are_those_of_transformers_with_a_block_causal_mask(shape: str, s
     theirs = reference_model(folder, ours.config, torch.float64)
     widen_norms(theirs, ours.config)
     tokens = random_canvas(ours.config, length=100)
-    expected = aligned(run_block_causal(theirs, tokens[None], ours.config.causal_block), ours.config)[0, ours.config.logits_shift :]
+    outputs = run_block_causal(theirs, tokens[None], ours.config.causal_block)
+    expected = aligned(outputs, ours.config)[0, ours.config.logits_shift :]
     assert expected.dtype == torch.float64
     assert (_logits_by_blocks(ours, tokens) - expected).abs().max() < TOLERANCE
 
@@ -81,7 +82,7 @@ def test_rope_parameters_of_transformers_5_are_read(tmp_path: Path) -> None:
         hub["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
         assert ModelConfig.from_hub(hub) == tiny_config(family)
         hub["rope_parameters"] = {"rope_type": "yarn", "rope_theta": theta, "factor": 4.0}
-        with pytest.raises(ValueError, match=r"^config\.json: rope_parameters: rope_type is 'yarn', but only 'default'"):
+        with pytest.raises(ValueError, match=r"^config\.json: rope_parameters: rope_type is 'yarn', but only"):
             ModelConfig.from_hub(hub)
 
 
