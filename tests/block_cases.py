@@ -97,12 +97,12 @@ def cases(draw: st.DrawFn, sampled: bool = True) -> Case:
 
 
 @st.composite
-def lossless_decoders(draw: st.DrawFn) -> BlockDecoder:
-    """Decoders that claim to give what stepwise decoding gives, drafts into later blocks included."""
+def lossless_decoders(draw: st.DrawFn, lookahead: bool = True) -> BlockDecoder:
+    """Decoders that claim to give what stepwise decoding gives; lookahead: drafts into later blocks included."""
     kind = draw(st.sampled_from(["chain", "kary", "best_first", "spiffy", "freedave"]))
     if kind == "freedave":
         rule = draw(st.sampled_from(["exact_match", "subset"]))
-        return FreeDave(draw(st.integers(1, 12)), rule, eager=draw(st.booleans()))
+        return FreeDave(draw(st.integers(1, 12)), rule, eager=lookahead and draw(st.booleans()))
     if kind == "spiffy":
         return SelfSpeculative(
             draw(st.integers(1, 9)), builder="spiffy", graph=random_graph_file(draw(st.integers(0, 99)))
@@ -115,16 +115,17 @@ def lossless_decoders(draw: st.DrawFn) -> BlockDecoder:
         budget=draw(st.one_of(st.none(), st.integers(2, 17))),
         builder=kind,
         alternatives=kind != "chain" and draw(st.booleans()),
-        lookahead=draw(st.integers(0, 2)),
+        lookahead=draw(st.integers(0, 2)) if lookahead else 0,
     )
 
 
 @st.composite
-def parallel_decoders(draw: st.DrawFn) -> BlockDecoder:
+def parallel_decoders(draw: st.DrawFn, lookahead: bool = True) -> BlockDecoder:
     """PSD and FreeDave++: each names its reference."""
     threshold = draw(st.sampled_from([0.05, 0.2, 0.5, 0.8, 1.1]))
     if draw(st.booleans()):
-        return FreeDave(draw(st.integers(1, 12)), "exact_match", eager=draw(st.booleans()), threshold=threshold)
+        eager = lookahead and draw(st.booleans())
+        return FreeDave(draw(st.integers(1, 12)), "exact_match", eager=eager, threshold=threshold)
     return ParallelSelfSpeculative(
         rule=draw(st.sampled_from(["threshold", "dynamic", "factor"])),
         threshold=threshold,
