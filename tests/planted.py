@@ -105,13 +105,17 @@ class EndsBlocksEarly(SelfSpeculative):
     """Off by one position: every block but the last ends one position early, and the next one begins there."""
 
     def _decode_block(self, session, block, trace, step, known=None):
-        settings, canvas = session.rule.settings, session.canvas
+        rule, settings, canvas = session.rule, session.rule.settings, session.canvas
         start = block.start - (block.index > 0)
         stop = block.stop - (block.stop < canvas.length)
         shift = session.model.config.logits_shift
-        moved = replace(settings, block_length=stop - start, gen_length=stop - start, steps=None)
-        moved_block = block_at(block.index, start, canvas.length, moved, shift)
-        return super()._decode_block(session, moved_block, trace, step, known)
+        rule.settings = replace(settings, block_length=stop - start, gen_length=stop - start, steps=None)
+        if block.stop == canvas.length:  # it is longer than the schedule knows
+            rule._counts = torch.cat((rule._counts[:-1], torch.tensor([1, 0])))
+        moved_block = block_at(block.index, start, canvas.length, rule.settings, shift)
+        decoded = super()._decode_block(session, moved_block, trace, step, known)
+        rule.settings = settings
+        return decoded
 
 
 class RightTokensInAnotherOrder(SelfSpeculative):

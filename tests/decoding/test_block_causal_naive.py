@@ -112,10 +112,10 @@ def test_eager_freedave_is_what_a_loop_decodes(draft_steps: int, store: str, the
     assert across
 
 
-@pytest.mark.parametrize("prompt", [1, 4, 9])
+@pytest.mark.parametrize("prompt", [1, 9])
 def test_blocks_of_one_are_autoregressive_decoding(prompt: int, theirs: Theirs) -> None:
     """With shifted logits a block of one is the token that the one before it predicts. The mask is never predicted."""
-    for seed in range(3):
+    for seed in range(2):
         made = case("fast_dllm_v2", 1, prompt, 16, seed)
         tokens = torch.tensor([made.prompt])
         generated = theirs(made).generate(

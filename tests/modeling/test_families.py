@@ -37,7 +37,7 @@ def test_logits_are_those_of_transformers_with_a_block_causal_mask(shape: str, s
     assert ours.config == tiny_config(family, **changes)
     theirs = reference_model(folder, ours.config, torch.float64)
     widen_norms(theirs, ours.config)
-    tokens = random_canvas(ours.config, length=100)
+    tokens = random_canvas(ours.config, length=70)
     outputs = run_block_causal(theirs, tokens[None], ours.config.causal_block)
     expected = aligned(outputs, ours.config)[0, ours.config.logits_shift :]
     assert expected.dtype == torch.float64
