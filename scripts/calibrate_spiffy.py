@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from ssd.config.model_words import plain_words
 from ssd.config.plan import Plan, make_plan
 from ssd.config.runtime import DTYPES
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
@@ -70,7 +71,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def composed(words: Sequence[str]) -> DictConfig:
     """The configuration of a stepwise run: an experiment may name the very decoder that still lacks its graph."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=list(words))
+        config = compose("config", overrides=plain_words(words))
     config.decoder = OmegaConf.load(CONF / "decoder" / "stepwise.yaml")
     return config
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import sys
+import traceback
 from collections.abc import Sequence
 
 from ssd.extras import extra
+from ssd.paths import SHOWS_TRACEBACKS
 from ssd.version import version_line
 
 COMMANDS = {
@@ -18,13 +22,29 @@ COMMANDS = {
     "bench": "time forwards and stepwise decoding",
 }
 INTERRUPTED, FAILED, MISUSED = 130, 1, 2
+UNREAD = 141  # as the shell counts a command that SIGPIPE ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; return its exit status. arguments: words after `ssd-bench`, by default the shell's."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_unread():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
+        return UNREAD
+
+
+def _run(words: Sequence[str]) -> int:
     name, *rest = words or ["--help"]
-    if name in ("-h", "--help"):
+    if name == "-sc":  # the shell's completion script names no subcommand
+        name, rest = "run", list(words)
+    if name in ("-h", "--help", "help"):
         print(_help())
         return 0
     if name == "--version":
@@ -38,13 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with extra("report" if name == "report" else "run"):
             command = importlib.import_module(f"ssd.commands.{name}")
         status: int = command.main()
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
+        if SHOWS_TRACEBACKS:
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         return MISUSED if name == "audit" else FAILED  # an audit's 1 means a violated claim
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return status
+
+
+def _is_unread() -> bool:
+    """Return whether the reader of standard output has ended, as that of `| head -1` does."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # errors are reported without being asked for
+    return bool(poll.poll(0))
 
 
 def _help() -> str:
@@ -54,5 +85,6 @@ def _help() -> str:
         "Benchmark of decoders of masked diffusion language models. Results are in ./results.\n\n"
         f"{commands}\n\n"
         "ssd-bench COMMAND --help shows a command's options; ssd-bench --version shows the version.\n"
+        "With HYDRA_FULL_ERROR=1 in the environment, every error comes with its whole traceback.\n"
         "example: ssd-bench run decoder=ssd model=llada_tiny task=tiny_math"
     )

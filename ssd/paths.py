@@ -1,7 +1,8 @@
-"""Where the package's files are: conf/, checkpoints/, results/published/."""
+"""Where the package's files are (conf/, checkpoints/, results/published/), and how the package was called."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -11,3 +12,5 @@ ROOT = PACKAGE / "assets" if IS_INSTALLED else PACKAGE.parent
 CONF = ROOT / "conf"
 RUN = "ssd-bench run" if IS_INSTALLED else "python run.py"
 """The command that measures, as messages and help name it."""
+SHOWS_TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"
+"""Whether the user wants whole tracebacks. `ssd-bench run` sets the variable later, because Hydra reads it too."""

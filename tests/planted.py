@@ -11,7 +11,7 @@ from baselines.stepwise import Stepwise
 from ssd.decoding.canvas import block_at
 from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
-from ssd.decoding.rule import Ranking
+from ssd.decoding.ranking import Ranking
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.trace import Trace
 from ssd.modeling import kv_cache as context

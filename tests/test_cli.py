@@ -1,11 +1,15 @@
 """The console command: help, versions, its exit status, and what a missing library or folder leads to."""
 
+import os
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from ssd.cli import COMMANDS, main
+from ssd.commands.results_dir import RESULTS, stored_run
 from ssd.extras import MissingExtraError, extra
 from tests.data import REPOSITORY
 
@@ -23,6 +27,33 @@ def test_help_is_fast_and_lists_every_command():
 def test_the_version_is_ours(words, capsys):
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("ssd-benchmark")
+
+
+def test_help_is_also_a_word(capsys):
+    assert main(["help"]) == main(["--help"]) == 0
+    first, second = capsys.readouterr().out.split("usage: ssd-bench COMMAND")[1:]
+    assert first == second
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["measure", "--help"]])
+def test_output_that_nothing_reads_is_no_error(words, monkeypatch, capsys):
+    """As `ssd-bench --help | head -1` leaves it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as unread:
+        monkeypatch.setattr(sys, "stdout", unread)
+        assert main(words) == (2 if words[0] == "measure" else 141)
+    assert "pipe" not in capsys.readouterr().err
+
+
+def test_another_pipe_that_breaks_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr("ssd.cli._help", lambda: os.close(reader) or os.write(writer, b"-"))
+    reader, writer = os.pipe()
+    with (tmp_path / "output").open("w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(BrokenPipeError):
+            main(["--help"])
+    os.close(writer)
 
 
 def test_an_unknown_command_names_those_that_exist(capsys):
@@ -76,3 +107,32 @@ def test_help_shows_the_choice_that_is_named(capsys):
     shown = capsys.readouterr().out
     assert "decoder.mixture_weight" in shown
     assert "decoder.draft_steps" not in shown
+
+
+def test_an_id_is_a_run_under_the_results_folder(tmp_path, monkeypatch):
+    """A folder of the same name that lies in the current folder is another run."""
+    for folder in ("run", "results/run", "elsewhere/run"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert stored_run("run", RESULTS) == Path("results/run")
+    assert stored_run("run", Path("elsewhere")) == Path("elsewhere/run")
+    assert stored_run("elsewhere/run", RESULTS) == Path("elsewhere/run")
+    assert stored_run(str(tmp_path / "run"), RESULTS) == tmp_path / "run"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert stored_run("run", RESULTS) == Path("run")
+
+
+def test_runs_takes_its_folder_in_either_way(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(import_module("ssd.report.console.run_list"), "print_runs", shown.append)
+    assert main(["runs", str(tmp_path)]) == main(["runs", "--results", str(tmp_path)]) == 0
+    assert shown == [tmp_path, tmp_path]
+
+
+def test_completion_of_an_installed_command(monkeypatch, capsys):
+    monkeypatch.setattr(import_module("ssd.commands.run"), "IS_INSTALLED", True)
+    monkeypatch.setenv("COMP_LINE", "ssd-bench run decoder=ste")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")
+    main(["-sc", "query=bash"])
+    assert capsys.readouterr().out.strip() == "decoder=stepwise"

@@ -1,11 +1,14 @@
 """The documentation's commands compose, its files and links exist, and its lists are complete."""
 
 import importlib.util
+import json
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -13,19 +16,25 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from baselines.stepwise import Stepwise
+from ssd.cli import main
+from ssd.commands import run as run_command
+from ssd.config.model_words import plain_words
 from ssd.config.plan import build_decoder, make_plan
 from ssd.decoding.settings import GenerationSettings
+from ssd.measure.cost.model import CostModel
 from ssd.run.runner import run
 from ssd.tasks.qa import QuestionAnswer
+from tests import data
 from tests.conformance.candidates import NAMES, SPECIAL, Candidate, model_of
 from tests.conformance.checks import check_lossless, check_response
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
+from tests.runs import only_folder, short_words
 
 CONF = REPOSITORY / "conf"
 PAGES = sorted(
     [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     + [REPOSITORY / "results" / folder / "README.md" for folder in ("published", "reference")]
-    + list((REPOSITORY / "docs").glob("*.md"))
+    + project_files("docs/*.md")
 )
 TEXT = {file: file.read_text() for file in PAGES}
 DECODERS = (REPOSITORY / "docs" / "decoders.md").read_text()
@@ -65,10 +74,21 @@ def commands(text: str) -> list[list[str]]:
 
 COMMANDS = {
     " ".join(words): words
-    for file in (*PAGES, *sorted(CONF.rglob("*.yaml")))
+    for file in (*PAGES, *project_files("conf/**/*.yaml"))
     for words in commands(file.read_text())
     if not {"--help", "decoder=NAME"} & set(words)
 }
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory) -> Path:
+    """The project's own conf/. Beside it, a user's own `mine` may lie in the checkout."""
+    folder = tmp_path_factory.mktemp("project")
+    for file in project_files("conf/**/*.yaml"):
+        copied = folder / file.relative_to(REPOSITORY)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_text(file.read_text())
+    return folder / "conf"
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +104,14 @@ def mine(tmp_path_factory) -> Path:
 
 
 @cache
-def composed_groups(words: tuple[str, ...], searchpath: str) -> set[str]:
+def composed_groups(words: tuple[str, ...], conf: Path, searchpath: Path) -> set[str]:
     """The top-level keys of what the words compose to, with the recipes' folder on the search path."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(conf), version_base="1.3"):
         return set(compose("config", overrides=[f"hydra.searchpath=[file://{searchpath}]", *words]))
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_composes(line, mine):
+def test_every_command_composes(line, conf, mine):
     words = [word for word in COMMANDS[line] if word != "-m"]
     if "--config-dir" in words:
         at = words.index("--config-dir")
@@ -100,7 +120,8 @@ def test_every_command_composes(line, mine):
     # One job of a grid stands for all of them: the first value of every list.
     is_grid = "-m" in COMMANDS[line]
     first = tuple(re.sub(r"^([\w./]+=)([^,\[]+),.*$", r"\1\2", word) if is_grid else word for word in words)
-    assert {"model", "decoder", "task", "generation", "runtime"} <= composed_groups(first, str(mine / "conf"))
+    groups = composed_groups(tuple(plain_words(first)), conf, mine / "conf")
+    assert {"model", "decoder", "task", "generation", "runtime"} <= groups
 
 
 @each_page
@@ -147,33 +168,48 @@ def test_no_page_uses_a_word_that_the_table_refuses(page):
 def test_the_map_lists_every_room():
     table = ARCHITECTURE.partition("## Rooms")[2].partition("## ")[0]
     rooms = sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
-    assert rooms == sorted(file.parent.name for file in (REPOSITORY / "ssd").glob("*/__init__.py"))
+    assert rooms == [file.parent.name for file in project_files("ssd/*/__init__.py")]
 
 
 def test_the_workflow_runs_every_folder_of_tests():
     workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "checks.yml").read_text())
     shards = workflow["jobs"]["tests"]["strategy"]["matrix"]["shard"]
     run = " ".join(shard["paths"] for shard in shards).split()
-    folders = {file.parent for file in (REPOSITORY / "tests").glob("*/**/test_*.py")}
+    folders = {file.parent for file in project_files("tests/*/**/test_*.py")}
     tops = {f"tests/{folder.relative_to(REPOSITORY / 'tests').parts[0]}" for folder in folders}
     assert tops <= set(run)
     assert len(run) == len(set(run))
 
 
 @pytest.fixture
-def added(tmp_path, monkeypatch) -> Candidate:
-    """The decoder of docs/decoders.md, built from its YAML as run.py builds it."""
-    file = tmp_path / "mine.py"
-    file.write_text(block("python"))
-    specification = importlib.util.spec_from_file_location("baselines.mine", file)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    monkeypatch.setitem(sys.modules, "baselines.mine", module)
+def add(tmp_path, monkeypatch) -> Callable[[str], None]:
+    """Makes a source text the module that the YAML of docs/decoders.md names."""
+
+    def call(source: str) -> None:
+        file = tmp_path / "mine.py"
+        file.write_text(source)
+        specification = importlib.util.spec_from_file_location("baselines.mine", file)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "baselines.mine", module)
+
+    return call
+
+
+@pytest.fixture
+def measure_mine(conf, mine, checkpoints, tmp_path, monkeypatch) -> Callable[[], int]:
+    """Runs step 5 of docs/decoders.md in this process, with a random model; returns the exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_command, "CONF", conf)
+    monkeypatch.setattr(CostModel, "measure", partial(CostModel.measure, most_rounds=1))  # seconds less
+    words = short_words(checkpoints["llada"], "llada", tmp_path / "results")
+    return lambda: main(["run", "--config-dir", str(mine / "conf"), "decoder=mine", *words, "runtime.predict=true"])
+
+
+def test_the_decoder_that_the_documentation_adds_conforms_and_needs_fewer_forwards(add, family):
+    add(block("python"))
     values = yaml.safe_load(block("yaml"))
-    return Candidate(build_decoder(values), values["lossless"])
-
-
-def test_the_decoder_that_the_documentation_adds_conforms_and_needs_fewer_forwards(added, family):
+    added = Candidate(build_decoder(values), values["lossless"])
     forwards = {"reference": 0, "mine": 0}
     for seed in range(4):
         for temperature in (0.0, 0.7):
@@ -184,6 +220,25 @@ def test_the_decoder_that_the_documentation_adds_conforms_and_needs_fewer_forwar
             forwards["reference"] += Stepwise().decode(model, prompt, settings, SPECIAL).trace.nfe
     assert added.lossless
     assert forwards["mine"] < forwards["reference"]
+
+
+def test_the_whole_command_measures_the_decoder_that_the_documentation_adds(add, measure_mine, tmp_path):
+    add(block("python"))
+    assert measure_mine() == 0
+    summary = json.loads((only_folder(tmp_path / "results") / "summary.json").read_text())
+    assert summary["identity"]["rate"] == 1
+    assert summary["nfe"]["ratio"] > 1
+    assert summary["predicted_speedup"] is not None
+
+
+def test_a_decoder_that_drafts_more_than_its_most_nodes_is_told_so_before_its_first_prompt(
+    add, measure_mine, tmp_path, capsys
+):
+    add(re.sub(r"^    most_nodes = .*\n", "", block("python"), flags=re.MULTILINE))
+    assert measure_mine() == 1
+    error = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
+    assert "error: Mine drafts 2 states for one forward, but its most_nodes is 1; set the class's most_nodes" in error
+    assert not list((tmp_path / "results").rglob("samples.jsonl"))
 
 
 def test_the_commit_rule_of_the_recipes_decodes_in_fewer_forwards(mine, monkeypatch, family):
@@ -223,6 +278,19 @@ def test_a_page_on_tasks_scores_as_it_states(mine, monkeypatch):
     ]
 
 
+def test_a_file_that_git_does_not_track_is_no_part_of_the_project(tmp_path, monkeypatch):
+    monkeypatch.delenv("GIT_DIR", raising=False)
+    monkeypatch.setattr(data, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(data, "_tracked", data._tracked.__wrapped__)
+    names = ["mine.yaml", "ssd.yaml"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [file.name for file in project_files("*.yaml")] == names, "without git every file counts"
+    for words in (["init", "--quiet"], ["add", "ssd.yaml"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    assert [file.name for file in project_files("*.yaml")] == ["ssd.yaml"]
+
+
 def test_the_table_lists_every_decoder():
     table = DECODERS.partition("## All of them")[2].partition("## ")[0]
     assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == NAMES
@@ -230,7 +298,7 @@ def test_the_table_lists_every_decoder():
 
 def test_every_experiment_and_decoder_is_in_the_readme():
     readme = (REPOSITORY / "README.md").read_text()
-    experiments = [file.stem for file in (CONF / "experiment").glob("*.yaml")]
+    experiments = [file.stem for file in project_files("conf/experiment/*.yaml")]
     assert [name for name in (*NAMES, *experiments) if f"`{name}`" not in readme] == []
 
 

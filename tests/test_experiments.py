@@ -9,11 +9,11 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
-EXPERIMENTS = sorted(file for file in (CONF / "experiment").glob("*.yaml") if "hydra" not in OmegaConf.load(file))
+EXPERIMENTS = [file for file in project_files("conf/experiment/*.yaml") if "hydra" not in OmegaConf.load(file)]
 """The others are campaigns of many runs: see tests/campaign/test_campaigns.py."""
 PUBLISHED: dict[str, dict[str, Any]] = {
     "ssd_paper": {"decoder.name": "ssd", "decoder.builder": "chain", "generation.block_length": 8},
@@ -24,8 +24,16 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "generation.ranking": "maskgit_plus",
         "task.add_bos": True,
     },
-    "freedave_llada": {"decoder.name": "freedave", "decoder.draft_steps": 4, "generation.gen_length": 1024},
-    "freedave_dream": {"decoder.name": "freedave", "decoder.draft_steps": 8, "generation.gen_length": 1024},
+    "freedave_llada": {
+        "decoder.draft_steps": 4,
+        "generation.gen_length": 1024,
+        "generation.confidence_dtype": "logits",
+    },
+    "freedave_dream": {
+        "decoder.draft_steps": 8,
+        "generation.gen_length": 1024,
+        "generation.confidence_dtype": "logits",
+    },
     "apd": {"decoder.mixture_weight": 0.7, "decoder.kv_window": 16, "decoder.max_lookahead": 100},
     "apd_long": {"decoder.mixture_weight": 0.6, "decoder.kv_window": 32, "decoder.max_lookahead": 200},
     "wino": {"decoder.threshold": 0.6, "decoder.threshold_back": 0.9, "generation.block_length": 128},

@@ -7,11 +7,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
-PRESETS = sorted((CONF / "preset").glob("*.yaml"))
+PRESETS = project_files("conf/preset/*.yaml")
 EVALUATED = ("gsm8k", "humaneval", "mbpp", "math500")
 # Typed a second time: gen_length, block_length, eos, temperature, top_p, num_fewshot.
 PUBLISHED: dict[str, tuple[int, int, str, float, float, int]] = {
@@ -100,7 +100,7 @@ def test_words_win_wherever_they_stand(name: str) -> None:
     assert composed(*choices(name), "task.num_fewshot=1").task.num_fewshot == 1
 
 
-@pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
+@pytest.mark.parametrize("experiment", [file.stem for file in project_files("conf/experiment/*.yaml")])
 def test_experiments_win(experiment: str) -> None:
     expected = {
         key: value

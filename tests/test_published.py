@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 
 FOLDER = REPOSITORY / "results" / "published"
-FILES = sorted(FOLDER.glob("*.csv"))
+FILES = project_files("results/published/*.csv")
 COLUMNS = (
     "paper", "table_or_section", "model", "task", "num_fewshot", "gen_length", "block_length",
     "method", "setting", "hardware", "metric", "value", "seen", "note",
@@ -32,7 +32,18 @@ def read(file: Path) -> list[dict[str, str]]:
 
 
 def test_every_source_has_a_file_and_a_line_in_the_readme() -> None:
-    names = {"apd.csv", "fast_dllm.csv", "freedave.csv", "llada.csv", "spiffy.csv", "ssd.csv", "wino.csv"}
+    names = {
+        "apd.csv",
+        "fast_dllm.csv",
+        "fast_dllm_v2.csv",
+        "freedave.csv",
+        "llada.csv",
+        "sdar.csv",
+        "spiffy.csv",
+        "ssd.csv",
+        "trado.csv",
+        "wino.csv",
+    }
     assert {file.name for file in FILES} == names
     readme = (FOLDER / "README.md").read_text()
     assert set(re.findall(r"`(\w+\.csv)`", readme)) == names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 
 LEVELS = (
     {"paths", "extras", "version"},
@@ -74,7 +74,7 @@ def faults(file: Path, module: str) -> list[str]:
 
 def modules() -> Iterator[tuple[Path, str]]:
     for root in ("ssd", "baselines"):
-        for file in sorted((REPOSITORY / root).rglob("*.py")):
+        for file in project_files(f"{root}/**/*.py"):
             yield file, ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
 
 

@@ -81,3 +81,11 @@ def test_best_first_trees_save_forwards_over_chains_of_as_many_nodes(confidence)
         saved[nodes] = forwards(chain) / forwards(tree) - 1
     assert saved[3] >= -0.02
     assert min(saved[9], saved[17]) >= 0.15, saved
+
+
+def test_a_sampled_chain_of_depth_4_commits_2_3_tokens_per_forward():
+    """Drafts of later rounds that read node 0's logits, not the accepted node's, stay lossless and commit 1.85."""
+    plan, prompts = work("generation.temperature=0.8", "generation.cache=dual")
+    chain = SelfSpeculative(depth=4)
+    decoded = [chain.decode(model(), prompt, plan.settings, plan.special).trace for prompt in prompts[:PROMPTS]]
+    assert sum(len(trace.picks) for trace in decoded) / forwards(decoded) >= 2.3

@@ -7,6 +7,27 @@ from scripts.tiny.batches import BLOCK_LENGTH, GEN_LENGTH
 from scripts.tiny.evaluation import Score
 from scripts.tiny.networks import Network, block_of, is_causal
 
+_DIFFUSION = """No remote code is shipped. `config.json` names classes in `auto_map`, as a Hub checkpoint does,
+but their files are not here: `AutoModel.from_pretrained(..., trust_remote_code=True)` fails.
+This project loads the folder with its own code:
+
+    python run.py model={name} task=tiny_math runtime.limit=5
+
+In Python:
+
+    import ssd
+    model = ssd.load("{name}")  # or the path of this folder
+"""
+_VERIFIER = """No remote code is shipped or needed. In Python:
+
+    from transformers import AutoModelForCausalLM
+    model = AutoModelForCausalLM.from_pretrained("checkpoints/{name}")
+
+APD uses it as verifier:
+
+    python run.py decoder=apd model=dream_tiny task=tiny_math runtime.limit=5
+"""
+
 
 def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: float, scores: Sequence[Score]) -> str:
     """Return the README.md: the checkpoint's purpose, recipe and accuracy."""
@@ -26,6 +47,7 @@ def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: 
     count = recipe["final_count"] if step == recipe["steps"] else recipe["quick_count"]
     notes = f"\n\n{recipe['notes']}" if recipe["notes"] else ""
     mixture = ", ".join(f"{sum(parts)} {name}" for name, parts in recipe["parts"].items())
+    loading = (_VERIFIER if is_causal(network) else _DIFFUSION).format(name=recipe["name"])
     return f"""# {recipe["name"]}
 
 {unfinished}{recipe["about"]}
@@ -33,6 +55,11 @@ def model_card(recipe: Mapping[str, Any], network: Network, step: int, seconds: 
 {article} {kind} language model of {parameters:.2f} M parameters. Its files have the layout of a Hub checkpoint.
 Tests use it, and you can try decoders on a laptop with it.
 It was trained on one synthetic language only (`ssd/tasks/tiny_language.py`). It cannot solve other tasks.
+
+## How to load it
+
+{loading}
+## How it was made
 
 | | |
 | --- | --- |

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ssd.api.decode import DEFAULT_DECODER, Response, fitting, response_of
+from ssd.api.decode import DEFAULT_DECODER, Response, fitting, require_model, response_of
 from ssd.api.load import LoadedModel
 from ssd.api.presets import default_runtime
 from ssd.api.prompts import Prompt, shown
@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def speedup(self) -> Interval:
-        """Ratio of the sums of seconds, with its 95 % bootstrap interval over prompts: `ratio`, `low`, `high`."""
+        """Ratio of the sums of seconds, with its 95 % interval over prompts: `ratio`, `low`, `high`."""
         return ratio_of_sums(*([side.latency_s for side in sides] for sides in (self.references, self.responses)))
 
     @property
@@ -135,7 +135,8 @@ def compare(
     """
     with extra("report"):
         import pandas as pd
-    if isinstance(prompts, str) or not prompts:
+    require_model(model)
+    if isinstance(prompts, str | bytes) or not isinstance(prompts, Sequence) or not prompts:
         raise ValueError('prompts: expected a list of at least one prompt, as ["What is 3 + 4?"]')
     ids = [model.prompt_ids(prompt, chat) for prompt in prompts]
     longest = max(ids, key=len)
@@ -148,7 +149,7 @@ def compare(
         check_prompt(prompt, chosen, model.special, model.config)
     sides = _Sides(by, against, chosen, model.special, default_runtime())
     references, responses = _timed(model, sides, ids)
-    exact = ExactModel(model.model) if by.most_steps and by.caveat(chosen) is None else None
+    exact = ExactModel(model.model) if by.most_nodes > 1 and by.caveat(chosen) is None else None
     audit = Audit(model.model, chosen, model.special, against.commit, exact, reference=against)
     with device_lock(model.model.device, exclusive=False, owner="ssd.compare"):
         divergences = [

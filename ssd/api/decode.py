@@ -89,6 +89,7 @@ def decode(
     >>> ssd.decode(model, "What is 3 + 4?", ssd.Stepwise(), gen_length=32).nfe
     32
     """
+    require_model(model)
     ids = model.prompt_ids(prompt, chat)
     chosen = fitting(model, settings, changes, len(ids))
     by = model.decoder(DEFAULT_DECODER if decoder is None else decoder)
@@ -100,11 +101,18 @@ def decode(
     return response_of(model, by, chosen, ids, decoded, latency_s)
 
 
+def require_model(model: object) -> None:
+    """Raise ValueError for anything but a loaded model."""
+    if not isinstance(model, LoadedModel):
+        name = repr(model) if isinstance(model, str) else "NAME"
+        raise ValueError(f"model={model!r:.60}: expected a loaded model; pass ssd.load({name})")
+
+
 def fitting(
     model: LoadedModel, settings: GenerationSettings | None, changes: dict[str, Any], prompt_length: int
 ) -> GenerationSettings:
     """Return the settings of a call; the model's own gen_length is cut to the blocks that fit behind the prompt."""
-    chosen = changed(settings or model.settings, changes)
+    chosen = changed(model.settings if settings is None else settings, changes)
     free = model.config.context_length - prompt_length
     is_given = settings is not None or "gen_length" in changes or "steps" in changes
     if is_given or chosen.gen_length <= free or free < chosen.block_length:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, ref
 
 import torch
@@ -13,6 +12,7 @@ import torch
 from ssd.api.presets import Preset, build_decoder, find_preset, model_names
 from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.config.special_ids import special_of
 from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens, Workload
@@ -110,7 +110,7 @@ def load(
     preset = find_preset(name)
     folder = _folder(name, path, preset, revision)
     config = read_config(folder)
-    special = _special_of(folder, config) if preset is None else _checked(preset, config)
+    special = special_of(folder, config) if preset is None else _checked(preset, config)
     if preset is not None:
         config = replace(config, context_length=min(config.context_length, preset.context_length))
     tokenizer = load_tokenizer(folder)
@@ -163,27 +163,10 @@ def _folder(name: str, path: str | None, preset: Preset | None, revision: str | 
 def _checked(preset: Preset, config: ModelConfig) -> SpecialTokens:
     """Return the preset's special ids. Raises ValueError where config.json contradicts them."""
     special = preset.special
-    if (special.mask_id, special.fill_id) != (config.mask_id, config.end_id):
+    if special.mask_id != config.mask_id or special.fill_id not in config.end_ids:
+        ends = ", ".join(map(str, config.end_ids))
         raise ValueError(
             f"preset {preset.name} has mask id {special.mask_id} and EOS {special.fill_id}, config.json has "
-            f"{config.mask_id} and {config.end_id}; load the folder without a preset"
+            f"{config.mask_id} and {ends}; load the folder without a preset"
         )
     return special
-
-
-def _special_of(folder: Path, config: ModelConfig) -> SpecialTokens:
-    """Return the ids of config.json, and the further end ids of generation_config.json.
-
-    Raises ValueError where the two files disagree.
-    """
-    file = folder / "generation_config.json"
-    stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    ends = stored.get("eos_token_id", config.end_id)
-    end_ids = list(ends) if isinstance(ends, list) else [config.end_id if ends is None else ends]
-    mask_id = stored.get("mask_token_id", config.mask_id)
-    if config.end_id not in end_ids or mask_id not in (None, config.mask_id):
-        raise ValueError(
-            f"{file}: mask id {mask_id} and end ids {end_ids} disagree with config.json (mask {config.mask_id}, EOS "
-            f"{config.end_id}); take both files from the model's Hub page"
-        )
-    return SpecialTokens(config.mask_id, (config.end_id, *(token for token in end_ids if token != config.end_id)))

@@ -102,6 +102,8 @@ def changed(settings: GenerationSettings, changes: Mapping[str, Any]) -> Generat
     A block is never longer than the response, unless `changes` has a block_length of its own, or the model has one.
     Raises ValueError in one line for unknown names and wrong values.
     """
+    if not isinstance(settings, GenerationSettings):
+        raise ValueError(f"settings={settings!r}: expected None or settings, as ssd.GenerationSettings(gen_length=64)")
     names = list(inspect.signature(GenerationSettings).parameters)
     unknown = sorted(set(changes) - set(names))
     if unknown:

@@ -28,16 +28,19 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
         from hydra.errors import HydraException
 
         from ssd.campaign import dispatch
-        from ssd.config.command_line import explain
+        from ssd.config.command_line import check_words, explain
+        from ssd.config.model_words import plain_words
         from ssd.config.plan import make_plan
         from ssd.config.tracker import tell
         from ssd.results.store import RunFolder
-    overrides = shlex.split(words) if isinstance(words, str) else list(words)
+    overrides = _split(words)
     dashed = [word for word in overrides if word.startswith("-")]
     if dashed:
         raise ValueError(
             f"{dashed[0]}: ssd.run starts a single run; use the command: python run.py {shlex.join(overrides)}"
         )
+    check_words(overrides)
+    overrides = plain_words(overrides)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             composed = compose("config", overrides=overrides)
@@ -49,6 +52,18 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
     return summary
 
 
+def _split(words: str | Sequence[str]) -> list[str]:
+    """Return the words of a text or of a list. Raises ValueError."""
+    if isinstance(words, str):
+        try:
+            return shlex.split(words)
+        except ValueError as error:
+            raise ValueError(f"{words}: {error}; close the quotation, or pass a list of words") from error
+    if not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"words={words!r:.60}: expected a text or a list of texts, as 'decoder=ssd model=llada_tiny'")
+    return list(words)
+
+
 def read(results: str | Path = "results") -> Results:
     """Return a results folder as pandas frames: `.runs`, `.samples`, `.forwards()` and `.left_out`.
 
@@ -58,4 +73,6 @@ def read(results: str | Path = "results") -> Results:
     """
     with extra("report"):
         from ssd.report.results import load
+    if not isinstance(results, str | Path):
+        raise ValueError(f"results={results!r:.60}: expected the path of a results folder")
     return load(results)

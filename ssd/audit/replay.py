@@ -68,11 +68,11 @@ def replay(
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
         scores = session.evaluate(draft, block, opening.context)
         first_position = block.window.first_row
-    before = first_position - block.start
+    leading = first_position - block.start
     after = block.stop - first_position - recorder.last_logits.shape[1]
     perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, first_position)
     both = recorder.last_logits, perturbed
-    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, before, after)) for values in both)
+    logits, perturbed = (F.pad(values[0].cpu(), (0, 0, leading, after)) for values in both)
     rows = session.rank(scores, draft, block).rows(0)
     positions = [row + block.start - origin for row in rows]
     picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))

@@ -1,30 +1,43 @@
-"""After a grid: the table of what is stored, and the list of what is not done. Works wherever the runs were made."""
+"""The end of a grid: the table of its finished runs, and the list of the others. Any machine may have made them."""
 
 from __future__ import annotations
 
-import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from ssd.campaign.planned_run import Grid
-from ssd.report.console.grid_table import Run, print_comparison
+from ssd.report.console.grid_table import Run, print_comparison, print_warnings
 from ssd.results.atomic_io import is_locked
+from ssd.results.last_grid import keep_grid
+from ssd.results.reader import read_environment, read_failure, read_summary
 
 
-def end(grid: Grid, told: Mapping[int, str]) -> bool:
-    """Print both; returns whether every run of the grid is done.
+def end(grid: Grid, messages: Mapping[int, str]) -> bool:
+    """Print the table, the command for the report, and the list; return whether every run of the grid is done.
 
-    told: what runs of this process said of their failure, for those that have left no error.json.
+    messages: errors of this process's runs by number, for runs without error.json.
     """
-    folders = [run.folder for run in grid.runs]
-    done = [(folder, run) for folder, run in zip(folders, grid.runs, strict=True) if (folder / "done.json").is_file()]
-    if done:
-        print_comparison([Run(run.config, *map(_read, _files(folder))) for folder, run in done])
+    done: list[Run] = []
     failures = list(grid.refused)
-    for number, (folder, name) in enumerate(zip(folders, grid.names(), strict=True)):
+    for number, (run, name) in enumerate(zip(grid.runs, grid.names(), strict=True)):
+        folder = run.folder
         if not (folder / "done.json").is_file():
-            failures.append((name, _why(folder, told.get(number))))
+            failures.append((name, _reason(folder, messages.get(number))))
+            continue
+        try:
+            summary, environment = read_summary(folder), read_environment(folder)
+        except ValueError as error:
+            failures.append((name, str(error)))
+        else:
+            done.append(Run(run.config, cast(Mapping[str, object], summary), cast(Mapping[str, object], environment)))
+    if done:
+        print_comparison(done)
+        print_warnings(done)
+        keep_grid([run.folder for run in grid.runs])  # runs of other machines have chosen their folders now
+        print(f"figures and tables: ssd-bench report {shlex.quote(str(grid.runs[0].folder.parent))} --last-grid")
     if failures:
         sys.stdout.flush()
         print(f"{len(failures)} of {len(grid.runs) + len(grid.refused)} runs are not done:", file=sys.stderr)
@@ -33,21 +46,13 @@ def end(grid: Grid, told: Mapping[int, str]) -> bool:
     return not failures
 
 
-def _files(folder: Path) -> tuple[Path, Path]:
-    return folder / "summary.json", folder / "environment.json"
-
-
-def _why(folder: Path, told: str | None) -> str:
-    """The first line of a run's error and where its traceback is, or what else kept it from being done."""
-    error = folder / "error.json"
-    if error.is_file():
-        return f"{_read(error)['error'].partition(chr(10))[0]} ({error})"
-    if told:
-        return told
+def _reason(folder: Path, message: str | None) -> str:
+    """Return the first line of a run's error and the file with its traceback, or another reason."""
+    file = folder / "error.json"
+    if file.is_file():
+        return f"{read_failure(folder)['error'].partition(chr(10))[0]} ({file})"
+    if message:
+        return message
     if folder.is_dir() and is_locked(folder):
         return f"another process is measuring it ({folder})"
     return f"it was not finished, and left no error ({folder}); the same line goes on with it"
-
-
-def _read(file: Path) -> dict:
-    return json.loads(file.read_text())

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ssd.campaign.planned_run import PlannedRun
 from ssd.campaign.stored_times import StoredTimes, alike_seconds, own_seconds
+from ssd.run.progress import duration
 
-MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
 FORWARD = "a measured forward, as if each decoder were stepwise decoding"
 
 
@@ -35,9 +35,9 @@ class Estimates:
         reason = self.unknown[0]
         if len(self.unknown) == sum(second != 0 for second in self.seconds):
             return f"not known: {reason}"
-        told = duration(sum(second or 0.0 for second in self.seconds))
+        known = duration(sum(second or 0.0 for second in self.seconds))
         runs = f"{len(self.unknown)} run{'s' if len(self.unknown) > 1 else ''}"
-        return f"{told}{self._sources()}, and {runs} of unknown time: {reason}"
+        return f"{known}{self._sources()}, and {runs} of unknown time: {reason}"
 
     def _sources(self) -> str:
         runs = {run for evidence in self.evidence for run in evidence.runs}
@@ -86,15 +86,3 @@ def _per_response(
     if alike is not None:
         return alike[0], Evidence("stored runs", tuple(alike[1]))
     return forward_s(run), Evidence(FORWARD)
-
-
-def duration(seconds: float) -> str:
-    """Return `about 12 minutes`, with a unit that suits the number."""
-    if seconds < MINUTE_S:
-        return "less than a minute"
-    if seconds < 1.5 * HOUR_S:
-        minutes = round(seconds / MINUTE_S)
-        return "about a minute" if minutes == 1 else f"about {minutes} minutes"
-    if seconds < 2 * DAY_S:
-        return f"about {seconds / HOUR_S:.1f} hours"
-    return f"about {seconds / DAY_S:.1f} days"

@@ -1,4 +1,4 @@
-"""What a run would take if every decoder were stepwise decoding: from forwards of the very model, measured here."""
+"""The time of a run as if its decoder were stepwise decoding, from measured forwards of its model."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class ForwardTimes:
         self._costs: dict[Any, CostModel] = {}
 
     def seconds(self, plan: Plan) -> float:
-        """Seconds per response of all sides, at the longest prompt, as if the decoder were stepwise decoding too.
+        """Return seconds per response of all sides, at the longest prompt, as if the decoder were stepwise decoding.
 
-        Raises FileNotFoundError if the weights are not on this machine, DeviceHeldError if others time on the device,
-        ValueError if it cannot be told, and what loading a model and a forward raise.
+        Raises FileNotFoundError if the weights are not on this machine, DeviceHeldError if another process measures on
+        the device, ValueError if there is no estimate, and the errors of loading a model and of a forward.
         """
         model, runtime = plan.config["model"], plan.runtime
         if runtime.engine == "compile":
@@ -50,7 +50,7 @@ class ForwardTimes:
         return _response_s(plan, self._costs[key])
 
     def forget(self) -> None:
-        """Make room for the runs' own model."""
+        """Free the memory for the model of the runs."""
         self._models.forget()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -64,7 +64,7 @@ class ForwardTimes:
             with device_lock(runtime.torch_device(), False, "an estimate", tell=None):
                 loaded = self._models.get(model_path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
                 model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
-                nodes = [runtime.batch_size]  # a forward that so many responses share costs about as much
+                nodes = [runtime.batch_size]  # a forward of a batch costs about as much as one of as many nodes
                 return CostModel.measure(model, plan.settings, plan.special, [longest], nodes, BUDGET_S)
         except DeviceHeldError as error:
             raise DeviceHeldError(str(error).partition(";")[0]) from error
@@ -73,9 +73,9 @@ class ForwardTimes:
 
 
 def _response_s(plan: Plan, cost: CostModel) -> float:
-    """All sides' seconds: each block's first forward, and a window forward for every further step.
+    """Return the seconds of all sides: a first forward per block, and a window forward per further step.
 
-    Where nothing is timed, the reference's responses are shared.
+    An untimed run shares the responses of its reference, so that one side is decoded.
     """
     blocks, steps, batch_size = plan.settings.blocks, plan.settings.steps_per_block, plan.runtime.batch_size
     first_s = sum(cost.forward_s(Shape(0, block, cost.lengths[0])) for block in range(blocks))
@@ -87,19 +87,19 @@ def _response_s(plan: Plan, cost: CostModel) -> float:
 
 
 def _at_a_time(plan: Plan) -> int:
-    """How many of a run's responses (or batches of them) are decoded side by side, by workers."""
+    """Return the number of responses, or of batches, that workers decode at the same time."""
     runtime, needs = plan.runtime, Needs.of(plan)
     if runtime.in_process or (runtime.timing and not needs.on_gpu):
         return 1
     if runtime.workers:
         return runtime.workers
     if runtime.address is not None:
-        raise ValueError(f"how many workers {runtime.address} has room for is not known yet")
+        raise ValueError(f"the number of workers at {runtime.address} is not known yet")
     return size(needs, {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()})
 
 
 def _folder_here(path: str, revision: str | None) -> Path:
-    """A checkpoint's folder, downloaded before or not at all: an estimate is not worth gigabytes."""
+    """Return a checkpoint's folder. Nothing is downloaded for an estimate. Raises FileNotFoundError."""
     folder = local_folder(path)
     if folder:
         return folder

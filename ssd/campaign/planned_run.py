@@ -1,4 +1,4 @@
-"""The runs of a grid as they will be, and what of them is stored already. Made before any weights are loaded."""
+"""The runs of a grid, and the number of responses that each has stored. No weights are loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssd.results.store import run_id
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: what it is made of, how many responses it has, and how many of them are stored."""
+    """One run: its configuration, its number of responses, and the number of those that are stored."""
 
     run_id: str
     results_dir: Path
@@ -25,15 +25,10 @@ class PlannedRun:
 
     @classmethod
     def of(cls, plan: Plan) -> PlannedRun:
-        folder, anew = folder_of(plan.config, plan.results_dir), plan.config["overwrite"]
-        return cls(
-            run_id(plan.config),
-            plan.results_dir,
-            plan.config,
-            len(plan.documents) * plan.runtime.repeats,
-            0 if anew else len(stored_lines(folder)),
-            (folder / "done.json").is_file() and not anew,
-        )
+        folder, responses = folder_of(plan.config, plan.results_dir), len(plan.documents) * plan.runtime.repeats
+        stored = 0 if plan.config["overwrite"] else len(stored_lines(folder))
+        is_done = (folder / "done.json").is_file() and stored >= responses  # a deleted line is measured again
+        return cls(run_id(plan.config), plan.results_dir, plan.config, responses, stored, is_done)
 
     @property
     def folder(self) -> Path:
@@ -41,12 +36,12 @@ class PlannedRun:
 
     @property
     def left(self) -> int:
-        """Responses that are still to be measured."""
+        """The number of responses that are not measured yet."""
         return 0 if self.is_done else max(0, self.responses - self.stored)
 
 
 def folder_of(config: Mapping[str, Any], results_dir: Path) -> Path:
-    """Where a run is stored; where it is made elsewhere, its device may be known from nothing but that."""
+    """Return the folder of a run. A run on another machine has `auto` as its device: any device's folder will do."""
     runtime = config["runtime"]
     devices = DEVICES if runtime["device"] == "auto" else (runtime["device"],)
     folders = [results_dir / run_id({**config, "runtime": runtime | {"device": device}}) for device in devices]
@@ -66,20 +61,20 @@ def stored_lines(folder: Path) -> list[bytes]:
 
 @dataclass
 class Grid:
-    """All runs of a sweep, each once, and which of them every job of the sweep is (None: it cannot be planned)."""
+    """The runs of a sweep. Several jobs of the sweep may be one run, in other words."""
 
     runs: list[PlannedRun]
     jobs: list[int | None]
+    """Each job's place in `runs`; None for a job that cannot be planned."""
     refused: list[tuple[str, str]]
-    """The words of each job that cannot be planned, and why."""
+    """Words and error message of each job that cannot be planned."""
     estimates_s: list[float | None] = field(default_factory=list)
-    """Seconds that each run will take, as far as can be told."""
+    """Estimated seconds of each run; None without an estimate."""
     changes: list[list[str]] = field(default_factory=list)
-    """Of each finished run that was measured under other circumstances than those of now, how they differ."""
+    """The changed circumstances of each finished run that has some."""
 
     def names(self) -> list[str]:
-        """Every run by its decoder, the options in which it differs from others, and model and task if there are
-        several."""
+        """Return each run's decoder with the options that differ. Model and task follow if there are several."""
         described = [Run(run.config, {group: run.config[group]["name"] for group in GROUPS}) for run in self.runs]
         several = [len({run.summary[group] for run in described}) > 1 for group in GROUPS[1:]]
         return [
@@ -89,5 +84,5 @@ class Grid:
 
 
 DEVICES = ("cuda", "cpu")
-"""What `runtime.device=auto` may stand for."""
+"""Devices that `runtime.device=auto` may stand for."""
 GROUPS = ("decoder", "model", "task")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ssd.campaign.estimate import duration
 from ssd.campaign.planned_run import Grid
+from ssd.run.progress import duration
 
 
 def line_before(grid: Grid, number: int, measured_s: Mapping[int, float], in_turn: bool) -> str:

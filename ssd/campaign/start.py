@@ -1,4 +1,4 @@
-"""Before a grid starts: every run is planned, and what it will be and take is told."""
+"""The start of a grid: every run is planned, and the number of runs and the time are printed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ssd.campaign.sweep_jobs import Words, compose_jobs, jobs_of
 from ssd.config.plan import Plan, make_plan
 from ssd.results import environment
 from ssd.results.atomic_io import require_room
+from ssd.results.last_grid import keep_grid
 from ssd.results.store import RunFolder
 from ssd.run.failures import line_of
 from ssd.run.runner import changed_since
 
 
 def start(config: DictConfig) -> Grid:
-    """Plan the sweep that `config` (with Hydra's own part) asks for, and print what there is to do.
+    """Plan a sweep and print what is left to do; return its runs. config: with Hydra's own part.
 
     Raises ValueError or OSError, in one line, if the grid must not start.
     """
@@ -34,6 +35,7 @@ def start(config: DictConfig) -> Grid:
     grid, plans = _planned(jobs, composed, runs_here)
     for results_dir in {run.results_dir for run in grid.runs}:
         require_room(results_dir)
+    keep_grid([run.folder for run in grid.runs])
     _announce(grid)
     estimates = _estimates(grid, plans, runs_here)
     grid.estimates_s = estimates.seconds
@@ -51,13 +53,13 @@ def _check_launcher(target: str) -> None:
 
 
 def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig], runs_here: bool) -> tuple[Grid, dict[str, Plan]]:
-    """The grid, and the plan of every run that has something left to do."""
+    """Return the grid, and the plans of unfinished runs by id."""
     common = set.intersection(*map(set, jobs))
     grid, numbers, plans = Grid([], [], []), {}, {}
     for words, config in zip(jobs, composed, strict=True):
         try:
             plan = make_plan(config, runs_here)
-        except Exception as error:  # told now and at the end; it keeps no other run from being measured
+        except Exception as error:  # printed now and at the end; the other runs are measured
             own = filter_overrides([word for word in words if word not in common] or words)
             grid.refused.append((" ".join(own), line_of(error)))
             grid.jobs.append(None)
@@ -75,6 +77,7 @@ def _planned(jobs: Sequence[Words], composed: Sequence[DictConfig], runs_here: b
 
 
 def _announce(grid: Grid) -> None:
+    """Print the number of runs, of finished and begun ones, and each run that cannot be planned."""
     done = sum(run.is_done for run in grid.runs)
     begun = [run for run in grid.runs if run.stored and not run.is_done]
     parts = [f"{done} done already" if done else "none done yet"]
@@ -86,9 +89,9 @@ def _announce(grid: Grid) -> None:
     count = len(grid.runs) + len(grid.refused)
     print(f"grid of {count} run{'s' if count != 1 else ''}: {', '.join(parts)}")
     if grid.changes:
-        told = "; ".join(dict.fromkeys(change for changes in grid.changes for change in changes))
+        changes = "; ".join(dict.fromkeys(change for changes in grid.changes for change in changes))
         print(
-            f"  NOTE: of those done, {len(grid.changes)} measured under other circumstances: {told}; "
+            f"  NOTE: of those done, {len(grid.changes)} measured under other circumstances: {changes}; "
             "overwrite=true measures anew"
         )
     for words, reason in grid.refused:
@@ -96,6 +99,7 @@ def _announce(grid: Grid) -> None:
 
 
 def _estimates(grid: Grid, plans: dict[str, Plan], runs_here: bool) -> Estimates:
+    """Return the estimated times. runs_here: whether this machine makes the runs."""
     if not plans:
         return estimate(grid.runs, [], "", lambda run: 0.0)
     times = ForwardTimes()

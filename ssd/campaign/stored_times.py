@@ -1,24 +1,24 @@
-"""What runs that are stored tell about the time that others will take."""
+"""Times of stored runs, from which the time of similar runs is estimated."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import yaml
+from typing import Any, NamedTuple, cast
 
 from ssd.campaign.planned_run import PlannedRun, stored_lines
+from ssd.results.reader import read_config, read_environment, read_summary
+from ssd.results.records import SIDES
+from ssd.results.schema import Summary
 
-SIDES = ("reference", "decoder", "uncached")
 ALIKE = ("model", "task", "generation", "runtime")
-NOT_ASKED = (
+WITHOUT_INFLUENCE = (
     "model.name", "model.verifier", "task.name", "task.sha256", "task.path", "task.workers", "generation.seed",
     "runtime.limit", "runtime.repeats", "runtime.pass_at", "runtime.traces", "runtime.warmup", "runtime.predict",
     "runtime.workers", "runtime.address", "runtime.device",
 )  # fmt: skip
-"""Options that a response's time hardly depends on, or (the device) that are looked at by themselves."""
+"""Options that hardly change the time of a response. The device is compared by its own name."""
 
 
 class StoredTimes(NamedTuple):
@@ -31,7 +31,7 @@ class StoredTimes(NamedTuple):
 
 
 def own_seconds(run: PlannedRun) -> float | None:
-    """Seconds per response of all sides together, from the responses that an unfinished run has; None if untimed."""
+    """Return seconds per response, all sides together, of the run's own stored responses; None without times."""
     if not run.stored:
         return None
     lines = [json.loads(line) for line in stored_lines(run.folder)]
@@ -40,54 +40,58 @@ def own_seconds(run: PlannedRun) -> float | None:
 
 
 def stored_times(results_dir: Path) -> Iterator[StoredTimes]:
-    """Every finished and timed run of a results folder that can be read; others are no evidence."""
+    """Yield the times of every finished and timed run of a results folder. Unreadable runs are passed over."""
     for done in sorted(results_dir.glob("*/done.json")):
+        folder = done.parent
         try:
-            summary, environment = (json.loads((done.parent / name).read_text()) for name in FILES)
-            config = yaml.load((done.parent / "config.yaml").read_text(), Loader=LOADER)
+            summary = read_summary(folder)
             if summary["tokens_per_s"]:
-                yield StoredTimes(done.parent.name, config, environment["device_name"], _seconds(summary))
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+                device_name = read_environment(folder)["device_name"]
+                yield StoredTimes(folder.name, read_config(folder), device_name, _seconds(summary))
+        except (ValueError, KeyError, TypeError):
             continue
 
 
 def alike_seconds(
     run: PlannedRun, stored: list[StoredTimes], device_name: str | None
 ) -> tuple[float, list[str]] | None:
-    """Seconds per response of all sides, and the runs it is known from: of the same decoder, else of any, in which case
-    the decoder is taken to need the reference's time. device_name: None for any device of the kind asked for."""
-    asked = _asked(run.config)
-    alike = [other for other in stored if _same_device(run, other, device_name) and _asked(other.config) == asked]
-    kin = [other for other in alike if other.config["decoder"]["name"] == run.config["decoder"]["name"]]
-    if kin:
-        return _mean([sum(other.seconds.values()) for other in kin]), [other.run_id for other in kin]
+    """Return seconds per response, all sides together, and the ids of the runs that give them; None without such runs.
+
+    They are runs of the same decoder, else of any other: the decoder then counts as slow as the reference.
+    device_name: None for any device of the run's kind.
+    """
+    relevant = _relevant(run.config)
+    alike = [other for other in stored if _same_device(run, other, device_name) and _relevant(other.config) == relevant]
+    same = [other for other in alike if other.config["decoder"]["name"] == run.config["decoder"]["name"]]
+    if same:
+        return _mean([sum(other.seconds.values()) for other in same]), [other.run_id for other in same]
     if alike:
         as_reference = [other.seconds | {"decoder": other.seconds["reference"]} for other in alike]
         return _mean([sum(seconds.values()) for seconds in as_reference]), [other.run_id for other in alike]
     return None
 
 
-FILES = ("summary.json", "environment.json")
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _seconds(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Mean seconds per response by side, from tokens and tokens per second."""
-    tokens, rates = summary["tokens_total"], summary["tokens_per_s"]
+def _seconds(summary: Summary) -> dict[str, float]:
+    """Return mean seconds per response by side, from tokens and tokens per second."""
+    tokens, rates = (
+        cast(Mapping[str, float], summary["tokens_total"]),
+        cast(Mapping[str, float], summary["tokens_per_s"]),
+    )
     seconds = {side: tokens[side] / rates[side] for side in ("reference", "decoder")}
     for hop in summary["hops"] or []:
         if (hop["from"], hop["to"]) == ("uncached", "reference"):
+            assert hop["speedup"] is not None  # a timed run's
             seconds["uncached"] = seconds["reference"] * hop["speedup"]["ratio"]
     return seconds
 
 
-def _asked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes two runs' responses take equally long, the decoder apart."""
+def _relevant(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options on which the time of a response depends, without the decoder's."""
     return {
         f"{group}.{key}": value
         for group in ALIKE
         for key, value in config[group].items()
-        if f"{group}.{key}" not in NOT_ASKED
+        if f"{group}.{key}" not in WITHOUT_INFLUENCE
     }
 
 

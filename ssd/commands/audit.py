@@ -2,7 +2,7 @@
 
 ssd-bench audit RUN [RUN ...] [--results results] [--cases 10] [--replay [--sample 5]]
 
-RUN is a run's folder, or its id under --results. The figures are also written to audit.json beside the summary.
+RUN is the id of a run under --results, or a run's folder. The figures are also stored as audit.json in that folder.
 --replay loads model and decoder. It decodes all divergent samples again, and some identical ones.
 Exit status 1: a run claims to be lossless, and rounding does not explain a difference from its reference.
 Exit status 2: a run is missing, unfinished, unreadable or not reproduced. Exit status 0: all is well.
@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ssd.audit.summary import audit
-from ssd.commands.results_dir import RESULTS, stored_run
+from ssd.commands.results_dir import add_results, stored_run
 from ssd.modeling.checkpoint import load_tokenizer, local_folder
 from ssd.results.reader import StoredRun, name_of, read_run
 from ssd.results.store import write_json
@@ -32,7 +32,7 @@ AGREES = {True: "agrees", False: "differs", None: "-"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Audit every run that is named; returns the exit status."""
+    """Audit the runs that the command line names; return the exit status."""
     options = parse(arguments)
     console = Console(width=WIDTH, highlight=False)
     statuses = set()
@@ -46,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's options; argparse itself leaves with status 2."""
+    """Return the command line's options; argparse exits with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or its id under --results")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's id under --results, or its folder")
+    add_results(parser)
     parser.add_argument("--cases", type=int, default=10, help="worst cases to print; audit.json holds all")
     parser.add_argument("--replay", action="store_true", help="decode samples again and compare with what is stored")
     parser.add_argument("--sample", type=int, default=5, help="identical samples to decode again")
@@ -61,7 +61,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def audit_run(folder: Path, options: argparse.Namespace, console: Console) -> set[int]:
-    """Print one run's audit and write it down; returns what it adds to the exit status."""
+    """Print the audit of a run and store it as audit.json; return the exit statuses that it gives."""
     run = read_run(folder)
     report = audit(run)
     write_json(folder / "audit.json", report)
@@ -71,7 +71,7 @@ def audit_run(folder: Path, options: argparse.Namespace, console: Console) -> se
     console.print(f"all cases: {folder / 'audit.json'}", soft_wrap=True, markup=False)
     statuses = set()
     if not report["finished"]:
-        print(f"error: {folder} is unfinished; this is what its {report['samples']} samples say", file=sys.stderr)
+        print(f"error: {folder} is unfinished; the audit covers its {report['samples']} samples", file=sys.stderr)
         statuses.add(UNUSABLE)
     if report["fails"]:
         console.print("FAILS: it claims to be lossless, and rounding does not explain", *report["failures"], sep="\n  ")
@@ -86,7 +86,7 @@ def audit_run(folder: Path, options: argparse.Namespace, console: Console) -> se
 
 
 def print_figures(report: dict[str, Any], console: Console) -> None:
-    """Rates by class, of responses and of orders; margins as bars over decades; float64's opinions."""
+    """Print the rates by class of responses and of orders, token margins by decade, and the results of float64."""
     claim = "claims to be lossless" if report["claims_lossless"] else "does not claim to be lossless"
     table = Table(title=f"{report['run_id']}: {report['samples']} samples, {claim}", title_justify="left")
     table.add_column("")
@@ -109,7 +109,7 @@ def print_figures(report: dict[str, Any], console: Console) -> None:
 
 
 def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], console: Console) -> None:
-    """The worst cases, one row each."""
+    """Print the worst cases, one row each. text: returns a token's text."""
     table = Table(title="worst cases, largest token margin first", title_justify="left")
     for name in ("sample", "differs", "step", "forward"):
         table.add_column(name, no_wrap=True)
@@ -129,15 +129,15 @@ def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], con
         table.add_row(*map(escape, (sample, *where, *picks, *margins, *rest)))
     console.print(table)
     console.print(
-        "token, position: margins in logits, in confidence; alone: nodes evaluated one by one; exact: both sides in "
-        "float64; nodes: how far nodes together differ there from one by one; float64: whose pick; tolerance: in "
-        "logits, what confidences may move by follows from it",
+        "token, position: margins in logits and in confidence; tolerance: in logits; alone: nodes computed one by one; "
+        "exact: both sides in float64; nodes: in float64, the largest difference between nodes together and one by "
+        "one; float64: the side whose pick float64 has",
         markup=False,
     )
 
 
 def token_names(run: StoredRun) -> Callable[[int], str]:
-    """A token's text beside its id, where the run's tokenizer lies on this machine."""
+    """Return a function from an id to id and text; without the run's tokenizer on this machine, to the id."""
     folder = local_folder(str(run.config["model"]["path"]))
     try:
         tokenizer = load_tokenizer(folder) if folder else None
@@ -147,7 +147,7 @@ def token_names(run: StoredRun) -> Callable[[int], str]:
 
 
 def replayed(run: StoredRun, identical: int, console: Console) -> bool:
-    """Decode samples again; whether all came out as they are stored."""
+    """Decode samples again; return whether all equal the stored ones."""
     from ssd.audit.reproduce import choose, load  # torch and the model code are not needed for all else
 
     reproduction, lines = load(run), choose(run.lines, identical)

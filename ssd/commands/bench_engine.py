@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Measure what was asked for, and print it."""
+    """Measure and print the tables that the options choose."""
     setup = Setup(options)
     folder, device, settings, special = setup.folder(), setup.device, setup.settings, setup.special
     model = load_model(folder, device, setup.dtype)
@@ -126,7 +126,7 @@ def report(options: argparse.Namespace, sides: dict[str, Side], outside: float, 
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's options."""
+    """Return the command line's options; argparse exits with status 2."""
     options = parser(__doc__)
     options.add_argument("--prompts", type=int, default=10, help="number of word problems")
     options.set_defaults(dtype="float32", threads=1)

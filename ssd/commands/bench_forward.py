@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    """Measure what was asked for, and print it."""
+    """Measure and print the tables that the options choose."""
     setup = Setup(options)
     special, settings = setup.special, setup.settings
     model, checkpoint = build(options, setup)
@@ -93,7 +93,7 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def build(options: argparse.Namespace, setup: Setup) -> tuple[DiffusionModel, Path | None]:
-    """The model and its checkpoint's folder, or with random weights in its shape, for which a config.json is enough."""
+    """Return the model and its checkpoint's folder; with random weights no folder, and only its shape is read."""
     if options.random:
         folder = options.path or local_folder(setup.preset.model.path)
         shape = read_config(folder) if folder else shape_with(setup.special.mask_id)
@@ -103,7 +103,7 @@ def build(options: argparse.Namespace, setup: Setup) -> tuple[DiffusionModel, Pa
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's options."""
+    """Return the command line's options; argparse exits with status 2."""
     words = parser(__doc__)
     words.add_argument(
         "--random", action="store_true", help="random weights in the model's shape; nothing is downloaded"

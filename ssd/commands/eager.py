@@ -1,9 +1,10 @@
-"""Stepwise decoding as it is usually written: eager, on Hugging Face classes. The other side of bench_engine.py.
+"""Stepwise decoding as it is usually written: eager, with Hugging Face's classes, for bench_engine.py.
 
-It decodes as Fast-dLLM's generate_with_dual_cache (arXiv 2505.22618): keys and values of the whole canvas in tensors of
-full length, the keys not yet rotated; every forward writes the block's in their place, and rotates all keys anew;
-logits at every position that a forward sees; a float64 softmax over all of them, and topk. One thing is not
-Fast-dLLM's: the mask is never predicted, so that responses can be compared. It shares no code with ours.
+It decodes as Fast-dLLM's generate_with_dual_cache (arXiv 2505.22618). Tensors of full length hold keys and values of
+the whole canvas; the keys are not rotated yet. Every forward writes the block's entries, and rotates all keys. It
+computes logits at all positions that it sees, a float64 softmax over all of them, and topk.
+One thing differs from Fast-dLLM: the mask is never predicted, so that responses can be compared. It shares no code
+with our decoding.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ LLAMA_NAMES = {
     ".up_proj.": ".mlp.up_proj.",
     ".ff_out.": ".mlp.down_proj.",
 }
-"""What LLaDA's weights are called in Llama, applied in this order."""
+"""Parts of LLaDA's weight names and those of Llama, replaced in this order."""
 
 
 def see_everything(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """Attention without a mask, in the form that transformers asks for: [batch, heads, length, head_size]."""
+    """Return attention without a mask, in the form that transformers asks for: [batch, heads, length, head_size]."""
     mixed = F.scaled_dot_product_attention(query, key, value, scale=options.get("scaling"))
     return mixed.transpose(1, 2).contiguous(), None
 
@@ -51,7 +52,7 @@ AttentionInterface.register("see_everything", see_everything)
 
 
 class Attention(LlamaAttention):
-    """Llama's, whose cache holds keys as they are before rotation."""
+    """Llama's attention with a cache of keys that are not rotated yet."""
 
     def forward(
         self,
@@ -77,7 +78,7 @@ class Attention(LlamaAttention):
 
 
 def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: torch.dtype) -> LlamaForCausalLM:
-    """transformers' Llama with the weights of a LLaDA checkpoint. Raises ValueError for another family."""
+    """Return transformers' Llama with the weights of a LLaDA checkpoint. Raises ValueError for another family."""
     if config.family != "llada" or config.heads != config.key_value_heads:
         raise ValueError(f"{folder}: the eager competitor knows LLaDA alone; pass --model llada_tiny or another LLaDA")
     llama_config = LlamaConfig(
@@ -108,7 +109,7 @@ def load_llama(folder: Path, config: ModelConfig, device: torch.device, dtype: t
 
 
 class DualCache(Cache):
-    """Keys, not rotated, and values of a canvas; once it is full, a forward's own replace those of [start, stop)."""
+    """Keys (not rotated) and values of a canvas. After the first forward, later ones replace those of [start, stop)."""
 
     def __init__(self, start: int, stop: int) -> None:
         super().__init__(layers=[])
@@ -119,7 +120,7 @@ class DualCache(Cache):
     def replace(
         self, key: Tensor, value: Tensor, position_embeddings: tuple[Tensor, Tensor], layer: int
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """The whole canvas', from those of the canvas at first, then of the block: [1, heads, length, head_size]."""
+        """Store the keys and values of a forward; return those of the whole canvas: [1, heads, length, head_size]."""
         if layer == len(self.pairs):
             self.pairs.append((key, value))
             self.position_embeddings = position_embeddings
@@ -133,7 +134,7 @@ class DualCache(Cache):
 def decode(
     llama: LlamaForCausalLM, prompt_ids: Sequence[int], gen_length: int, block_length: int, mask_id: int
 ) -> list[int]:
-    """The response, one token per forward."""
+    """Return the response, decoded one token per forward."""
     canvas = torch.full((1, len(prompt_ids) + gen_length), mask_id, device=llama.device)
     canvas[0, : len(prompt_ids)] = torch.tensor(prompt_ids)
     positions = torch.arange(canvas.shape[1], device=llama.device)[None]
@@ -150,7 +151,7 @@ def decode(
 
 
 def transfer(tokens: Tensor, logits: Tensor, start: int, stop: int, mask_id: int) -> Tensor:
-    """tokens [1, length] with the most confident prediction among the masks of [start, stop) filled in."""
+    """Return tokens [1, length] with one mask of [start, stop) filled by the most confident prediction."""
     logits[..., mask_id] = -torch.inf
     predicted = logits.argmax(dim=-1)
     probabilities = F.softmax(logits.to(torch.float64), dim=-1)

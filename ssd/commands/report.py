@@ -1,8 +1,9 @@
 """Figures, tables and a page from stored results. Nothing is measured.
 
-ssd-bench report [results] [--out report] [--only NAME ...] [--frames FOLDER]
+ssd-bench report [PLACE ...] [--last-grid] [--where NAME=VALUE ...] [--out report] [--bare] [--only NAME ...]
 
-The first argument is a results folder, a single run's folder, or a folder that --frames wrote.
+PLACE is a results folder, a run's folder, a run id under --results, or a folder that --frames wrote.
+--where decoder=ssd runtime.limit=50 keeps the runs with these options; depth=4,8 keeps two values.
 Writes figures/<name>-1.pdf and .png for one column of a paper and <name>-2 for two, tables/<name>.csv, .md and .tex,
 and index.html, which needs nothing beside it. Exit status: 1 if there is nothing to report, else 0.
 """
@@ -16,7 +17,9 @@ from pathlib import Path
 
 from ssd.commands.results_dir import RESULTS, require_results
 from ssd.paths import RUN
-from ssd.report import Results, load
+from ssd.report.choice import choose
+from ssd.report.count_as_published import count_as_published
+from ssd.report.results import Results
 from ssd.report.tables.left_out import reasons
 from ssd.report.write import names, write_report
 
@@ -25,11 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report; returns the exit status."""
     options = parse(arguments)
     try:
-        require_results(options.results)
-        results = load(options.results)
+        if not options.places:
+            require_results(options.results)
+        results = choose(options.places, options.results, options.last_grid, options.where)
         check(results)
         files = results.to_parquet(options.frames) if options.frames else []
-        files += write_report(results, options.out, options.only)
+        if options.count_as_published:
+            results = count_as_published(results)
+        files += write_report(results, options.out, options.only, options.bare)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -55,7 +61,14 @@ def written(files: Sequence[Path]) -> dict[Path, list[str]]:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", nargs="?", type=Path, default=RESULTS, help="results folder (default: ./results)")
+    parser.add_argument("places", nargs="*", metavar="PLACE", help="folders or run ids (default: --results)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
+    parser.add_argument("--last-grid", action="store_true", help="only the runs of the last grid (run.py -m)")
+    parser.add_argument("--where", nargs="+", default=(), metavar="NAME=VALUE", help="only runs with these options")
+    parser.add_argument("--bare", action="store_true", help="figures without the text below them; captions.tex has it")
+    parser.add_argument(
+        "--count-as-published", action="store_true", help="count the forwards that Fast-dLLM's published code adds"
+    )
     parser.add_argument("--out", type=Path, default=Path("report"), help="the report's folder (default: report)")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", choices=names(), help="; ".join(names()))
     parser.add_argument("--frames", type=Path, metavar="FOLDER", help="also write the frames there, as Parquet")

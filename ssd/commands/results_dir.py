@@ -1,7 +1,8 @@
-"""The results folder that a command reads."""
+"""The results folder that a command reads: ./results, or the one that --results names."""
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from ssd.paths import RUN
@@ -9,6 +10,11 @@ from ssd.results.reader import find_run
 
 RESULTS = Path("results")
 """Of the current folder."""
+
+
+def add_results(parser: ArgumentParser) -> None:
+    """Add the option --results."""
+    parser.add_argument("--results", type=Path, default=RESULTS, help="results folder (default: ./results)")
 
 
 def require_results(results: Path) -> None:

@@ -2,7 +2,7 @@
 
 ssd-bench trace RUN [--samples 0,3,7 | --first 20] [--out FILE.html] [--results results]
 
-RUN is a run's folder, or its id under --results; it must have been measured with runtime.traces=true.
+RUN is the id of a run under --results, or a run's folder; it must have been measured with runtime.traces=true.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from ssd.commands.results_dir import RESULTS, stored_run
+from ssd.commands.results_dir import add_results, stored_run
 from ssd.modeling.checkpoint import load_tokenizer, local_folder
 from ssd.report.viewer.contents import Decode, contents, has_trace
 from ssd.report.viewer.page import page
@@ -25,7 +25,7 @@ UNUSABLE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page; returns the exit status: 2 if the run cannot be shown."""
+    """Write the page; return the exit status, 2 if the run cannot be shown."""
     options = parse(arguments)
     try:
         run = read_run(stored_run(options.run, options.results))
@@ -44,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or its id under --results")
+    parser.add_argument("run", metavar="RUN", help="a run's id under --results, or its folder")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--samples", type=indices, help="indices of the samples to show: 0,3,7")
     which.add_argument("--first", type=int, default=FIRST, help=f"number of samples to show (default {FIRST})")
     parser.add_argument("--out", type=Path, help="the file to write (default: trace.html in the run's folder)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of run ids (default: ./results)")
+    add_results(parser)
     options = parser.parse_args(arguments)
     if options.first < 1:
         parser.error(f"--first {options.first}: expected a whole number of at least 1")

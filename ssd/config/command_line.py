@@ -1,4 +1,4 @@
-"""Hydra's errors about a command line, in one line, with the nearest names."""
+"""Errors about the words of a command line, in one line, with the nearest names."""
 
 from __future__ import annotations
 
@@ -8,29 +8,64 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
-from ssd.config.folders import config_folders
+from ssd.config.folders import OPTIONS, config_folders
 from ssd.paths import CONF, RUN
 
 MOST_NAMES = 3
-LEAST_ALIKE = 0.7
+LEAST_ALIKE, LEAST_ALIKE_CHOICE = 0.7, 0.6
 DESCRIBED = ("_target_", "name", "lossless")
 """Keys that describe a choice; they are no options."""
+FLAGS = ("-m", "--multirun", "-r", "--run", "-h", "--help", "--hydra-help", "--version", "--resolve")
+FLAGS_WITH_VALUE = (
+    *OPTIONS, "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-i", "--info", "-sc",
+    "--shell-completion", "--experimental-rerun",
+)  # fmt: skip
+"""Hydra's own flags."""
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raise ValueError for a word that is neither NAME=VALUE nor a flag, with the word that was perhaps meant."""
+    for word, before, after in zip(words, ["", *words[:-1]], [*words[1:], ""], strict=True):
+        flag, _, value = word.partition("=")
+        if flag in (*FLAGS, *FLAGS_WITH_VALUE) or before in FLAGS_WITH_VALUE or word.startswith("~"):
+            continue
+        name = flag.lstrip("-")
+        following = "VALUE" if not after or "=" in after or after.startswith("-") else after
+        if word.startswith("-"):
+            raise ValueError(f"{word}: options have no dashes; type {name}={value or following}")
+        if "=" not in word:
+            groups = [file.parent.name for file in sorted(CONF.glob(f"*/{name}.yaml"))]
+            meant = f"{groups[0]}={name}" if groups else f"{name}={following}"
+            raise ValueError(f"{word}: an option looks like NAME=VALUE; type {meant}")
 
 
 def one_line(error: BaseException) -> str:
     """Return Hydra's error in one line: frequent mistakes in our words, all others in Hydra's."""
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={name}: expected one of {', '.join(error.options)}"
+        file = str(error.missing_cfg_file)
+        model = file.removeprefix("model/")
+        if model != file and "/" in model:
+            return (
+                f"model={model}: neither a preset nor one checkpoint's folder; for a checkpoint of the Hub, or for "
+                f"several folders, pass model=llada (or dream) model.path={model}"
+            )
+        group, _, name = file.rpartition("/")
+        near = difflib.get_close_matches(name, error.options, MOST_NAMES, LEAST_ALIKE_CHOICE)
+        question = f"; did you mean {' or '.join(near)}?" if near else ""
+        return f"{group}={name}: expected one of {', '.join(error.options)}{question}"
     several = re.match(r"Ambiguous value for argument '([^']+)'", str(error))
     if several:
         return f"{several[1]}: several values make a grid; add -m: {RUN} -m {several[1]} ..."
     option = culprit(error)
     if option:
         return f"{option} is not an option"
+    if isinstance(error, OverrideParseException) and "=" in error.override:
+        key, _, value = error.override.partition("=")
+        if "'" not in value and '"' not in value:
+            return f"{error.override}: a value with =, brackets or alike needs quotes, as '{key}=\"{value}\"'"
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 

@@ -28,6 +28,7 @@ NOT_SET = {"_target_", "name", "lossless", "defaults", "hydra"}
 """Keys that are no options, unless a comment describes them."""
 LINE = re.compile(r"(?P<indent> *)(?P<key>[a-z]\w*): *(?P<value>[^#]*?)(?: *# (?P<comment>.*))?")
 WIDTH, COLUMN = 120, 40
+PROGRAM = RUN.removesuffix(" run")
 
 
 class Option(NamedTuple):
@@ -68,6 +69,7 @@ Measure a decoder beside stepwise decoding. Results are in ./results; the same l
   --config-dir FOLDER, hydra.searchpath=[file://FOLDER]
                a folder with your own decoder/NAME.yaml, task/NAME.yaml and so on
   --help GROUP=CHOICE   the options of one choice
+  -sc install=bash      print the script for tab completion: eval "$({PROGRAM} -sc install=bash)"
 
 examples:
   {RUN} decoder=ssd model=llada_tiny task=tiny_math runtime.limit=5

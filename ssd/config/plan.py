@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,8 +16,9 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from baselines.stepwise import Stepwise
 from ssd.config.runtime import Runtime
+from ssd.config.source import source_of
 from ssd.config.tracker import Tracker
-from ssd.config.validate import require_bool, require_text
+from ssd.config.validate import TEXTS, as_text, require_bool, require_text
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
@@ -25,8 +26,10 @@ from ssd.modeling.fingerprint import fingerprint
 from ssd.paths import ROOT
 from ssd.tasks.task import Document, Task, require_flag
 
-KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite")
+KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite", "repair")
 """Top-level keys of a composed configuration."""
+SOURCE = "source_sha256"
+"""Key of the groups `decoder` and `task` that identifies their source, so that the run id depends on it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,13 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     unknown = sorted(set(config) - set(KEYS))
     if unknown:
         raise ValueError(f"{unknown[0]} is not an option; expected one of {', '.join(KEYS)}, as runtime.limit=3")
-    require_bool("overwrite", config["overwrite"])
+    for key in TEXTS:
+        group, _, name = key.rpartition(".")
+        values = config[group] if group else config
+        if name in values:
+            values[name] = as_text(key, values[name])
+    for key in ("overwrite", "repair"):
+        require_bool(key, config[key])
     require_bool("decoder.lossless", config["decoder"].get("lossless"))
     for group in ("decoder", "model", "task"):
         require_text(f"{group}.name", config[group].get("name"))
@@ -70,7 +79,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
     # A result depends on the device that `auto` stands for, so the run id contains that device.
     config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
-    if settings.steps == settings.gen_length:  # the meaning of null
+    if settings.steps == settings.most_steps:  # the meaning of null
         config["generation"]["steps"] = None
     if runtime.repeats > 1 and not settings.is_random:
         raise ValueError(
@@ -93,11 +102,15 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     tracker = _tracker(config["tracker"])
     task: Task = _build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
+    config["decoder"][SOURCE] = source_of(type(decoder))
+    if not type(task).__module__.startswith("ssd."):  # our own tasks have versions
+        config["task"][SOURCE] = source_of(type(task))
     prints = [fingerprint(path) for path in decoder.files()]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
-    documents = task.documents(runtime.limit)
-    examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
+    with _naming_files("task", config["task"]):
+        documents = task.documents(runtime.limit)
+        examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
     # The run id depends on the prompts themselves, not only on the name of their file.
     asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
     config["task"] |= {"version": task.version, "sha256": asked}
@@ -117,7 +130,7 @@ def common_path(path: str) -> str:
 
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
     """Return the decoder of a resolved `decoder` group."""
-    options = {key: value for key, value in values.items() if key not in ("name", "lossless")}
+    options = {key: value for key, value in values.items() if key not in ("name", "lossless", SOURCE)}
     decoder: Decoder = _build("decoder", Decoder, options)
     return decoder
 
@@ -133,6 +146,8 @@ def _tracker(values: Mapping[str, Any]) -> Tracker | None:
 def _check_model(model: dict[str, Any]) -> SpecialTokens:
     """Check the `model` group and return its special tokens."""
     require_text("model.path", model["path"])
+    if model["revision"] is not None:
+        require_text("model.revision", model["revision"])
     if type(model["context_length"]) is not int or model["context_length"] < 1:
         raise ValueError(f"model.context_length={model['context_length']}: expected a whole number of at least 1")
     ids = [model["mask_id"], *(model["end_ids"] if isinstance(model["end_ids"], list) else [None])]
@@ -165,7 +180,21 @@ def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")
     options = {key: value for key, value in values.items() if key != "_target_"}
-    return kind(**_known(kind, group, options))
+    with _naming_files(group, options):
+        return kind(**_known(kind, group, options))
+
+
+@contextmanager
+def _naming_files(group: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Add the option's name to the system's error about a file that an option of the group names."""
+    try:
+        yield
+    except OSError as error:
+        file = Path(os.fsdecode(error.filename)).absolute() if error.filename is not None else None
+        for key, value in options.items():
+            if isinstance(value, str) and Path(value).expanduser().absolute() == file:
+                raise type(error)(f"{group}.{key}={value}: {error.strerror}; pass {group}.{key}=FILE") from error
+        raise
 
 
 def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:

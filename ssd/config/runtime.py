@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,6 +16,8 @@ Numerics = Literal["native", "locked", "float64"]
 NUMERICS: tuple[Numerics, ...] = get_args(Numerics)
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 REFERENCES = ("stepwise", "chain")
+MOST_THREADS = 1024
+"""Limit of runtime.threads: PyTorch ends with a segmentation fault where the system refuses a thread."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Runtime:
             if (type(value) is not int or value < least) and not (value is None and may_be_null):
                 or_null = " or null" if may_be_null else ""
                 raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
+        check_threads(self.threads, "runtime.threads=")
         require_bool("runtime.traces", self.traces)
         require_bool("runtime.predict", self.predict)
         require_bool("runtime.timing", self.timing)
@@ -64,7 +68,7 @@ class Runtime:
                 f"runtime.pass_at={self.pass_at}: expected a list of whole numbers from 1 to runtime.repeats="
                 f"{self.repeats}, as pass_at=[1,5]"
             )
-        if self.dtype not in DTYPES:
+        if not isinstance(self.dtype, str) or self.dtype not in DTYPES:
             raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
         if self.numerics not in NUMERICS:
             raise ValueError(f"runtime.numerics={self.numerics}: expected one of {', '.join(NUMERICS)}")
@@ -117,12 +121,15 @@ class Runtime:
 
 def device_named(name: str, option: str, others: str = "") -> torch.device:
     """Return the device of this name. Raises ValueError naming the option (as `--device `) and its values."""
+    expected = f"{option}{name}: expected {others}cpu, cuda or cuda:N"
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{option}{name}: expected {others}cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"{option}{name}: expected {others}cpu, cuda or cuda:N")
+        raise ValueError(expected) from error
+    if device.type not in ("cpu", "cuda") or not isinstance(name, str):  # PyTorch takes the number 1 for cuda:1
+        raise ValueError(expected)
+    if device.type == "cpu" and device.index:
+        raise ValueError(f"{expected}; all cores together are the one device cpu, and runtime.threads is their number")
     return device
 
 
@@ -131,6 +138,15 @@ def check_here(device: torch.device, option: str) -> None:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"{option}{device}: this machine has {torch.cuda.device_count()} CUDA devices; pass {option}cpu"
+        )
+
+
+def check_threads(threads: int | None, option: str) -> None:
+    """Raise ValueError naming the option (as `--threads `) unless PyTorch can start so many threads."""
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ValueError(
+            f"{option}{threads}: expected 1 to {MOST_THREADS}, best the number of this machine's cores "
+            f"({os.cpu_count()})"
         )
 
 

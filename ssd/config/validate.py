@@ -13,3 +13,19 @@ def require_text(key: str, value: object) -> None:
     """Raise ValueError unless the value is text of at least one character."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key}={value}: expected a path or a name")
+
+
+TEXTS = (
+    "model.name", "model.path", "model.revision", "model.verifier", "decoder.name", "decoder.verifier", "decoder.graph",
+    "task.name", "task.path", "task.fewshot_path", "results_dir",
+)  # fmt: skip
+"""Options that hold a name, an id or a path."""
+
+
+def as_text(key: str, value: object) -> object:
+    """Return a whole number as text. Raises ValueError for other numbers, whose text is lost."""
+    if type(value) is float:
+        raise ValueError(
+            f"{key}={value}: YAML reads this name or id as a number; write it in quotes, as '{key}=\"12e4\"'"
+        )
+    return str(value) if type(value) is int else value

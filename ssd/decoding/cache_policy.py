@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from ssd.decoding.canvas import Block, Canvas, commits_block_start
-from ssd.decoding.settings import CACHES, GenerationSettings
+from ssd.decoding.settings import CACHES, GenerationSettings, Grid
 from ssd.decoding.trace import Kind
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import Context, DiffusionModel
@@ -142,7 +142,7 @@ def cache_policy(settings: GenerationSettings) -> CachePolicy:
 
 def check_pair(settings: GenerationSettings, config: ModelConfig) -> None:
     """Raise ValueError for a grid, cache or block that the model's attention does not allow."""
-    grid = "prompt" if config.causal_block is None else "absolute"
+    grid: Grid = "prompt" if config.causal_block is None else "absolute"
     if settings.grid != grid:
         attention = "full attention" if config.causal_block is None else "block-causal attention"
         raise ValueError(

@@ -79,6 +79,27 @@ class Factor(CommitRule):
         return f"factor {self.factor}"
 
 
+class Capped(CommitRule):
+    """The rows of another rule, the most probable first: n steps commit at most `per_step` · n rows.
+
+    See Fast-dLLM's published code for Dream. One object serves one response without drafts, because it counts steps.
+    """
+
+    def __init__(self, inner: CommitRule, per_step: int) -> None:
+        self.inner = inner
+        self.per_step = per_step
+        self._steps = 0
+
+    def margins(self, probability: Tensor) -> Tensor:
+        return self.inner.margins(probability)
+
+    def passes(self, probability: Tensor) -> Tensor:
+        self._steps += 1
+        committed = probability.isneginf().sum(dim=1, keepdim=True)
+        place = probability.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        return self.inner.passes(probability) & (place < self.per_step * self._steps - committed)
+
+
 def commit_rule(rule: CommitName, threshold: float, factor: float) -> CommitRule:
     """Return the rule of a decoder's options. Raises ValueError naming the option, its value and the expected ones."""
     if rule not in get_args(CommitName):

@@ -248,7 +248,15 @@ class BlockDecoder(Decoder):
 
     def _draft(self, session: DecodeSession, current: BlockState) -> Draft:
         """Return the next draft: the current state alone if its scores predict none of its masks."""
-        return self.draft(session, current) if current.masks else Draft.of_state(current.state, current.step)
+        if not current.masks:
+            return Draft.of_state(current.state, current.step)
+        draft = self.draft(session, current)
+        if draft.nodes > self.most_nodes:  # engines, numerics and predictions allow for `most_nodes` only
+            raise ValueError(
+                f"{type(self).__name__} drafts {draft.nodes} states for one forward, but its most_nodes is "
+                f"{self.most_nodes}; set the class's most_nodes to the largest number of states that it drafts"
+            )
+        return draft
 
     def _state(self, session: DecodeSession, block: Block, state: Tensor, scores: Scores, step: int) -> BlockState:
         masked = (state == session.canvas.special.mask_id) & scores.predicted[0]

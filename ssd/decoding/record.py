@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.draft import Draft
-from ssd.decoding.rule import Ranking
+from ssd.decoding.ranking import Ranking
 from ssd.decoding.trace import Event, Kind, Pick
 
 

@@ -12,7 +12,8 @@ from ssd.decoding.cache_policy import CachePolicy, Opening, cache_policy, in_win
 from ssd.decoding.canvas import Block, Canvas, commits_block_start
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
-from ssd.decoding.rule import Ranking, SteppingRule
+from ssd.decoding.ranking import Ranking
+from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.forwards import Context, DiffusionModel

@@ -145,6 +145,11 @@ class GenerationSettings:
         return -(-(self.block_length - 1 + self.gen_length) // self.block_length)
 
     @property
+    def most_steps(self) -> int:
+        """The number of steps with one token each: per response, on an absolute grid per block."""
+        return self.block_length if self.grid == "absolute" else self.gen_length
+
+    @property
     def part_length(self) -> int:
         """Length of the parts of a block that are filled one after another: its sub-blocks, or the block itself."""
         return self.sub_block_length or self.block_length

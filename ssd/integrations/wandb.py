@@ -107,5 +107,5 @@ def draw(folder: Path, into: Path) -> list[Path]:
     from ssd.report.figures import FIGURES
 
     results = load(folder)
-    files = [file for entry in FIGURES for file in entry.write(results, into)]
+    files = [file for entry in FIGURES for file in entry.write(results, into).files]
     return [file for file in files if file.name.endswith("-2.png")]

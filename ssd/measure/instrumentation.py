@@ -25,7 +25,7 @@ class NodeByNode(DelegatingModel):
     ) -> Tensor:
         if states is None:
             return self.inner.append(tokens, kv_cache)
-        logits = []
+        logits: list[Tensor] = []
         for state in states:
             kv_cache.rewind(kv_cache.size if not logits else kv_cache.size - len(tokens))
             logits.append(self.inner.append(tokens, kv_cache, state[None], window))

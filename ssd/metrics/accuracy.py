@@ -23,7 +23,7 @@ def mcnemar(only_left: int, only_right: int) -> float:
 def accuracy_difference(reference: Sequence[Sequence[bool]], decoder: Sequence[Sequence[bool]]) -> AccuracyDifference:
     """Return the decoder's accuracy minus the reference's; arguments: is each response of each prompt right?
 
-    The 95 % paired bootstrap percentile interval draws prompts. McNemar's exact test takes only the first response to
+    The 95 % interval is over prompts. McNemar's exact test takes only the first response to
     each prompt: further ones are no independent pairs.
     """
     shares = np.array([[np.mean(prompt) for prompt in side] for side in (reference, decoder)])

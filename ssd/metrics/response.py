@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from itertools import zip_longest
 from typing import Any
 
-from ssd.decoding.trace import Trace
+from ssd.decoding.trace import Kind, Trace
 from ssd.metrics.decode_order import order_correlation
 from ssd.results.records import Timed
 from ssd.results.schema import SideRecord
@@ -42,12 +43,21 @@ def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], pr
         "drafted_by_depth": drafted,
         "accepted_by_depth": accepted,
         "order_correlation": order_correlation(trace),
+        "blocks_filled_by_refresh": blocks_filled_by_refresh(trace),
     }
 
 
 def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
     """Return drafted and accepted nodes per depth, summed over a trace's forwards."""
     return sum_columns(event.drafted for event in trace.events), sum_columns(event.accepted for event in trace.events)
+
+
+def blocks_filled_by_refresh(trace: Trace) -> int:
+    """Return the number of blocks whose only forward is their refresh."""
+    kinds: defaultdict[int, list[Kind]] = defaultdict(list)
+    for event in trace.events:
+        kinds[event.block].append(event.kind)
+    return sum(of_block == ["refresh"] for of_block in kinds.values())
 
 
 def sum_columns(rows: Any) -> list[int]:

@@ -23,7 +23,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return summary.json (`ssd.results.schema.Summary`): means per response; ratios of sums, reference over decoder.
 
-    A prompt has `runtime.repeats` responses. Intervals are over prompts, because responses to one prompt are alike; the
+    A prompt has `runtime.repeats` responses. Intervals are over prompts, because responses to one prompt are alike. The
     speedup's interval is over turns, since a turn of a batch has many prompts. Metrics of time and memory are None
     where nothing was timed. reference_drift: number of responses whose reference differs from the stored one.
     compile_s is None here; the run adds it.
@@ -39,6 +39,7 @@ def summarise(
         "status": "done",
         "prompts": len(prompts),
         "responses": len(samples),
+        "turns": len(turns),
         **{group: config[group]["name"] for group in ("decoder", "model", "task")},
         "compared_with": reference,
         "numerics": config["runtime"]["numerics"],

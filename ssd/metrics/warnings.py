@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ssd.metrics.bootstrap import FEW
 from ssd.metrics.decode_order import LEFT_TO_RIGHT
 
 MOST_CUT_OFF = 0.1
@@ -46,11 +47,14 @@ def warnings_of(summary: Mapping[str, Any]) -> Iterator[str]:
         )
     found = summary["predicted_of_measured"]
     if found and not 1 / MOST_MISTIMED < found["decoder"] / found["reference"] < MOST_MISTIMED:
+        slower = {side: f"{1 / found[side]:.2f}" for side in ("reference", "decoder")}
         yield (
-            f"the predicted speedup is rough: the forwards timed beforehand make {found['reference']:.2f} of the time "
-            f"that the reference spent in the model, and {found['decoder']:.2f} of the decoder's; if the machine had "
-            "other work, the measured speedup is rough, too: measure again (overwrite=true) when it has none"
+            f"predicted_speedup is rough: forwards took {slower['reference']} times (reference) and "
+            f"{slower['decoder']} times (decoder) as long as those timed before; repeat on an idle machine with "
+            "overwrite=true"
         )
+    if few := too_few(summary):
+        yield f"{few}; increase runtime.limit"
     if summary["caveat"]:
         yield f"not lossless in this mode: {summary['caveat']}"
     if summary["claims_lossless"] and identity["algorithmic"]:
@@ -64,3 +68,13 @@ def warnings_of(summary: Mapping[str, Any]) -> Iterator[str]:
             "committed in another order than the reference's, which rounding does not explain; scripts/audit.py RUN "
             "shows where"
         )
+
+
+def too_few(summary: Mapping[str, Any]) -> str | None:
+    """Return why a summary's intervals mean little; None if they are over enough prompts."""
+    prompts, turns = summary["prompts"], summary["turns"]
+    if prompts < FEW:
+        return f"intervals mean little below {FEW} prompts, and this run has {prompts}"
+    if summary["speedup"] and turns < FEW:
+        return f"the speedup's interval means little: the prompts were timed in {turns} groups, fewer than {FEW}"
+    return None

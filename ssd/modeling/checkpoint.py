@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,20 @@ from torch import nn
 
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.json_values import LARGEST, read_json, refuse_pointer
 from ssd.modeling.transformer import Transformer
+from ssd.modeling.weight_files import weight_files, without_weights
 from ssd.modeling.weights import for_products, hub_names
 from ssd.paths import ROOT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+STORED_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "chat_template.jinja",
+)  # fmt: skip
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 
 
@@ -57,12 +63,34 @@ def read_config(folder: Path) -> ModelConfig:
     """Return a checkpoint's config. Raises FileNotFoundError without a config.json, ValueError for an unusable one."""
     file = folder / "config.json"
     if not file.is_file():
-        raise FileNotFoundError(f"{folder}: no config.json; model.path must name a checkpoint in the Hub's layout")
-    try:
-        hub = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file}: not JSON ({error}); was it downloaded in full?") from error
-    return ModelConfig.from_hub(hub, where=str(file))
+        missing = f"{folder}: no config.json; model.path must name a checkpoint in the Hub's layout"
+        raise FileNotFoundError(without_weights(folder) or missing)
+    values, mask_id = read_json(file), _mask_id(folder)
+    if None not in (mask_id, values.values.get("mask_token_id")) and mask_id != values.values["mask_token_id"]:
+        raise ValueError(
+            f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id "
+            f"{mask_id}; take both files from the model's Hub page"
+        )
+    return ModelConfig.from_hub(values.values, str(file), mask_id, _end_ids(folder))
+
+
+def _mask_id(folder: Path) -> int | None:
+    """Return the id of the mask token that tokenizer_config.json names; None if it names none."""
+    file = folder / "tokenizer_config.json"
+    values = read_json(file).values if file.is_file() else {}
+    mask, added = values.get("mask_token"), values.get("added_tokens_decoder")
+    text = mask.get("content") if isinstance(mask, dict) else mask
+    if text is None or not isinstance(added, dict):
+        return None
+    ids = [key for key, token in added.items() if isinstance(token, dict) and token.get("content") == text]
+    return int(ids[0]) if ids and ids[0].isdecimal() else None
+
+
+def _end_ids(folder: Path) -> tuple[int, ...] | None:
+    """Return the end ids of generation_config.json; None if it names none."""
+    file = folder / "generation_config.json"
+    values = read_json(file) if file.is_file() else None
+    return values.ids("eos_token_id", LARGEST) if values and values.values.get("eos_token_id") is not None else None
 
 
 def load_model(
@@ -83,7 +111,7 @@ def load_model(
     ours = {theirs: name for name, theirs in hub_names(config).items()}
     expected = {theirs: transformer.get_parameter(name).shape for theirs, name in ours.items()}
     try:
-        stored = _stored_in(folder)
+        stored = weight_files(folder)
         _check_names(folder, set(expected), set(stored))
         for file in sorted(set(stored.values())):
             _fill(transformer, file, [key for key in stored if stored[key] == file], ours, expected, device, dtype)
@@ -96,26 +124,6 @@ def make_current(device: torch.device) -> None:
     """Make a CUDA device the current one, because torch records timing events on the current device."""
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)
-
-
-def _stored_in(folder: Path) -> dict[str, Path]:
-    """Return weight name → its file, from a sharded checkpoint's index or the single file's header."""
-    from safetensors import safe_open
-
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        stored = {key: folder / name for key, name in json.loads(index.read_text())["weight_map"].items()}
-        absent = sorted({file.name for file in stored.values() if not file.is_file()})
-        if absent:
-            raise FileNotFoundError(
-                f"{folder}: {index.name} names {', '.join(absent)}, which is missing; download it too"
-            )
-        return stored
-    single = folder / "model.safetensors"
-    if not single.is_file():
-        raise FileNotFoundError(f"{folder}: neither model.safetensors nor {index.name}; download the weights too")
-    with safe_open(single, framework="pt") as file:
-        return dict.fromkeys(file.keys(), single)
 
 
 def _check_names(folder: Path, expected: set[str], stored: set[str]) -> None:
@@ -149,6 +157,11 @@ def _fill(
                 raise ValueError(
                     f"{file}: weight {key} has shape {list(tensor.shape)}, config.json asks for {list(expected[key])}"
                 )
+            if tensor.dtype not in STORED_DTYPES:
+                raise ValueError(
+                    f"{file}: weight {key} is stored as {str(tensor.dtype).removeprefix('torch.')}; expected an "
+                    "unquantised checkpoint: float32, float16 or bfloat16"
+                )
             owner, _, leaf = ours[key].rpartition(".")
             weight = tensor.to(device=device, dtype=dtype)
             if ours[key] != "embedding.weight":
@@ -160,16 +173,30 @@ def _fill(
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Return a checkpoint's tokenizer. Raises FileNotFoundError if its files are missing.
+    """Return a checkpoint's tokenizer. Raises FileNotFoundError if its files are missing, ValueError if one is damaged.
 
     Dream's files name a class of their own, which is remote code. Its vocabulary is Qwen2's, so Qwen2's class loads it.
     """
     from transformers import PreTrainedTokenizerFast, Qwen2TokenizerFast
 
-    if (folder / "tokenizer.json").is_file():
-        return PreTrainedTokenizerFast.from_pretrained(folder)
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return Qwen2TokenizerFast.from_pretrained(folder)
-    raise FileNotFoundError(
-        f"{folder}: neither tokenizer.json nor vocab.json with merges.txt; download the tokenizer too"
-    )
+    files = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    names = {file.name for file in files}
+    if "tokenizer.json" not in names and not {"vocab.json", "merges.txt"} <= names:
+        raise FileNotFoundError(
+            f"{folder}: neither tokenizer.json nor vocab.json with merges.txt; download the tokenizer too"
+        )
+    for file in files:
+        refuse_pointer(file)
+    kind = PreTrainedTokenizerFast if "tokenizer.json" in names else Qwen2TokenizerFast
+    try:
+        return kind.from_pretrained(folder)
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        for file in files:
+            if file.suffix == ".json":
+                read_json(file)
+        main = folder / ("tokenizer.json" if "tokenizer.json" in names else "vocab.json")
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"{main}: transformers makes no tokenizer of it ({type(error).__name__}: {reason}); take the "
+            "tokenizer's files from the model's Hub page"
+        ) from error

@@ -55,7 +55,8 @@ class Extension:
         memory = self.cache.memory
         if index == len(memory):
             _, heads, _, head_size = key.shape
-            memory.append(tuple(like.new_empty(heads, self.cache.capacity, head_size) for like in (key, value)))
+            shape = (heads, self.cache.capacity, head_size)
+            memory.append((key.new_empty(shape), value.new_empty(shape)))
         for buffer, states in zip(memory[index], (key[0], value[0]), strict=True):
             buffer[:, self.start : self.stop] = states
 

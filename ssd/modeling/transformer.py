@@ -104,7 +104,8 @@ class Layer(nn.Module):
 
 def _by_node(rows: Tensor, nodes: int) -> Tensor:
     """Return [nodes, heads, positions, head_size] of rows [nodes · positions, heads, head_size]."""
-    return rows.unflatten(0, (nodes, len(rows) // nodes)).transpose(1, 2)
+    by_node: Tensor = rows.unflatten(0, (nodes, len(rows) // nodes))
+    return by_node.transpose(1, 2)
 
 
 def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ssd.modeling.checkpoint import load_tokenizer, resolve
+from ssd.modeling.json_values import read_json
+from ssd.modeling.weight_files import weight_files
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
@@ -87,6 +89,8 @@ def _load(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     try:
+        read_json(folder / "config.json")
+        weight_files(folder)  # transformers would also read files outside of the folder
         with _no_progress_bars():
             module, report = AutoModelForCausalLM.from_pretrained(
                 folder,

@@ -25,14 +25,31 @@ class Run(NamedTuple):
 
 def labels(runs: Sequence[Run]) -> Iterator[str]:
     """Return each run's decoder, with the options in which it differs from others of that decoder, model and task."""
-    kinds = [tuple(run.summary[group] for group in ("decoder", "model", "task")) for run in runs]
     options = [dict(flatten(run.config, nulls=True)) for run in runs]
+    for run, own, names in zip(runs, options, _varying(runs, options), strict=True):
+        yield " ".join((run.summary["decoder"], *words(own, names)))
+
+
+def options_that_vary(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Return the options of all labels, by the last part of their name if that is unique, with each run's value.
+
+    The value is "" for a run without the option.
+    """
+    options = [dict(flatten(run.config, nulls=True)) for run in runs]
+    names = list(dict.fromkeys(name for varying in _varying(runs, options) for name in varying))
+    last = Counter(name.rpartition(".")[2] for name in names)
+    heads = {name: name.rpartition(".")[2] if last[name.rpartition(".")[2]] == 1 else name for name in names}
+    return {heads[name]: [own.get(name, "") for own in options] for name in names}
+
+
+def _varying(runs: Sequence[Run], options: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Return for each run the options in which it differs from others of its decoder, model and task."""
+    kinds = [tuple(run.summary[group] for group in ("decoder", "model", "task")) for run in runs]
     names = {
         kind: differing([own for other, own in zip(kinds, options, strict=True) if other == kind])
         for kind in set(kinds)
     }
-    for kind, own in zip(kinds, options, strict=True):
-        yield " ".join((kind[0], *words(own, names[kind])))
+    return (names[kind] for kind in kinds)
 
 
 def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -44,9 +61,13 @@ def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
 def words(own: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
     """Return `name=value` for each of these options that is not None."""
     for name in names:
-        value = own.get(name)
-        if value is not None:
-            yield f"{name.removeprefix('decoder.')}={str(value).lower() if isinstance(value, bool) else value}"
+        if own.get(name) is not None:
+            yield f"{name.removeprefix('decoder.')}={value_text(own[name])}"
+
+
+def value_text(value: Any) -> str:
+    """Return an option's value as the command line spells it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def circumstances(runs: Sequence[Run]) -> list[str]:

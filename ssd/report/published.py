@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from ssd.paths import CONF, ROOT
-from ssd.report.groups import REFERENCE
 from ssd.report.results import Results
+from ssd.report.titles import REFERENCE
 
 FOLDER, MODELS = ROOT / "results" / "published", CONF / "model"
 SAME = ("model", "task", "gen_length", "block_length", "method")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from ssd.report.events import FORWARD, read_traces
 from ssd.report.frames import frame_of, frame_of_rows, read_parquet, write_parquet
+from ssd.report.groups import Group, groups
 from ssd.report.lines import flat, line_schema, read_lines
 from ssd.report.runs import AS_WRITTEN, COLUMNS, read_row
 from ssd.results.reader import run_folders
@@ -27,13 +29,43 @@ class Results:
     summary.json by dotted name (`speedup.ratio`); `config.<group>.<key>` and `environment.<key>`. A missing metric is
     NaN, and so are speedups and tokens/s under locked numerics.
     samples: a row per line of samples.jsonl, of unfinished runs as well; lists are Python lists.
-    left_out: (folder, reason) of everything that could not be read.
+    left_out: (folder, reason) of everything that could not be read; parts: the results that these are chosen from;
+    groups_of_page: the groups of a page, with the titles of the whole report.
     """
 
     root: Path
     runs: pd.DataFrame
     samples: pd.DataFrame
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    parts: tuple[Results, ...] = ()
+    groups_of_page: tuple[Group, ...] | None = None
+
+    @classmethod
+    def together(cls, parts: Sequence[Results]) -> Results:
+        """Return the runs of all parts; of a run in several parts only the first."""
+        runs = pd.concat([part.runs for part in parts], ignore_index=True)
+        samples = pd.concat([part.samples for part in parts], ignore_index=True)
+        samples = samples.drop_duplicates(["run_id", "index", "repeat"], ignore_index=True)
+        left_out = list(dict.fromkeys(note for part in parts for note in part.left_out))
+        return cls(
+            parts[0].root, runs.drop_duplicates("run_id", ignore_index=True), samples, left_out, parts=tuple(parts)
+        )
+
+    def only(self, run_ids: Collection[str]) -> Results:
+        """Return the results of these runs alone."""
+        runs, samples = (frame[frame["run_id"].isin(run_ids)] for frame in (self.runs, self.samples))
+        left_out = [(folder, reason) for folder, reason in self.left_out if folder in run_ids]
+        return Results(self.root, runs.reset_index(drop=True), samples.reset_index(drop=True), left_out, (self,))
+
+    def page(self, run_ids: Collection[str]) -> Results:
+        """Return the results of these finished runs alone, whose groups keep their titles and labels."""
+        groups_of_page = [group.having(lambda run: run.run_id in run_ids) for group in self.groups]
+        return replace(self.only(run_ids), groups_of_page=tuple(group for group in groups_of_page if group.runs))
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The finished runs in groups that may be compared."""
+        return groups(self.runs) if self.groups_of_page is None else list(self.groups_of_page)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -50,6 +82,8 @@ class Results:
 
     @cached_property
     def _forwards(self) -> pd.DataFrame:
+        if self.parts:
+            return self._forwards_of_parts()
         stored = self.root / FILES[2]
         if stored.is_file():
             return read_parquet(stored)[0]
@@ -57,6 +91,19 @@ class Results:
             return frame_of(FORWARD.empty_table())
         tables = [read_traces(self.folder(name), name, self.left_out) for name in self.runs["folder"]]
         return frame_of(pa.concat_tables([FORWARD.empty_table(), *tables]))
+
+    def _forwards_of_parts(self) -> pd.DataFrame:
+        """Return the forwards of these runs; adds what the parts could not read to `left_out`."""
+        wanted = set(self.runs["folder"])
+        found = []
+        for part in self.parts:
+            known = len(part.left_out)
+            forwards = part.forwards()
+            self.left_out.extend((folder, reason) for folder, reason in part.left_out[known:] if folder in wanted)
+            chosen = forwards[forwards["run_id"].isin(wanted)]
+            wanted -= set(part.runs["folder"])
+            found.append(chosen)
+        return pd.concat(found, ignore_index=True)
 
     def to_parquet(self, folder: str | Path) -> list[Path]:
         """Write runs.parquet, samples.parquet and, if there are traces, forwards.parquet; `load` reads the folder.

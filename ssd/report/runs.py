@@ -17,8 +17,9 @@ PAIRS = (
     "ms_per_forward", "accuracy", "accuracy_strict", "verifier_s", "outside_model", "responses_per_forward",
 )  # fmt: skip
 COLUMNS = (
-    "run_id", "folder", "status", "decoder", "model", "task", "error", "prompts", "responses", "claims_lossless",
-    "compared_with", "caveat", "numerics", "speedup.ratio", "speedup.low", "speedup.high", "predicted_speedup",
+    "run_id", "folder", "status", "decoder", "model", "task", "error", "prompts", "responses", "turns",
+    "claims_lossless", "compared_with", "caveat", "numerics", "speedup.ratio", "speedup.low", "speedup.high",
+    "predicted_speedup",
     *(f"{name}.{side}" for name in PAIRS for side in ("reference", "decoder")), "nfe.ratio",
     *(f"nfe.by_kind.{kind}" for kind in ("refresh", "decode", "verify", "verifier")),
     "acceptance_length.mean", "acceptance_length.rate_by_depth", "oracle_tokens_per_forward",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +10,9 @@ from ssd.report.figures import FIGURES
 from ssd.report.page import Shown, page
 from ssd.report.results import Results
 from ssd.report.tables import catalogue
+from ssd.report.tables.latex import escape
+
+CAPTIONS = "captions.tex"
 
 
 def names() -> list[str]:
@@ -17,21 +20,25 @@ def names() -> list[str]:
     return [*(figure.name for figure in FIGURES), *catalogue.TABLES]
 
 
-def write_report(results: Results, out: Path, only: Collection[str] = ()) -> list[Path]:
+def write_report(results: Results, out: Path, only: Collection[str] = (), bare: bool = False) -> list[Path]:
     """Write figures/, tables/ and index.html into `out`; return the files.
 
     Figures and tables of an earlier report that this one lacks are removed, unless `only` is given.
-    only: names of figures and tables to write, without the page. Raises OSError if `out` cannot be written to.
+    only: names of figures and tables to write, without the page; bare: the text below figures is in captions.tex alone.
+    Raises OSError if `out` cannot be written to.
     """
     files, shown = [], []
     for figure in FIGURES:
         if only and figure.name not in only:
             continue
-        drawn = figure.write(results, out / "figures")
-        files += drawn
-        if drawn:
-            narrow, wide = (out / "figures" / f"{figure.name}-{columns}.png" for columns in (1, 2))
-            shown.append(Shown(figure.name, figure.title, figure.caption, narrow, wide))
+        drawn = figure.write(results, out / "figures", bare)
+        files += drawn.files
+        if drawn.files:
+            narrow, wide = (_pages(drawn.files, f"{figure.name}-{columns}") for columns in (1, 2))
+            shown.append(Shown(figure.name, figure.title, figure.caption, drawn.small_print, narrow, wide, bare))
+    if bare and shown:
+        files.append(out / "figures" / CAPTIONS)
+        files[-1].write_text(captions(shown), encoding="utf-8")
     results.forwards()  # a table lists the traces that cannot be read
     tables = [make(results) for name, make in catalogue.TABLES.items() if not only or name in only]
     made = [table for table in tables if table is not None]
@@ -45,9 +52,26 @@ def write_report(results: Results, out: Path, only: Collection[str] = ()) -> lis
     return files
 
 
+def captions(figures: Iterable[Shown]) -> str:
+    r"""Return a LaTeX file with a command for each figure's caption: \captionTreeSpeedup for tree-speedup."""
+    lines = (
+        rf"\newcommand{{\caption{figure.name.title().replace('-', '')}}}"
+        rf"{{\textbf{{{escape(figure.title)}.}} {escape(figure.caption)} {escape(figure.small_print)}}}"
+        for figure in figures
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _pages(files: Iterable[Path], stem: str) -> list[Path]:
+    """Return the pages of a figure in one width, as PNG."""
+    return [file for file in files if file.suffix == ".png" and file.stem.partition("-page")[0] == stem]
+
+
 def _all_files(out: Path) -> Iterator[Path]:
-    """Return every file of a figure or table that a report can write."""
+    """Return every file of a figure or table that a report can write, those of further pages if they are there."""
+    yield out / "figures" / CAPTIONS
     for figure, columns, kind in product(FIGURES, (1, 2), ("pdf", "png")):
         yield out / "figures" / f"{figure.name}-{columns}.{kind}"
+        yield from (out / "figures").glob(f"{figure.name}-{columns}-page*.{kind}")
     for table, kind in product(catalogue.TABLES, ("csv", "md", "tex")):
         yield out / "tables" / f"{table}.{kind}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -91,8 +92,22 @@ def _code() -> dict[str, Any]:
     if commit is None or diff is None or new is None:
         ignored = os.environ.get("GIT_DIR") == os.devnull
         return {"commit": None, "dirty": None, "changes": None if ignored else _hash("", _measured())}
-    dirty = bool(diff or new)
-    return {"commit": commit.strip(), "dirty": dirty, "changes": _hash(diff, new.splitlines()) if dirty else None}
+    named = _named(diff, new.splitlines())
+    dirty = bool(diff or named)
+    return {"commit": commit.strip(), "dirty": dirty, "changes": _hash(diff, named) if dirty else None}
+
+
+def _named(text: str, files: Iterable[str]) -> list[str]:
+    """Return the files that are new to git and whose names occur in changed code, or in other such files.
+
+    No other new file can change a result: committed code imports none, and run ids depend on decoders of the user's.
+    """
+    left, found = sorted(files), list[str]()
+    while named := [file for file in left if re.search(rf"\b{re.escape(Path(file).stem)}\b", text)]:
+        found += named
+        left = [file for file in left if file not in named]
+        text = "\n".join((CODE / file).read_text(errors="replace") for file in named)
+    return found
 
 
 def _measured() -> list[str]:

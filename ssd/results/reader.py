@@ -10,13 +10,18 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from ssd.results.schema import SCHEMA, Environment, Failure, Sample, Summary, Verdict
+from ssd.results.schema import SCHEMA, Environment, Failure, Sample, SideRecord, Summary, Verdict
 
 Line = dict[str, Any]
 Case = dict[str, Any]
 ANEW = "measure the run anew with overwrite=true"
+REBUILT = f"repeat the run's command, which makes it again from samples.jsonl, or {ANEW}"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""Errors of reading a line that is not JSON, or not what is expected."""
 CLASSES = get_args(Verdict)
+SIDES = ("reference", "decoder")
+"""Sides that every sample has."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,11 @@ class StoredRun:
 
 
 def find_run(name: str, results: Path) -> Path:
-    """Return the folder of a run, from a path or from a run id under `results`. Raises FileNotFoundError."""
-    for folder in (Path(name).expanduser(), results / name):
+    """Return the folder of a run, from a run id under `results` or from a path. Raises FileNotFoundError.
+
+    The id comes first: a folder of this name that happens to lie here is another run.
+    """
+    for folder in (results / name, Path(name).expanduser()):
         if (folder / "config.yaml").is_file():
             return folder
     raise FileNotFoundError(f"{name}: no such run; expected a run's folder or a run id under {results} (--results)")
@@ -90,7 +98,7 @@ def read_failure(folder: Path) -> Failure:
 
 def read_json(file: Path, checked: bool = False) -> dict[str, Any]:
     """Return a JSON object. Raises ValueError if it cannot be read or, where `checked`, has another schema."""
-    content = _mapping(file, json.loads)
+    content = _mapping(file, json.loads, REBUILT if file.name == "summary.json" else ANEW)
     if checked:
         require_schema(content, file)
     return content
@@ -104,29 +112,53 @@ def require_schema(content: Mapping[str, Any], where: object) -> None:
 
 def read_lines(file: Path) -> list[Line]:
     """Return the lines of samples.jsonl, without a torn last one. Raises ValueError for a bad line, or if all lack."""
-    lines = list(whole_lines(file))
-    for number, line in enumerate(lines, start=1):
-        try:
-            case_of(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _no_sample(file, number, error) from error
+    lines = list(whole_lines(file, case_of))
     if not lines:
         raise ValueError(f"{file}: no samples yet; the run has not audited its first prompt")
     return lines
 
 
-def whole_lines(file: Path) -> Iterator[Line]:
-    """Return the lines of this schema that end with a line break. Raises ValueError for any other whole line."""
+def whole_lines(file: Path, check: Callable[[Line], object] = bool) -> Iterator[Line]:
+    """Return the lines of this schema that end with a line break. Raises ValueError for any other whole line.
+
+    check: raises one of UNREADABLE for a line that must not pass.
+    """
     whole = file.read_bytes().rpartition(b"\n")[0] if file.is_file() else b""
     for number, text in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:
-            line = json.loads(text)
-        except ValueError as error:  # not JSON, or not UTF-8
-            raise _no_sample(file, number, error) from error
-        if not isinstance(line, dict):
-            raise _no_sample(file, number, TypeError(f"expected an object, found {type(line).__name__}"))
+            line = parse_line(text, check)
+        except UNREADABLE as error:
+            raise damaged(file, number, "a sample", error) from error
         require_schema(line, f"{file}, line {number}")
         yield line
+
+
+def parse_line(text: bytes, check: Callable[[Line], object]) -> Line:
+    """Return a line of samples.jsonl; `check` sees lines of this schema only. Raises one of UNREADABLE."""
+    line = json.loads(text)
+    if not isinstance(line, dict):
+        raise TypeError(f"expected an object, found {type(line).__name__}")
+    if line["schema"] == SCHEMA:
+        check(line)
+    return line
+
+
+def damaged(file: Path, number: int, what: str, error: Exception) -> ValueError:
+    """Return the error of a line that is not `what`, with the remedy."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return ValueError(
+        f"{file}, line {number}: not {what} ({reason}); delete line {number} and repeat the run's command, or add "
+        "repair=true to it, which does that (overwrite=true measures the whole run anew)"
+    )
+
+
+def require_sample(line: Line) -> None:
+    """Raise one of UNREADABLE for a line that lacks a key of a sample, or contradicts itself."""
+    lacking = [name for name in Sample.__annotations__ if name not in line and name != "uncached"]
+    lacking += [f"{side}.{name}" for side in SIDES for name in SideRecord.__annotations__ if name not in line[side]]
+    if lacking:
+        raise ValueError(f"without {', '.join(lacking)}")
+    case_of(line)
 
 
 def place_of(line: Mapping[str, Any] | Sample) -> tuple[int, int]:
@@ -141,7 +173,7 @@ def case_of(line: Line) -> Case | None:
     `order` of its commitment. Raises ValueError for a line that contradicts itself.
     """
     index, repeat = place_of(line)
-    ids = [line[side]["response_ids"] for side in ("reference", "decoder") if side in line]
+    ids = [line[side]["response_ids"] for side in SIDES if side in line]
     if len(ids) == 2 and (ids[0] == ids[1]) != line["identical"]:
         raise ValueError(f"identical is {line['identical']}, which its response_ids contradict")
     differs = "order" if line["identical"] else "response"
@@ -160,18 +192,14 @@ def name_of(index: int, repeat: int) -> str:
     return f"sample {index}, repeat {repeat}" if repeat else f"sample {index}"
 
 
-def _no_sample(file: Path, number: int, error: Exception) -> ValueError:
-    return ValueError(f"{file}, line {number}: not a sample ({type(error).__name__}: {error}); {ANEW}")
-
-
-def _mapping(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+def _mapping(file: Path, parse: Callable[[str], Any], remedy: str = ANEW) -> dict[str, Any]:
     try:
         content = parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ValueError(f"{file}: missing; {ANEW}") from error
+        raise ValueError(f"{file}: missing; {remedy}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"{file}: cannot be read ({reason}); {ANEW}") from error
+        raise ValueError(f"{file}: cannot be read ({reason}); {remedy}") from error
     if not isinstance(content, Mapping):
-        raise ValueError(f"{file}: expected names and values, found {type(content).__name__}; {ANEW}")
+        raise ValueError(f"{file}: expected names and values, found {type(content).__name__}; {remedy}")
     return dict(content)

@@ -47,9 +47,10 @@ class Timed:
     def from_json(cls, line: Mapping[str, Any]) -> Timed:
         """Return the response that `to_json` wrote, equal to the last bit."""
         events = []
-        for kind, block, step, nodes, rows, picks, *rest, stored in line["events"]:
+        for kind, block, step, nodes, rows, picks, drafted, accepted, revoked, stored in line["events"]:
             made = tuple(Pick(*pick) for pick in picks)
-            events.append(Event(kind, block, step, nodes, rows, made, *map(tuple, rest), stored=stored))
+            depths = tuple(drafted), tuple(accepted)
+            events.append(Event(kind, block, step, nodes, rows, made, *depths, tuple(revoked), stored))
         decoded = Decoded(line["response_ids"], Trace(events, line["filled"]))
         return cls(decoded=decoded, forwards=line["forwards"], **{name: line.get(name) for name in SECONDS})
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssd.config.plan import Plan
+from ssd.config.source import source_of
 from ssd.decoding.settings import Cache
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
 from ssd.results.schema import MUST_MATCH
-from ssd.results.store import plain
+from ssd.results.store import path_part, plain
 
 FOLDER = "references"
 """Name of the folder of references, in a results folder."""
@@ -31,7 +32,10 @@ def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, Ref
     caches: dict[str, Cache] = {"reference": plan.settings.cache}
     if plan.runtime.reference == "chain":
         caches["uncached"] = "none"
-    names = (type(plan.reference).__name__.lower(), *(plan.config[group]["name"] for group in ("model", "task")))
+    names = (
+        type(plan.reference).__name__.lower(),
+        *(path_part(plan.config[group]["name"]) for group in ("model", "task")),
+    )
     return {
         side: References(plan.results_dir / FOLDER, "-".join((*names, cache)), key(plan, cache, circumstances))
         for side, cache in caches.items()
@@ -45,6 +49,7 @@ def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str,
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
+        "source": source_of(decoder),
         "options": {name: str(value) for name, value in vars(plan.reference).items() if name != "_arguments"},
         "model": {name: plan.config["model"][name] for name in ("path", "revision", "mask_id", "end_ids")},
         "generation": {name: value for name, value in settings.items() if name != "seed"},

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ssd.results.atomic_io import append_line
+from ssd.results.reader import UNREADABLE, damaged
 from ssd.results.records import Response
+from ssd.results.repair import drop_damaged
 
 Place = tuple[int, int]
 """Index of the prompt and number of the response to it."""
@@ -32,21 +34,23 @@ class Responses:
                     lines.truncate(end)
                     break
                 try:
-                    content = json.loads(line)
-                    found.append({name: content[name] for name in ("index", "repeat", "prompt_sha256")})
-                except (ValueError, LookupError, TypeError) as error:
-                    raise ValueError(
-                        f"{self._file}, line {number} is no response; pass overwrite=true to start anew"
-                    ) from error
-                self._offsets[content["index"], content["repeat"]] = end
+                    response = Response.from_json(json.loads(line))
+                except UNREADABLE as error:
+                    raise damaged(self._file, number, "a response", error) from error
+                found.append({name: getattr(response, name) for name in ("index", "repeat", "prompt_sha256")})
+                self._offsets[_place(response)] = end
                 end += len(line)
         return found
+
+    def repair(self) -> None:
+        """Drop damaged lines, and lines that are there twice."""
+        drop_damaged(self._file, lambda line: _place(Response.from_json(json.loads(line))))
 
     def append(self, response: Response) -> None:
         """Add one response and wait for the disk. Raises OSError in one line; the lines before stay whole."""
         offset = self._file.stat().st_size if self._file.is_file() else 0
         append_line(self._file, json.dumps(response.to_json()))
-        self._offsets[response.index, response.repeat] = offset
+        self._offsets[_place(response)] = offset
 
     def read(self, place: Place) -> Response:
         with self._file.open("rb") as lines:
@@ -60,3 +64,7 @@ class Responses:
         """Delete the file, once every response has its line in samples.jsonl."""
         self._file.unlink(missing_ok=True)
         self._offsets.clear()
+
+
+def _place(response: Response) -> Place:
+    return response.index, response.repeat

@@ -91,6 +91,7 @@ class SideRecord(TypedDict):
     drafted_by_depth: list[int]
     accepted_by_depth: list[int]
     order_correlation: OrderCorrelation
+    blocks_filled_by_refresh: int
 
 
 class Sample(TypedDict):
@@ -206,6 +207,7 @@ class Summary(Speed):
     status: str
     prompts: int
     responses: int
+    turns: int
     decoder: str
     model: str
     task: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping
@@ -15,13 +16,14 @@ import yaml
 
 from ssd.results.atomic_io import LOCK, append_line, locked, make_folder, write_atomically, write_json
 from ssd.results.environment import differences
-from ssd.results.reader import read_json, whole_lines
+from ssd.results.reader import parse_line, place_of, read_json, require_sample, whole_lines
+from ssd.results.repair import drop_damaged
 from ssd.results.responses import Responses
 from ssd.results.schema import SCHEMA, Done, Failure
 
 NOT_HASHED = (
-    "results_dir", "overwrite", "tracker", "task.workers", "runtime.pass_at", "runtime.workers", "runtime.address",
-    "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
+    "results_dir", "overwrite", "repair", "tracker", "task.workers", "runtime.pass_at", "runtime.workers",
+    "runtime.address", "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
 )  # fmt: skip
 """Options without influence on a result, and paths of files whose contents are hashed instead."""
 NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")
@@ -41,7 +43,13 @@ def run_id(config: Mapping[str, Any]) -> str:
         if group not in ignored
     }
     digest = hashlib.sha256(json.dumps(plain(relevant), sort_keys=True).encode()).hexdigest()
-    return "-".join((config["decoder"]["name"], config["model"]["name"], config["task"]["name"], digest[:10]))
+    names = (path_part(config[group]["name"]) for group in ("decoder", "model", "task"))
+    return "-".join((*names, digest[:10]))
+
+
+def path_part(name: str) -> str:
+    """Return a name as a part of a file's name: without slashes or control characters, 60 bytes at most."""
+    return re.sub(r"[^\w.+-]", "_", name).encode()[:60].decode(errors="ignore")
 
 
 def plain(value: Any) -> Any:
@@ -96,10 +104,13 @@ class RunFolder:
         Raises ValueError if those were measured under other circumstances, or stored in another schema.
         """
         make_folder(self.path)
+        if self.config["repair"]:
+            self.repair()
         (self.path / "error.json").unlink(missing_ok=True)
         for partial in self.path.rglob("*.partial"):  # of a writer that was killed
             partial.unlink()
-        samples = self._repair()
+        self._cut_torn_line()
+        samples = self.samples()
         stored = self.path / "environment.json"
         begun = samples or self.responses.open()
         if begun:
@@ -109,9 +120,26 @@ class RunFolder:
                     f"{self.path} holds {len(begun)} samples measured elsewhere ({'; '.join(changed)}); "
                     "pass overwrite=true to measure them anew, or another results_dir"
                 )
+        (self.path / "done.json").unlink(missing_ok=True)
         write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(self.config), sort_keys=False))
         write_json(stored, {"schema": SCHEMA, **environment})
         return samples
+
+    def repair(self) -> None:
+        """Drop damaged lines, and lines that are there twice; their prompts are decoded or audited again."""
+        drop_damaged(self._samples, lambda text: place_of(parse_line(text, require_sample)))
+        self.responses.repair()
+
+    def stored(self) -> int:
+        """Return the number of whole lines in samples.jsonl."""
+        if not self._samples.is_file():
+            return 0
+        with self._samples.open("rb") as lines:
+            return sum(line.endswith(b"\n") for line in lines)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Return the lines of samples.jsonl, without a torn last one. Raises ValueError for a damaged one."""
+        return list(whole_lines(self._samples, require_sample))
 
     def append(self, sample: Mapping[str, Any]) -> None:
         """Add one sample and wait for the disk. Raises OSError in one line; the samples before stay whole."""
@@ -154,12 +182,11 @@ class RunFolder:
         """Return a JSON file of this run. Raises ValueError if it is not whole, or of another schema."""
         return read_json(self.path / name, checked=name in ("summary.json", "environment.json"))
 
-    def _repair(self) -> list[dict[str, Any]]:
-        """Cut off what follows the last whole line of samples.jsonl, and return its lines."""
+    def _cut_torn_line(self) -> None:
+        """Cut off what follows the last whole line of samples.jsonl."""
         if self._samples.is_file():
             content = self._samples.read_bytes()
             whole = content.rfind(b"\n") + 1
             if whole < len(content):
                 with self._samples.open("r+b") as file:
                     file.truncate(whole)
-        return list(whole_lines(self._samples))

@@ -14,7 +14,7 @@ from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_tokenizer, read_config
 from ssd.modeling.config import ModelConfig
-from ssd.results.store import RunFolder
+from ssd.results.reader import name_of, place_of
 from ssd.tasks.prompts import render, sha256_of_ids
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ def prepare(plan: Plan, model_path: Path) -> Prepared:
 def check_model(plan: Plan, model: ModelConfig) -> ModelConfig:
     """Return the model's shape with the configured context length. Raises ValueError if special ids disagree."""
     special, name = plan.special, plan.config["model"]["name"]
-    if special.mask_id != model.mask_id or special.fill_id != model.end_id:
+    if special.mask_id != model.mask_id or special.fill_id not in model.end_ids:
+        ends = ",".join(map(str, model.end_ids))
         raise ValueError(
             f"model.mask_id={special.mask_id}, model.end_ids={list(special.end_ids)} of {name} disagree with the "
-            f"checkpoint's config.json (mask {model.mask_id}, EOS {model.end_id}); mend conf/model/{name}.yaml"
+            f"checkpoint's config.json (mask {model.mask_id}, EOS {ends}); pass model.mask_id={model.mask_id} "
+            f"'model.end_ids=[{ends}]' (further end ids behind), or write them into a file of conf/model/"
         )
     limit = plan.config["model"]["context_length"]
     return replace(model, context_length=min(limit, model.context_length))
@@ -81,21 +83,20 @@ def check_scoring(plan: Plan) -> str | None:
     return protection
 
 
-def check_stored(
-    folder: RunFolder, stored: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]
-) -> None:
+def check_stored(file: Path, stored: Sequence[dict[str, Any]], plan: Plan, prompts: Sequence[Sequence[int]]) -> None:
     """Raise ValueError if stored lines were measured on other prompts than those of this run, or are stored twice."""
     expected = {document.index: sha256_of_ids(prompt) for document, prompt in zip(plan.documents, prompts, strict=True)}
-    places = Counter((line["index"], line["repeat"]) for line in stored)
-    twice = [index for (index, _), count in places.items() if count > 1]
+    places = Counter(map(place_of, stored))
+    twice = next((place for place, count in places.items() if count > 1), None)
     if twice:
+        numbers = [str(number) for number, line in enumerate(stored, start=1) if place_of(line) == twice]
         raise ValueError(
-            f"{folder.path}: sample {twice[0]} is stored twice; were two runs' files joined? pass overwrite=true to "
-            "measure anew"
+            f"{file}: {name_of(*twice)} is stored twice, in lines {' and '.join(numbers)}; were two runs' files "
+            "joined? delete one of the lines and repeat the run's command, or add repair=true to it; it keeps the first"
         )
     for line in stored:
         if line["prompt_sha256"] != expected.get(line["index"]):
             raise ValueError(
-                f"{folder.path}: sample {line['index']} was measured on another prompt; did the task's file or the "
+                f"{file}: sample {line['index']} was measured on another prompt; did the task's file or the "
                 "tokenizer change? pass overwrite=true to measure anew, or another results_dir"
             )

@@ -13,7 +13,11 @@ from ssd.measure.timing import Known, Question, Stopwatch
 from ssd.metrics.response import trace_to_json
 from ssd.results.records import Response
 from ssd.run.loading import Loaded
+from ssd.run.progress import Tell, silent
 from ssd.tasks.prompts import sha256_of_ids
+
+BUDGET_S = 4.0
+"""Seconds for the cost of forwards, about."""
 
 
 class Found(NamedTuple):
@@ -38,17 +42,18 @@ class DecodePhase:
     cost: CostModel | None
 
     @classmethod
-    def open(cls, run: Loaded) -> DecodePhase:
-        """Return the phase; a timed run has captured its forwards and is warmed up."""
+    def open(cls, run: Loaded, tell: Tell = silent) -> DecodePhase:
+        """Return the phase; a timed run has captured its forwards and is warmed up. tell: prints what takes time."""
         plan, start, model = run
         stopwatch = Stopwatch.of(plan, model)
         try:
             if plan.runtime.timing:
                 if plan.runtime.engine != "eager":
+                    tell(f"capturing forwards (runtime.engine={plan.runtime.engine})")
                     most_nodes = most_nodes_of(plan.reference, plan.decoder)
                     capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
                 stopwatch.warm_up(start.longest)
-            return cls(run, stopwatch, _cost_model(run))
+            return cls(run, stopwatch, _cost_model(run, tell))
         except BaseException:
             stopwatch.close()
             raise
@@ -82,12 +87,13 @@ class DecodePhase:
         ]
 
 
-def _cost_model(run: Loaded) -> CostModel | None:
+def _cost_model(run: Loaded, tell: Tell) -> CostModel | None:
     """Return what the run's forwards cost, measured now unless stored; None if nothing is predicted."""
     plan, start, model = run
     if plan.runtime.predicts and not start.measured.get("forwards"):
+        tell(f"timing forwards ({BUDGET_S:.0f} s)")
         nodes = nodes_made(plan.decoder, plan.settings)
-        return CostModel.measure(model, plan.settings, plan.special, list(start.lengths), nodes)
+        return CostModel.measure(model, plan.settings, plan.special, list(start.lengths), nodes, BUDGET_S)
     return stored_cost_model(run)
 
 

@@ -14,6 +14,12 @@ import torch
 FOLDER_VARIABLE = "SSD_DEVICE_LOCKS"
 """Environment variable with the folder of the locks; default: one in the temporary folder, for all users."""
 
+WAYS_OUT = (
+    "it starts by itself then. Ctrl-C ends the wait and loses nothing; runtime.device= chooses another device, and "
+    "untimed runs (runtime.timing=false) share one"
+)
+"""What a waiting user can do."""
+
 
 class DeviceHeldError(BlockingIOError):
     """Another process holds the device."""
@@ -37,7 +43,7 @@ def device_lock(
                 message = f"{device} is measured on by {_holders(held)}; {owner} waits for it"
                 if tell is None:
                     raise DeviceHeldError(message)
-                tell(message)
+                tell(f"{message}; {WAYS_OUT}")
                 _sign(held, owner)
                 _wait(turnstile, exclusive)
                 _wait(held, exclusive)

@@ -14,6 +14,7 @@ from ssd.measure.timing import Known, Question
 from ssd.metrics.summary import summarise
 from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
+from ssd.results.reader import place_of
 from ssd.results.records import Response
 from ssd.results.store import RunFolder
 from ssd.run.checks import check_scoring, check_stored, prepare
@@ -61,8 +62,8 @@ class Job:
         is_new = plan.config["overwrite"]
         self.finished = [] if is_new else folder.open(self.circumstances)
         responses = [] if is_new else folder.responses.open()
-        for stored in (self.finished, responses):
-            check_stored(folder, stored, plan, prompts)
+        for name, stored in (("samples.jsonl", self.finished), ("responses.jsonl", responses)):
+            check_stored(folder.path / name, stored, plan, prompts)
         pairs = product(zip(plan.documents, prompts, strict=True), range(runtime.repeats))
         self.questions = [Question(*pair, repeat) for pair, repeat in pairs]
         longest = Question(plan.documents[0], max(prompts, key=len), 0)
@@ -76,7 +77,7 @@ class Job:
 
     def to_audit(self) -> list[Question]:
         """Return the questions that have no line in samples.jsonl yet."""
-        done = {(line["index"], line["repeat"]) for line in self.finished}
+        done = set(map(place_of, self.finished))
         return [question for question in self.questions if question.place not in done]
 
     def groups(self, questions: Sequence[Question]) -> list[Sequence[Question]]:
@@ -119,14 +120,7 @@ class Job:
 
     def finish(self) -> dict[str, Any]:
         """Write the summary and return it."""
-        plan = self.plan
-        caveat = plan.decoder.caveat(plan.settings)
-        # Sums of floats depend on their order, and workers finish in any.
-        lines = sorted(self.finished, key=lambda line: (line["index"], line["repeat"]))
-        summary = summarise(plan.config, self.folder.run_id, str(plan.reference), caveat, lines)
-        summary["compile_s"] = self.folder.kept().get("compile_s")
-        self.folder.finish(summary)
-        return summary
+        return store_summary(self.plan, self.folder, self.finished)
 
     def fail(self, error: Exception) -> None:
         """Write error.json beside the samples, unless the folder is missing, done or another process's."""
@@ -136,6 +130,16 @@ class Job:
     def close(self) -> None:
         """Let go of the folder."""
         self._held.close()
+
+
+def store_summary(plan: Plan, folder: RunFolder, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Write the summary of all lines of a run, and mark the run as done; return the summary."""
+    caveat = plan.decoder.caveat(plan.settings)
+    # Sums of floats depend on their order, and workers finish in any.
+    summary = summarise(plan.config, folder.run_id, str(plan.reference), caveat, sorted(lines, key=place_of))
+    summary["compile_s"] = folder.kept().get("compile_s")
+    folder.finish(summary)
+    return summary
 
 
 def threads(plan: Plan) -> int:

@@ -16,6 +16,7 @@ from ssd.measure.timing import Question
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.fingerprint import fingerprint
 from ssd.modeling.forwards import DiffusionModel
+from ssd.run.progress import Tell, silent
 
 
 class Start(NamedTuple):
@@ -46,10 +47,16 @@ class Models:
         self._key: tuple[object, ...] | None = None
         self._model: DiffusionModel | None = None
 
-    def get(self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str) -> DiffusionModel:
-        """Return the model as it was loaded; `numerics` matters because float64 converts its weights in place."""
+    def get(
+        self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str, tell: Tell = silent
+    ) -> DiffusionModel:
+        """Return the model as it was loaded; `numerics` matters because float64 converts its weights in place.
+
+        tell: prints a line before the weights are read, which may take minutes.
+        """
         key = (fingerprint(path), path, device, dtype, numerics == "float64")
         if self._model is None or self._key != key:
+            tell(f"loading {path} on {device}")
             self.forget()  # before the next one needs its memory
             self._model, self._key = load_model(path, device, dtype), key
         return self._model
@@ -59,10 +66,10 @@ class Models:
         self._key = self._model = None
 
 
-def load_run(models: Models, plan: Plan, start: Start) -> Loaded:
+def load_run(models: Models, plan: Plan, start: Start, tell: Tell = silent) -> Loaded:
     """Return the run with its model and its loaded decoder; a resumed run's decoder gets its stored measurements."""
     runtime, path = plan.runtime, start.model_path
-    weights = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
+    weights = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics, tell)
     model = as_decoded(weights, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
     plan.decoder.restore(start.measured)
     plan.decoder.load(model, path, plan.settings, Workload(median_high(start.lengths), runtime.batch_size))

@@ -8,11 +8,12 @@ from typing import Any
 from ssd.config.plan import Plan
 from ssd.modeling.checkpoint import local_folder
 from ssd.results import environment
+from ssd.results.schema import Summary
 from ssd.results.store import RunFolder
 from ssd.run.audit_phase import AuditPhase
 from ssd.run.decode_phase import DecodePhase
 from ssd.run.device_lock import device_lock
-from ssd.run.job import Job, threads
+from ssd.run.job import Job, store_summary, threads
 from ssd.run.loading import Loaded, Models, load_run
 from ssd.run.progress import AUDITED, DECODED, ProgressBar
 
@@ -43,14 +44,38 @@ def run(plan: Plan) -> dict[str, Any]:
 
 
 def stored_summary(plan: Plan, folder: RunFolder) -> dict[str, Any] | None:
-    """Return the summary of a finished run; None if there is something to measure."""
-    if not folder.is_done or plan.config["overwrite"]:
+    """Return the summary of a finished run, and print that it is one; None if there is something to measure."""
+    summary = finished_summary(plan, folder)
+    if summary is None:
         return None
     changed = changed_since(plan, folder)
     print(f"{folder.path} is finished; this is its summary (overwrite=true measures it anew)")
     if changed:
         print(f"NOTE: it was measured under other circumstances: {'; '.join(changed)}")
-    return folder.read("summary.json")
+    return summary
+
+
+def finished_summary(plan: Plan, folder: RunFolder) -> dict[str, Any] | None:
+    """Return the summary of a finished run, made again from its samples if it is damaged.
+
+    None if the run is not finished, or if some of its lines were deleted. Raises ValueError for a damaged line.
+    """
+    if not folder.is_done or plan.config["overwrite"]:
+        return None
+    if plan.config["repair"]:
+        with folder.lock():
+            folder.repair()
+    if folder.stored() < len(plan.documents) * plan.runtime.repeats:
+        return None
+    try:
+        summary = folder.read("summary.json")
+        if Summary.__annotations__.keys() <= summary.keys():
+            return summary
+    except ValueError:
+        pass
+    with folder.lock():
+        print(f"{folder.path / 'summary.json'} was damaged; it is made again from samples.jsonl")
+        return store_summary(plan, folder, folder.samples())
 
 
 def changed_since(plan: Plan, folder: RunFolder) -> list[str]:
@@ -70,20 +95,19 @@ def _measure(job: Job) -> None:
     """Carry out both phases of a job in this process."""
     device, to_decode, loaded = job.plan.runtime.torch_device(), job.to_decode(), None
     with ProgressBar(DECODED, AUDITED) as bar:
-        bar.expect(DECODED, len(job.questions), len(job.questions) - len(to_decode))
-        bar.expect(AUDITED, len(job.questions), len(job.finished))
+        bar.expect_run(len(job.questions), len(job.questions) - len(to_decode), len(job.finished))
         if to_decode:
             with device_lock(device, job.plan.runtime.timing, job.folder.run_id):
-                loaded = load_run(MODELS, job.plan, job.start)
+                loaded = load_run(MODELS, job.plan, job.start, bar.tell)
                 _decode(job, loaded, bar)
         with device_lock(device, False, job.folder.run_id):  # audits are not timed
-            loaded = loaded or load_run(MODELS, job.plan, job.start)
+            loaded = loaded or load_run(MODELS, job.plan, job.start, bar.tell)
             _audit(job, loaded._replace(start=job.start), bar)
 
 
 def _decode(job: Job, loaded: Loaded, bar: ProgressBar) -> None:
     """Decode, time and store every question that has no response yet."""
-    with closing(DecodePhase.open(loaded)) as phase:
+    with closing(DecodePhase.open(loaded, bar.tell)) as phase:
         job.begin(phase.measured())
         bar.advance(DECODED)
         for group in job.groups(job.to_decode()):

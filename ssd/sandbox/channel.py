@@ -1,4 +1,8 @@
-"""The judge's side of a candidate: start it, send it requests within the limits, and end it."""
+"""The judge's side of a candidate: start it, send it requests within the limits, and end it.
+
+Candidate and data set share one wall-clock limit. While the judge waits for an answer, the pipe watches that limit.
+While the judge runs the data set's code, an alarm of the kernel does, which ends the judge.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,11 @@ STARTUP_S = 60.0
 _END_S = 5.0
 """Time limit for an ending process to disappear."""
 
+_LAST_S = 1.0
+"""Time for tests to end after their candidate is lost."""
+
 _MESSAGE_BYTES = 10_000
+_SHORTEST_S = 1e-3  # zero seconds would cancel the alarm
 
 
 class Channel:
@@ -69,6 +77,7 @@ class Channel:
             raise SandboxError(last_line or lost.detail) from lost
         # The time limit starts when the process is ready, so a slow start costs the program nothing.
         self._pipe.allow(self._limits.wall_s)
+        set_alarm(self._limits.wall_s)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -82,6 +91,13 @@ class Channel:
         if self.lost is not None:
             raise self.lost
         request = wire.pack([operation, wire.encode(arguments, number_of), wire.encode(keywords, number_of)])
+        set_alarm(None)
+        try:
+            return self._answer_to(request)
+        finally:
+            set_alarm(self._pipe.remaining_s() if self.lost is None else _LAST_S)
+
+    def _answer_to(self, request: bytes) -> Any:
         try:
             self._pipe.send(request)
             answer = wire.unpack(self._pipe.receive())
@@ -105,6 +121,7 @@ class Channel:
 
     def close(self) -> None:
         """End the candidate with its whole process group, and wait for its end."""
+        set_alarm(None)
         with suppress(ProcessLookupError):  # it has ended by itself
             os.killpg(self._process.pid, signal.SIGKILL)
         self._pipe.drain(_END_S)
@@ -135,6 +152,11 @@ class Channel:
     def _printed(self) -> str:
         self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - _MESSAGE_BYTES))
         return self._output.read().decode(errors="replace")
+
+
+def set_alarm(seconds: float | None) -> None:
+    """End this process with SIGALRM after the seconds, whatever it executes then; None cancels the last alarm."""
+    signal.setitimer(signal.ITIMER_REAL, 0.0 if seconds is None else max(seconds, _SHORTEST_S))
 
 
 def _children_cpu_s() -> float:

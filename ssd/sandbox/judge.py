@@ -6,13 +6,15 @@ import json
 import os
 import re
 import resource
+import signal
 import traceback
 from dataclasses import asdict
 from typing import Any
 
-from ssd.sandbox.channel import Channel
+from ssd.sandbox.channel import Channel, set_alarm
 from ssd.sandbox.errors import CandidateError, CandidateLost, SandboxError
 from ssd.sandbox.program import Limits, Outcome, Program, Reason
+from ssd.sandbox.protections import kernel
 from ssd.sandbox.protections.protection import Protection
 
 _DETAIL_CHARACTERS = 300
@@ -25,12 +27,15 @@ def judge(program: Program, protection: Protection, limits: Limits, folder: str)
     """Run the tests on the program and return the outcome; raise SandboxError if the data set's code fails."""
     scope: dict[str, Any] = {"__name__": "tests"}
     steps = (("trusted", program.trusted), ("setup", program.setup), ("tests", program.tests))
+    set_alarm(limits.wall_s)
     try:
         trusted, setup, tests = (compile(source, f"<{step}>", "exec", dont_inherit=True) for step, source in steps)
         exec(trusted, scope)
     except Exception as error:
         names = ", ".join(program.names)
         raise SandboxError(f"the data set's code around {names} fails: {type(error).__name__}: {error}") from error
+    finally:
+        set_alarm(None)
     with Channel(protection, limits, folder) as candidate:
         try:
             outcome = _defined(candidate, program, scope)
@@ -80,8 +85,15 @@ def _failed_line(error: Exception, tests: str) -> str:
     return line if message == "AssertionError" else f"{line}: {message}"
 
 
-def main(protection: str, folder: str, limits: str) -> None:
-    """Read programs as lines of JSON until the input ends, and write an outcome or an error for each."""
+def main(protection: str, folder: str, limits: str, caller: str) -> None:
+    """Read programs as lines of JSON until the input ends, and write an outcome or an error for each.
+
+    The process ends with its caller, whose process id is `caller`.
+    """
+    kernel.die_with_parent(signal.SIGKILL)
+    if os.getppid() != int(caller):  # it ended before the kernel got this request
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     within = Limits(**json.loads(limits))
     # Bounds the memory of the tests. The hard limit stays, because a candidate may need more.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MIB << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))

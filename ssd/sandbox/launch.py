@@ -35,8 +35,7 @@ def main(protection: str, workspace: str, limits: str) -> None:
 
 def _confine(protection: Protection, workspace: str, limits: dict[str, int]) -> None:
     os.chdir(workspace)
-    if protection is not Protection.LIMITS:
-        kernel.die_with_parent(signal.SIGKILL)
+    kernel.die_with_parent(signal.SIGKILL)
     if protection is Protection.NAMESPACES:
         namespaces.enter(readable_paths(), workspace, limits["file_mib"])
         _continue_in_child()

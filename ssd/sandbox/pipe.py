@@ -36,6 +36,10 @@ class Pipe:
         self._seconds = seconds
         self._deadline_s = time.monotonic() + seconds
 
+    def remaining_s(self) -> float:
+        """Return the seconds that are left of the allowed time."""
+        return max(0.0, self._deadline_s - time.monotonic())
+
     def send(self, message: bytes) -> None:
         """Write a message; raise BrokenPipeError if the process has closed the pipe."""
         rest = memoryview(message)
@@ -71,12 +75,12 @@ class Pipe:
 
     def _await(self, descriptor: int, event: int) -> None:
         while not self._ready(descriptor, event, most_s=_CHECK_S):
-            if self._deadline_s <= time.monotonic():
+            if not self.remaining_s():
                 raise CandidateLost(Reason.TIME_LIMIT, f"it took longer than {self._seconds:g} s")
             self._check()
 
     def _ready(self, descriptor: int, event: int, most_s: float = math.inf) -> bool:
-        remaining_s = min(most_s, self._deadline_s - time.monotonic())
+        remaining_s = min(most_s, self.remaining_s())
         poll = select.poll()
         poll.register(descriptor, event)
         return remaining_s > 0 and bool(poll.poll(remaining_s * 1000))

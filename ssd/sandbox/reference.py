@@ -10,12 +10,13 @@ import ast
 import symtable
 import sys
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 
 def names_under_test(reference: str, tests: str) -> tuple[str, ...]:
     """Return the names that the reference defines and the tests use, sorted."""
-    with _quiet():
+    with _compiling():
         symbols = symtable.symtable(reference, "<reference>", "exec").get_symbols()
     defined = {symbol.get_name() for symbol in symbols if symbol.is_assigned() and not symbol.is_imported()}
     return tuple(sorted(defined & _names_used(tests)))
@@ -36,7 +37,7 @@ def imports_under_test(reference: str, tests: str) -> str:
 def objection(source: str, names: Collection[str] = ()) -> str | None:
     """Return why the judge cannot run this code with the names from a program, or None if it can."""
     try:
-        with _quiet():
+        with _compiling():
             compile(source, "<data set>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         return f"is no Python ({error})"
@@ -68,10 +69,15 @@ def _names_used(source: str) -> set[str]:
 
 
 def _parsed(source: str) -> ast.Module:
-    with _quiet():
+    with _compiling():
         return ast.parse(source)
 
 
-def _quiet() -> warnings.catch_warnings[None]:
-    """Hide the warnings about strings such as "\\w", which data sets often contain."""
-    return warnings.catch_warnings(action="ignore")
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Raise SyntaxError for code that Python cannot nest, and hide warnings about strings such as "\\w"."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            yield
+        except (MemoryError, RecursionError) as error:  # Python's parser raises MemoryError when its stack is full
+            raise SyntaxError("it is nested too deep") from error

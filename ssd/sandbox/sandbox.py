@@ -19,7 +19,8 @@ _PROBE = Program("import re, math\ndef probe(n):\n    return math.sqrt(n)", "ass
 class Sandbox:
     """Several judges, each with one program at a time, under the strongest protection that this machine offers.
 
-    Raise SandboxError if none of the acceptable protections works.
+    Raise SandboxError if none of the acceptable protections works. The judges end with the thread that makes the
+    sandbox, however it ends.
     """
 
     def __init__(self, workers: int = 2, limits: Limits | None = None, allow_unsafe: bool = False) -> None:
@@ -31,10 +32,11 @@ class Sandbox:
         self._workers: list[Worker] = []
         try:
             self.protection = self._strongest_protection(allow_unsafe)
+            for _ in range(workers - 1):
+                self._workers.append(self._worker(self.protection))
         except BaseException:
             self.close()
             raise
-        self._workers += [self._worker(self.protection) for _ in range(workers - 1)]
 
     def __enter__(self) -> Sandbox:
         return self

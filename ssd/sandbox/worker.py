@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -23,7 +24,8 @@ class Worker:
     """A judge that takes one program at a time. It is replaced when it ends or gets stuck."""
 
     def __init__(self, protection: Protection, limits: Limits, folder: str) -> None:
-        self._command = boot.command("sandbox.judge", protection, folder, json.dumps(asdict(limits)))
+        self._arguments = (protection, folder, json.dumps(asdict(limits)))
+        self._wall_s = limits.wall_s
         self._patience_s = STARTUP_S + limits.wall_s + _GRACE_S
         self._process = self._started()
         self.deadline_s: float | None = None
@@ -44,11 +46,12 @@ class Worker:
 
     def outcome(self) -> Outcome:
         """Return the outcome of the program; raise SandboxError if the sandbox failed."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        judge = self._process
+        assert judge.stdout is not None
+        line = judge.stdout.readline()
         if not line.endswith(b"\n"):
             self.replace()
-            return Outcome(Reason.CRASHED, "its judge ended")
+            return self._late() if judge.returncode == -signal.SIGALRM else Outcome(Reason.CRASHED, "its judge ended")
         self.deadline_s = None
         answer = json.loads(line)
         if "error" in answer:
@@ -58,7 +61,7 @@ class Worker:
     def stuck(self) -> Outcome:
         """Replace the judge, and return the outcome of a program whose tests exceeded their time."""
         self.replace()
-        return Outcome(Reason.TIME_LIMIT, "its tests did not end with its answers")
+        return self._late()
 
     def replace(self) -> None:
         """End this judge and start a new one."""
@@ -76,9 +79,12 @@ class Worker:
         with suppress(BrokenPipeError):  # part of a program may still be in the buffer
             self._process.stdin.close()
 
+    def _late(self) -> Outcome:
+        return Outcome(Reason.TIME_LIMIT, f"{self._wall_s:g} s ended in the data set's own code")
+
     def _started(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            self._command,
+            boot.command("sandbox.judge", *self._arguments, str(os.getpid())),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=boot.environment(),

@@ -95,8 +95,8 @@ class SelfSpeculative(BlockDecoder):
         return self._files
 
     @property
-    def most_steps(self) -> int:
-        return min(self.depth + 1, self.budget)
+    def most_steps(self) -> int | None:
+        return None if self._lookahead else min(self.depth + 1, self.budget)
 
     def load(self, model: DiffusionModel, folder: Path, settings: GenerationSettings, work: Workload) -> None:
         if self.needs_timing:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from ssd.sandbox.program import Limits, Outcome, Program
 from ssd.sandbox.reference import objection
 from ssd.sandbox.sandbox import Sandbox
+from ssd.tasks.extraction.responses import too_long
 from ssd.tasks.task import Document, Task, Verdict, require_count, require_flag
 
+MOST_WORKERS = 256
+"""Limit of the judges. Each is a process and starts one more."""
 NO_PROGRAM = "no program"
 """The reason for a response that defines no function of the tests."""
 
@@ -48,6 +51,11 @@ class CodeTask(Task[CodeDocument]):
     ) -> None:
         super().__init__(name, num_fewshot, chat)
         self.workers = require_count("task.workers", workers, least=1)
+        if workers > MOST_WORKERS:
+            raise ValueError(
+                f"task.workers is {workers}; expected {MOST_WORKERS} programs at a time at most; pass task.workers=N "
+                "with the number of this machine's cores"
+            )
         self.allow_unsafe_code = require_flag("task.allow_unsafe_code", allow_unsafe_code)
         if isinstance(time_limit_s, bool) or not isinstance(time_limit_s, int | float) or not 0 < time_limit_s < 1e6:
             raise ValueError(
@@ -66,10 +74,16 @@ class CodeTask(Task[CodeDocument]):
         return verdict
 
     def judge(self, responses: Sequence[tuple[str, CodeDocument]]) -> list[Verdict]:
-        sources = [self.extract(text, document) for text, document in responses]
+        lengths = [too_long(text) for text, _ in responses]
+        sources = [
+            self.extract(text, document) if length is None else None
+            for (text, document), length in zip(responses, lengths, strict=True)
+        ]
         found = {place: source for place, source in enumerate(sources) if source is not None}
         programs = [responses[place][1].program(source) for place, source in found.items()]
-        verdicts = [Verdict(None, False, NO_PROGRAM)] * len(responses)
+        verdicts = [
+            Verdict(None, False, NO_PROGRAM if length is None else f"{NO_PROGRAM}: {length}") for length in lengths
+        ]
         for (place, source), outcome in zip(found.items(), self._started().run(programs), strict=True):
             verdicts[place] = Verdict(source, outcome.passed, _reason(outcome))
         return verdicts

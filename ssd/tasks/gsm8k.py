@@ -21,7 +21,7 @@ class GSM8K(WordProblems):
     keep their calculator annotations (`<<2*9=18>>`). lm-eval draws new examples for each document.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __init__(
         self,

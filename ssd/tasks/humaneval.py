@@ -18,7 +18,7 @@ TEST = Split("HumanEval", "openai/openai_humaneval", None, "test")
 class HumanEval(CodeTask):
     """HumanEval's 164 functions, zero-shot, with the prompts of lm-eval's humaneval or humaneval_instruct (chat)."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
     solution = require_text(record, "canonical_solution", place)
     try:
         names = names_under_test(prompt + solution, entry_point)
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         raise ValueError(
             f"{place}: 'prompt' with 'canonical_solution', or 'entry_point', is no Python ({error}); correct it"
         ) from error

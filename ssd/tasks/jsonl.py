@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import stat
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+MOST_MIB = 256
+"""Limit of a file's content, unpacked. Reading takes several times as much memory."""
+_CHUNK_BYTES = 1 << 20
 
 
 def read_records(path: str | Path, key: str) -> list[tuple[str, dict[str, Any]]]:
@@ -61,26 +66,43 @@ def require_texts(record: Mapping[str, Any], field: str, place: str) -> list[str
 
 def _content(file: Path, key: str) -> bytes:
     try:
-        content = file.read_bytes()
+        if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe would wait for its writer
+            kind = "a folder" if file.is_dir() else "a pipe or a device"
+            raise ValueError(f"{key}={file} is {kind}; expected a file; pass {key}=FILE.jsonl")
+        with file.open("rb") as stream:
+            content = _unpacked(stream, file, key) if file.name.endswith(".gz") else _bounded(stream, file, key)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{key}={file} does not exist; pass an existing file as {key}=FILE, or {key}=null for the Hub's"
         ) from error
-    except IsADirectoryError as error:
-        raise ValueError(f"{key}={file} is a folder; expected a file; pass {key}={file}/NAME.jsonl") from error
     except OSError as error:
         # Keeps the class: PermissionError stays PermissionError.
         raise type(error)(f"{key}={file} cannot be read ({error.strerror}); pass a readable {key}=FILE") from error
-    if file.name.endswith(".gz"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{file} is not a whole gzip file ({error}); fetch it again or pass {key}=FILE") from error
     return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def _unpacked(stream: IO[bytes], file: Path, key: str) -> bytes:
+    try:
+        return _bounded(gzip.GzipFile(fileobj=stream), file, key)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{file} is not a whole gzip file ({error}); fetch it again or pass {key}=FILE") from error
+
+
+def _bounded(stream: IO[bytes] | gzip.GzipFile, file: Path, key: str) -> bytes:
+    """Return the whole content of the stream; raise ValueError as soon as it exceeds the limit."""
+    content = bytearray()
+    while chunk := stream.read(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > MOST_MIB << 20:
+            raise ValueError(
+                f"{key}={file} holds more than {MOST_MIB} MiB of text; expected a data set of prompts; pass a part of "
+                f"it as {key}=FILE.jsonl"
+            )
+    return bytes(content)
 
 
 def _parsed(text: bytes, place: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{place} is not JSON ({error}); correct the line or fetch the file again") from error

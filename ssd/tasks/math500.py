@@ -22,7 +22,7 @@ class Math500(Task[Document]):
     Examples are the four of Minerva (arXiv 2206.14858), none of them a problem of MATH-500.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self, name: str = "math500", path: str | None = None, num_fewshot: int | None = None, chat: bool = True

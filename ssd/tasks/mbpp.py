@@ -28,7 +28,7 @@ class MBPP(CodeTask):
     ids of tasks to leave out.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,
@@ -102,12 +102,11 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
     """Return the document of a row of MBPP or sanitized MBPP; errors name `place`, its file and line."""
     code = require_text(record, "code", place)
     tests = "\n".join(require_texts(record, "test_list", place))
-    given = record.get("test_setup_code") or "\n".join(record.get("test_imports", []))
-    reference, setup = (_with_newlines(source) for source in (code, given))
+    reference, setup = (_with_newlines(source) for source in (code, _setup(record, place)))
     used = f"{setup}\n{tests}"
     try:
         names, imports = names_under_test(reference, used), imports_under_test(reference, used)
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         raise ValueError(
             f"{place}: field 'code', 'test_list' or its set-up is no Python ({error}); correct it"
         ) from error
@@ -121,6 +120,20 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> CodeDocu
     )
     document.check(place)
     return document
+
+
+def _setup(record: Mapping[str, Any], place: str) -> str:
+    """Return the statements that run before the tests: a text, or a list with one text per line; null means none."""
+    for field in ("test_setup_code", "test_imports"):
+        value = record.get(field) or []
+        lines = [value] if isinstance(value, str) else value
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise ValueError(
+                f"{place}: field {field!r} is {value!r}; expected a string, a list of strings or null; correct the line"
+            )
+        if lines:
+            return "\n".join(lines)
+    return ""
 
 
 def _asked(document: Document) -> str:

@@ -52,13 +52,23 @@ def _rendered(
 
 
 def chat_ids(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Mapping[str, str]], is_open: bool) -> list[int]:
-    """Return the ids of a chat. is_open: the response continues the last turn, which has no end yet."""
-    text = tokenizer.apply_chat_template(
-        [dict(turn) for turn in turns],
-        tokenize=False,
-        add_generation_prompt=not is_open,
-        continue_final_message=is_open,
-    )
+    """Return the ids of a chat. is_open: the response continues the last turn, which has no end yet.
+
+    Raises ValueError if the chat template fails.
+    """
+    try:
+        text = tokenizer.apply_chat_template(
+            [dict(turn) for turn in turns],
+            tokenize=False,
+            add_generation_prompt=not is_open,
+            continue_final_message=is_open,
+        )
+    except Exception as error:  # a template is code of the checkpoint, which may raise anything
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"the chat template of {tokenizer.name_or_path} fails ({type(error).__name__}: {reason}); mend it in its "
+            "tokenizer_config.json or chat_template.jinja, or prompt without it: task.chat=false, in Python chat=False"
+        ) from error
     # A template that needs a BOS contains it, as LLaDA's does. Special tokens added here would repeat it.
     return list(tokenizer.encode(text, add_special_tokens=False))
 

@@ -19,7 +19,7 @@ class TinyCode(CodeTask):
     As in training, the user's turn is the question alone and the response is a fenced function.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     language: ClassVar[str]
     """The task's name in the tiny language."""
 

@@ -12,7 +12,7 @@ from ssd.tasks.word_problems import WordProblems, document_from
 class TinyMath(WordProblems):
     """Generated word problems. The test split has `documents` of them, drawn with `seed`."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssd.tasks.extraction.numbers import extract_number, same_number, strict_number
+from ssd.tasks.extraction.numbers import extract_number, same_number, target_number
 from ssd.tasks.jsonl import require_text
 from ssd.tasks.task import Document, Task, Verdict
 
@@ -32,7 +32,10 @@ def document_from(record: Mapping[str, Any], index: int, place: str) -> Document
     """Return the document of a row in GSM8K's format; errors name `place`, its file and line."""
     question = require_text(record, "question", place)
     answer = require_text(record, "answer", place)
-    target = strict_number(answer)
+    target = target_number(answer)
     if target is None:
-        raise ValueError(f"{place}: field 'answer' ends {answer[-20:]!r}; expected a last line '#### N'; correct it")
+        raise ValueError(
+            f"{place}: field 'answer' ends {answer[-20:]!r}; expected a last line '#### N' with one number, such as "
+            "18, -0.75 or 1,234; correct it"
+        )
     return Document(index=index, question=question, target=target, solution=answer)

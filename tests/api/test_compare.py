@@ -66,6 +66,9 @@ def test_a_decoder_names_its_own_reference(model):
     [
         ("What is 3 + 4?", None, "prompts: expected a list of at least one prompt"),
         ([], None, "prompts: expected a list of at least one prompt"),
+        (None, None, "prompts: expected a list of at least one prompt"),
+        (5, None, "prompts: expected a list of at least one prompt"),
+        ([None], None, "prompt=None: expected a text"),
         (PROMPTS, ssd.SelfSpeculative(), "expected a decoder without drafts"),
         (PROMPTS, ssd.APD(), "expected a decoder without drafts"),
     ],

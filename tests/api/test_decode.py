@@ -75,12 +75,29 @@ def test_settings_are_replaced_and_fitted(model):
         ([], {}, "the prompt is empty"),
         ([1], {}, "the prompt contains the mask id"),
         ([{"text": "no"}], {}, "prompt: expected a text, a list of ids or messages"),
+        ([{"role": "user", "content": 5}], {}, "prompt: expected a text, a list of ids or messages"),
+        (None, {}, "prompt=None: expected a text, a list of ids or messages"),
+        (5, {}, "prompt=5: expected a text"),
+        (b"5", {}, "prompt=b'5': expected a text"),
+        (QUESTION, {"settings": {"gen_length": 8}}, "settings={'gen_length': 8}: expected None or settings, as ssd"),
+        (QUESTION, {"settings": 0}, "settings=0: expected None or settings"),
+        (QUESTION, {"chat": "no"}, "chat='no': expected True, False or None"),
+        (QUESTION, {"gen_length": "x"}, "gen_length=x: expected a whole number"),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(model, prompt, options, line):
     with pytest.raises(ValueError, match=line) as caught:
         ssd.decode(model, prompt, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "line"), [(5, r"model=5: .*; pass ssd\.load\(NAME\)"), ("dream", r"pass ssd\.load\('dream'\)")]
+)
+def test_a_model_is_loaded_first(model, line):
+    for call in (lambda: ssd.decode(model, QUESTION), lambda: ssd.compare(model, [QUESTION])):
+        with pytest.raises(ValueError, match=line):
+            call()
 
 
 def test_a_model_without_a_chat_template_takes_plain_texts(model):

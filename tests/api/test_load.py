@@ -97,3 +97,29 @@ def test_wrong_input_is_refused_in_one_line(name, options, kind, line):
     with pytest.raises(kind, match=line) as caught:
         ssd.load(name, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        ("config.json", "[]", r"config\.json: holds a list, expected an object"),
+        ("config.json", '{"model_type": "llama"}', r"config\.json: model_type is 'llama', expected 'llada' or 'Dream'"),
+        ("generation_config.json", '{"eos_token_id"', r"generation_config\.json: not JSON"),
+        (
+            "generation_config.json",
+            '{"eos_token_id": "0"}',
+            r"generation_config\.json: eos_token_id is '0', expected an id",
+        ),
+        (
+            "model.safetensors.index.json",
+            '{"weight_map": {"a": "../b"}}',
+            r"weight_map: a is '\.\./b', expected the name",
+        ),
+        ("tokenizer.json", "version https://git-lfs.github.com/spec/v1\n", r"tokenizer\.json: a Git LFS pointer"),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line(copied, file, content, line):
+    (copied / file).write_text(content)
+    with pytest.raises(ValueError, match=line) as caught:
+        ssd.load(str(copied), device="cpu")
+    assert "\n" not in str(caught.value)

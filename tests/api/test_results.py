@@ -25,6 +25,10 @@ def test_a_run_is_started_and_read(checkpoints, tmp_path):
         ("decoder=sdd", "decoder=sdd: expected one of apd"),
         ("runtime.limt=3", r"runtime.limt is not an option; did you mean runtime.limit\?"),
         ("runtime.limit=0", "runtime.limit=0: expected"),
+        ("decoder ssd", "decoder: an option looks like NAME=VALUE; type decoder=ssd"),
+        ("decoder='ssd", "No closing quotation; close the quotation"),
+        (None, "words=None: expected a text or a list of texts"),
+        ([5], r"words=\[5\]: expected a text or a list of texts"),
     ],
 )
 def test_wrong_words_are_refused_in_one_line(words, line):
@@ -36,3 +40,5 @@ def test_wrong_words_are_refused_in_one_line(words, line):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         ssd.read(tmp_path / "none")
+    with pytest.raises(ValueError, match="results=5: expected the path of a results folder"):
+        ssd.read(5)

@@ -138,6 +138,40 @@ def test_global_scope_takes_the_response_for_one_block(family):
     assert differs
 
 
+def published_count(threshold: float, per_step: int) -> Callable[[list[float]], int]:
+    """How many confidences, highest first, each step of the published Dream code commits, in that code's own words."""
+    left = 0
+
+    def count(confidences: list[float]) -> int:
+        nonlocal left
+        candidates = confidences[: per_step + left]
+        committed = max(1, sum(confidence >= threshold for confidence in candidates))
+        left += per_step - committed
+        return committed
+
+    return count
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 8])
+def test_with_candidates_global_scope_is_the_published_loop_for_dream(candidates):
+    forwards = set()
+    for seed, prompt in enumerate(prompts(4)):
+        model = restless_model("dream", seed, sharpness=6.0)
+        generation = GenerationSettings(gen_length=24, block_length=8, cache="none", ranking="maskgit_plus")
+        decoder = FastDLLM(threshold=0.3, scope="global", candidates=candidates)
+        count = published_count(0.3, candidates)
+        response, picks = naive_stepwise(model.transformer, prompt, 24, 24, count)
+        for _ in range(2):  # the second response begins with no steps made
+            decoded = decoder.decode(model, prompt, generation, SPECIAL)
+            assert decoded.response_ids == response
+            assert steps(decoded.trace) == picks
+        forwards.add(decoded.trace.nfe)
+        assert len(picks) >= 24 / candidates
+        uncapped = FastDLLM(threshold=0.3, scope="global").decode(model, prompt, generation, SPECIAL)
+        assert decoded.trace.nfe >= uncapped.trace.nfe
+    assert forwards == {24} or candidates > 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -146,6 +180,8 @@ def test_global_scope_takes_the_response_for_one_block(family):
         ({"threshold": None}, "decoder.threshold=None: expected a number above 0"),
         ({"factor": -1.0}, "decoder.factor=-1.0: expected a number above 0"),
         ({"scope": "sentence"}, "decoder.scope='sentence': expected one of block, global"),
+        ({"candidates": 0, "scope": "global"}, "decoder.candidates=0: expected null or a whole number of at least 1"),
+        ({"candidates": 4}, "decoder.candidates=4 with decoder.scope=block: pass decoder.scope=global"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):

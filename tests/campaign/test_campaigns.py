@@ -9,11 +9,11 @@ from omegaconf import OmegaConf
 
 from ssd.config.plan import make_plan
 from ssd.results.store import run_id
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 from tests.effort import some
 from tests.runs import composed
 
-FILES = sorted(file for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml") if "hydra" in OmegaConf.load(file))
+FILES = [file for file in project_files("conf/experiment/*.yaml") if "hydra" in OmegaConf.load(file)]
 each_campaign = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -55,4 +55,4 @@ def test_the_words_that_it_proposes_can_be_planned(file: Path) -> None:
 
 def test_the_decoders_are_all_decoders() -> None:
     swept = OmegaConf.load(REPOSITORY / "conf" / "experiment" / "decoders.yaml").hydra.sweeper.params.decoder
-    assert sorted(swept.split(",")) == sorted(file.stem for file in (REPOSITORY / "conf" / "decoder").glob("*.yaml"))
+    assert sorted(swept.split(",")) == [file.stem for file in project_files("conf/decoder/*.yaml")]

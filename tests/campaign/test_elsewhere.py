@@ -32,9 +32,12 @@ def test_a_run_whose_device_is_chosen_elsewhere_is_found_under_either(tmp_path, 
     config = make_plan(composed(*words, f"runtime.device={device}"), is_here=False).config
     folder = tmp_path / run_id(config)
     folder.mkdir()
+    (folder / "samples.jsonl").write_text("{}\n" * planned.responses)
     (folder / "done.json").write_text("{}")
     assert planned.folder == folder, "also where it came after the grid was planned"
     assert PlannedRun.of(make_plan(composed(*words), is_here=False)).is_done
+    (folder / "samples.jsonl").write_text("{}\n" * (planned.responses - 1))
+    assert PlannedRun.of(make_plan(composed(*words), is_here=False)).left == 1, "a deleted line is measured again"
     other = {"cuda": "cpu", "cpu": "cuda"}[device]
     explicit = make_plan(composed(*words, f"runtime.device={other}"), is_here=False)
     assert not PlannedRun.of(explicit).is_done, "another device is another run"

@@ -61,7 +61,7 @@ def test_workers_divide_the_responses(planned, monkeypatch):
     assert forwards._at_a_time(planned(*workers, "runtime.threads=2")) == 4
     assert forwards._at_a_time(planned(*workers, "runtime.workers=3")) == 3
     assert forwards._at_a_time(planned("runtime=ray")) == 1, "on a CPU what is timed is alone"
-    with pytest.raises(ValueError, match="how many workers auto has room for is not known"):
+    with pytest.raises(ValueError, match="the number of workers at auto is not known"):
         forwards._at_a_time(planned(*workers, "runtime.address=auto"))
 
 

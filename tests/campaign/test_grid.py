@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.errors import HydraException
 
 from ssd.campaign import end
 from ssd.campaign.workers import sweep
+from ssd.commands import run as command
 from ssd.report.console import run_table as table
 from ssd.results import atomic_io as disk
 from ssd.results.atomic_io import locked
+from ssd.results.last_grid import last_grid
 from ssd.speculation.decoder import SelfSpeculative
 from tests.campaign.conftest import folders
 from tests.runs import lines_of
@@ -37,8 +40,12 @@ def test_a_grid_says_what_it_will_do_does_it_and_ends_with_a_table(line):
     assert second == ("time: less than a minute (from a measured forward, as if each decoder were stepwise decoding)")
     begun = [text for text in output.splitlines() if text.startswith("run ")]
     assert begun == [f"run {n} of 2: ssd depth={n} (less than a minute left)" for n in (1, 2)]
-    assert "2 runs of tiny_math" in output
+    assert output.count("2 runs of tiny_math") == 1
+    assert output.count("NFE per response") == 0, "one table, at the end"
+    assert output.splitlines()[-1] == "figures and tables: ssd-bench report results --last-grid"
+    assert "intervals mean little below 20 prompts" in output
     assert len(folders(RESULTS)) == 2
+    assert sorted(last_grid(RESULTS)) == [run.name for run in folders(RESULTS)]
 
     before = {folder: (folder / "samples.jsonl").read_bytes() for folder in folders(RESULTS)}
     status, output, errors = line("-m", "decoder.depth=1,2,3")
@@ -98,7 +105,10 @@ def test_a_single_run_that_fails_unexpectedly_names_its_traceback(line, monkeypa
     break_depth(monkeypatch, 2, RuntimeError("the model broke"))
     status, _, errors = line("decoder.depth=2")
     (folder,) = folders(RESULTS)
-    assert (status, errors) == (1, f"error: RuntimeError: the model broke; traceback: {folder / 'error.json'}\n")
+    assert (status, errors.splitlines()[-1]) == (
+        1,
+        f"error: RuntimeError: the model broke; traceback: {folder / 'error.json'}",
+    )
 
 
 def test_an_interrupted_grid_stops_and_the_same_line_goes_on(line, monkeypatch):
@@ -247,7 +257,8 @@ def test_the_same_run_in_other_words_is_measured_once(line):
     status, output, errors = line("-m", "overwrite=true", "decoder.depth=2", "decoder.width=null,1")
     assert status == 0, errors
     assert output.startswith("grid of 1 run: ")
-    assert output.count("samples and summary: ") == 1
+    (folder,) = folders(RESULTS)
+    assert output.count(f"accuracy 0.0%; {folder}\n") == 1, "a line per run"
 
 
 def test_a_grid_whose_table_breaks_says_so_and_fails(line, monkeypatch):
@@ -295,3 +306,15 @@ def test_workers_are_left_and_the_rest_is_told_whatever_happens(line, monkeypatc
     assert status
     assert errors.splitlines()[-1] == told
     assert pool.left
+
+
+def test_developers_see_whole_tracebacks(line, monkeypatch):
+    status, _, errors = line("decoder.depth=0")
+    assert (status, errors.count("\n")) == (1, 1)
+    monkeypatch.setattr(command, "SHOWS_TRACEBACKS", True)
+    status, _, errors = line("decoder.depth=0")
+    assert status == 1
+    assert errors.startswith("Traceback (most recent call last):\n")
+    assert errors.splitlines()[-1] == "error: decoder.depth=0: expected auto or a whole number of at least 1"
+    with pytest.raises(HydraException, match=r"Could not override 'decoder\.dpth'"):
+        line("decoder.dpth=1")

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from ssd.config.command_line import options
+from ssd.config.plan import make_plan
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
+from tests.runs import composed
 
 DECODER = '''
 from baselines.stepwise import Stepwise
@@ -70,3 +72,29 @@ def test_an_own_option_is_known_to_errors_and_help(folder, kind):
     shown = call(folder, *given, "--help").stdout
     assert "decoder.patience=3" in shown
     assert "in days" in shown
+
+
+TASK = """
+from pathlib import Path
+from ssd.tasks.tiny_math import TinyMath
+
+class Own(TinyMath):
+    def __init__(self, path: str, name: str = "own") -> None:
+        super().__init__(name)
+        self.path, self.text = Path(path), "" if name == "own" else open(path).read()
+
+    def documents(self, limit):
+        return self.path.read_text()
+"""
+
+
+@pytest.mark.parametrize("name", ["own", "reads_at_once"])
+@pytest.mark.parametrize("path", ["gone.jsonl", "/no/where/gone.jsonl"])
+def test_a_missing_file_of_an_own_task_is_named_with_its_option(tmp_path, monkeypatch, name, path):
+    (tmp_path / "missing_file_task.py").write_text(TASK)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = composed()
+    config.task = {"_target_": "missing_file_task.Own", "name": name, "path": path}
+    message = rf"^task\.path={path}: No such file or directory; pass task\.path=FILE$"
+    with pytest.raises(FileNotFoundError, match=message):
+        make_plan(config)

@@ -11,14 +11,14 @@ from omegaconf import OmegaConf
 from baselines.stepwise import Stepwise
 from ssd.config.plan import make_plan
 from ssd.speculation.decoder import SelfSpeculative
-from tests.data import REPOSITORY
+from tests.data import REPOSITORY, project_files
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
 
 
 def names(group: str) -> list[str]:
-    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    return [file.stem for file in project_files(f"conf/{group}/*.yaml")]
 
 
 def preset(group: str, name: str) -> dict:
@@ -39,10 +39,15 @@ def published(model: str, task: str) -> dict:
         ("runtime.limit=true", "runtime.limit=True: expected a whole number"),
         ("runtime.limit=few", "runtime.limit=few: expected a whole number"),
         ("runtime.threads=0", "runtime.threads=0: expected a whole number of at least 1 or null"),
+        (
+            "runtime.threads=100000",
+            r"runtime.threads=100000: expected 1 to 1024, best the number of this machine's cores",
+        ),
         ("runtime.pass_at=[]", r"runtime.pass_at=\[\]: expected a list of whole numbers from 1 to runtime.repeats=1"),
         ("runtime.warmup=-1", "runtime.warmup=-1: expected a whole number of at least 0$"),
         ("runtime.warmup=null", "runtime.warmup=None: expected a whole number of at least 0$"),
         ("runtime.dtype=int8", "runtime.dtype=int8: expected one of float64, float32, bfloat16, float16"),
+        ("runtime.dtype=[float32]", r"runtime.dtype=\['float32'\]: expected one of float64"),
         ("runtime.numerics=loose", "runtime.numerics=loose: "),
         ("runtime.batch_size=0", "runtime.batch_size=0: expected a whole number of at least 1"),
         ("runtime.reference=greedy", "runtime.reference=greedy: expected one of stepwise, chain"),
@@ -50,6 +55,11 @@ def published(model: str, task: str) -> dict:
         ("runtime.device=tpu", "runtime.device=tpu: expected auto, cpu, cuda or cuda:N"),
         ("runtime.device=meta", "runtime.device=meta: expected auto, cpu, cuda or cuda:N"),
         ("runtime.device=null", "runtime.device=None: expected auto, cpu, cuda or cuda:N"),
+        ("runtime.device=1", "runtime.device=1: expected auto, cpu, cuda or cuda:N"),
+        (
+            "runtime.device=cpu:7",
+            "runtime.device=cpu:7: expected auto, cpu, .*all cores together are the one device cpu",
+        ),
         ("+runtime.speed=9", "runtime.speed is not an option; expected one of limit, device"),
         ("+generation.lenght=9", "generation.lenght is not an option; expected one of gen_length, block_length"),
         ("generation.gen_length=100", "gen_length=100 is not divisible by generation.block_length=32; block_length="),
@@ -71,6 +81,7 @@ def published(model: str, task: str) -> dict:
         ("task.add_bos=no", "task.add_bos is .no.; expected true or false"),
         ("task.num_fewshot=-1", "task.num_fewshot is -1; expected an integer of at least 0"),
         ("+task.shots=9", "task.shots is not an option; expected one of name, path"),
+        ("task=humaneval task.workers=100000", "task.workers is 100000; expected 256 programs at a time at most"),
         ("task=gsm8k task.path=/no/such/file.jsonl", "task.path=/no/such/file.jsonl does not exist"),
     ],
 )
@@ -190,11 +201,11 @@ def test_words_that_would_be_taken_for_something_else(word, message):
 
 def test_a_run_records_the_version_of_its_task_and_the_device_that_auto_stands_for():
     config = make_plan(composed("runtime.device=auto")).config
-    assert config["task"]["version"] == 2
+    assert config["task"]["version"] == 3
     assert config["runtime"]["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: str(file.relative_to(CONF)))
+@pytest.mark.parametrize("file", project_files("conf/**/*.yaml"), ids=lambda file: str(file.relative_to(CONF)))
 def test_every_file_begins_with_a_command_that_runs_it(file: Path):
     header, first, *_ = [*file.read_text().splitlines(), ""]
     command = first if header.startswith("# @package") else header

@@ -15,9 +15,12 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.paths import CONF, ROOT
+from tests.data import project_files
 from tests.restless import restless_model
 
-NAMES = sorted(file.stem for file in (CONF / "decoder").glob("*.yaml"))
+NAMES = [file.stem for file in project_files("conf/decoder/*.yaml")]
+OWN = sorted({file.stem for file in (CONF / "decoder").glob("*.yaml")} - set(NAMES))
+"""A user's own decoders: files that git does not track. `make test` leaves them out."""
 
 LOSSLESS = {
     f"decoder={name}": yaml.safe_load((CONF / "decoder" / f"{name}.yaml").read_text())["lossless"] for name in NAMES
@@ -26,7 +29,12 @@ LOSSLESS = {
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "apd": ("decoder.variant=code", "decoder.kv_window=2 decoder.max_lookahead=3 decoder.mixture_weight=0.2"),
-    "fast_dllm": ("decoder.rule=factor", "decoder.threshold=0.3", "decoder.threshold=0.3 decoder.scope=global"),
+    "fast_dllm": (
+        "decoder.rule=factor",
+        "decoder.threshold=0.3",
+        "decoder.threshold=0.3 decoder.scope=global",
+        "decoder.threshold=0.3 decoder.scope=global decoder.candidates=3",
+    ),
     "freedave": (
         "decoder.draft_steps=1",
         "decoder.draft_steps=8 decoder.rule=exact_match",

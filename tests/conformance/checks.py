@@ -26,6 +26,7 @@ def check_response(
     check_explained(decoded, settings)
     for event in trace.events:
         assert event.kind == "verifier" or event.picks, "a forward that commits nothing"
+        assert event.kind == "verifier" or event.nodes <= decoder.most_nodes, "more nodes than most_nodes"
         assert len(event.drafted) == len(event.accepted)
         assert all(accepted <= drafted for drafted, accepted in zip(event.drafted, event.accepted, strict=True))
     assert [(event.nodes, event.rows) for event in trace.events if event.kind != "verifier"] == seen

@@ -1,4 +1,7 @@
-"""Every decoder in conf/decoder keeps the contract, whichever it is: a new YAML is covered the moment it exists."""
+"""Every decoder in conf/decoder keeps the contract, whichever it is: a new YAML is covered the moment it exists.
+
+A decoder that git does not track has the mark `own`: `pytest tests/conformance` tests it, `make test` does not.
+"""
 
 import itertools
 import random
@@ -14,6 +17,7 @@ from tests.conformance.candidates import (
     LINES,
     LOSSLESS,
     NAMES,
+    OWN,
     SMALL,
     SPECIAL,
     Candidate,
@@ -38,6 +42,10 @@ SHAPES = {
 }
 # FreeDave++ with the published match rule: docs/decoders.md says why.
 NEVER_LOSSLESS = ("decoder=freedave decoder.threshold=0.3",)
+OWN_NAMES = [pytest.param(name, marks=pytest.mark.own) for name in OWN]
+OWN_LINES = [pytest.param(f"decoder={name}", marks=pytest.mark.own) for name in OWN]
+each_name = pytest.mark.parametrize("name", [*NAMES, *OWN_NAMES])
+each_line = pytest.mark.parametrize("line", [*LINES, *OWN_LINES])
 anything = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
@@ -49,7 +57,7 @@ def prompt_of(length: int, seed: int = 0) -> list[int]:
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 @pytest.mark.parametrize("cache", CACHES)
 @pytest.mark.parametrize(("length", "temperature"), [(1, 0.0), (7, 0.0), (7, 0.8)])
-@pytest.mark.parametrize("line", LINES)
+@each_line
 def test_responses_are_complete_explained_and_honestly_counted(line, shape, cache, length, temperature):
     """Both families in one test: a pair that one of them refuses is checked with the other."""
     gen_length, block_length = shape
@@ -62,14 +70,14 @@ def test_responses_are_complete_explained_and_honestly_counted(line, shape, cach
             check_response(decoder, model_of(family), prompt_of(length), generation)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_name
 def test_every_decoder_takes_every_cache_for_at_least_one_family(name):
     for cache in CACHES:
         generation = GenerationSettings(gen_length=8, block_length=4, cache=cache)
         assert any(accepts(candidate(f"decoder={name}", family).decoder, generation, family) for family in FAMILIES)
 
 
-@pytest.mark.parametrize("line", LINES)
+@each_line
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_the_same_seed_gives_the_same_response(line, temperature):
     generation = GenerationSettings(gen_length=12, block_length=4, temperature=temperature, cache="none")
@@ -79,7 +87,7 @@ def test_the_same_seed_gives_the_same_response(line, temperature):
             check_deterministic(decoder, model_of(family), prompt_of(5), generation)
 
 
-@pytest.mark.parametrize("line", LINES)
+@each_line
 @anything
 @given(generation=generations(), family=st.sampled_from(FAMILIES), seed=st.integers(0, 5), length=st.integers(1, 9))
 def test_responses_keep_the_contract_under_any_settings(line, generation, family, seed, length):
@@ -88,9 +96,11 @@ def test_responses_keep_the_contract_under_any_settings(line, generation, family
         check_response(decoder, model_of(family, seed), prompt_of(length, seed), generation)
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if LOSSLESS[line.split()[0]]])
+@pytest.mark.parametrize("line", [*(line for line in LINES if LOSSLESS[line.split()[0]]), *OWN_LINES])
 def test_what_claims_to_be_lossless_is(line):
     """A claim that a caveat takes back everywhere is none; what the YAML alone makes must keep it everywhere."""
+    if not candidate(line, FAMILIES[0]).lossless:
+        pytest.skip("its YAML has lossless: false")
     generator, checked, tries = random.Random(line), 0, 0
     while checked < CLAIMS and tries < 8 * CLAIMS:
         tries += 1
@@ -105,10 +115,12 @@ def test_what_claims_to_be_lossless_is(line):
     assert checked == CLAIMS or line in NEVER_LOSSLESS
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not LOSSLESS[f"decoder={name}"]])
+@pytest.mark.parametrize("name", [*(name for name in NAMES if not LOSSLESS[f"decoder={name}"]), *OWN_NAMES])
 @anything
 @given(generation=generations(), family=st.sampled_from(FAMILIES), seed=st.integers(0, 5), length=st.integers(1, 9))
 def test_what_is_lossy_is_stepwise_decoding_in_its_limit(name, generation, family, seed, length):
+    if candidate(f"decoder={name}", FAMILIES[0]).lossless:
+        pytest.skip("its YAML has lossless: true")
     assert name in LIMITS, f"conf/decoder/{name}.yaml says lossless: false; add its limit to candidates.LIMITS"
     limit = LIMITS[name]
     degenerate = candidate(f"decoder={name} {limit.words}", family)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ssd.decoding.canvas import block_at
 from ssd.decoding.commit_rule import Factor, Threshold, commit_rule
 from ssd.decoding.noise import CounterNoise
-from ssd.decoding.rule import Ranking, SteppingRule
+from ssd.decoding.ranking import Ranking
+from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens
 from tests.effort import examples

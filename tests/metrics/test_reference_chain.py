@@ -59,7 +59,7 @@ def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):
     assert alone["hops"] is None
     print_summary(chain, "title", [1])
     printed = capsys.readouterr().out
-    assert printed.count("hop: ") == 3
+    assert printed.count("link: ") == 3
     assert "no cache → decoder" in printed
 
 

@@ -58,9 +58,17 @@ def test_every_figure_by_hand(decoded):
         "drafted_by_depth": [3, 1],
         "accepted_by_depth": [1, 0],
         # Position 1, then 0 and 2 in turn: 1 before 0 is one of three pairs; in the second block 3, 4, 5.
+        "blocks_filled_by_refresh": 0,
         "order_correlation": {"within_blocks": (5 - 1) / 6, "response": (14 - 1) / 15},
     }
     assert json.loads(json.dumps(line)) == line
+
+
+def test_blocks_without_a_forward_after_their_refresh_are_counted():
+    kinds = [("refresh", 0), ("refresh", 1), ("decode", 1), ("refresh", 2)]
+    events = [Event(kind, block, 0, nodes=1, rows=4, picks=picks(block)) for kind, block in kinds]
+    assert samples.blocks_filled_by_refresh(Trace(events)) == 2
+    assert samples.blocks_filled_by_refresh(Trace([events[0]._replace(kind="decode")])) == 0, "without a cache"
 
 
 @pytest.mark.parametrize(("ends", "useful"), [((0,), 4), ((13, 0), 3), ((11,), 0), ((99,), 9), ((15, 4), 5)])

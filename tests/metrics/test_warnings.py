@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssd.metrics.warnings import warnings_of
+from ssd.metrics.warnings import too_few, warnings_of
 
 
 def summary(empty: dict[str, float]) -> dict:
@@ -18,6 +18,8 @@ def summary(empty: dict[str, float]) -> dict:
         "order_correlation": {side: {"within_blocks": 0.5, "response": 0.5} for side in ("reference", "decoder")},
         "reference_drift": 0,
         "predicted_of_measured": None,
+        "prompts": 100,
+        "turns": 100,
     }
 
 
@@ -31,8 +33,21 @@ def test_forwards_misjudged_alike_leave_the_predicted_speedup_as_it_is(ratios):
 def test_a_predicted_speedup_from_mistimed_forwards_is_doubted(ratios):
     found = dict(zip(("reference", "decoder"), ratios, strict=True))
     (doubt,) = warnings_of({**summary({"reference": 0.0, "decoder": 0.0}), "predicted_of_measured": found})
-    assert f"make {ratios[0]:.2f} of the time" in doubt
-    assert f"{ratios[1]:.2f} of the decoder's" in doubt
+    slower = [f"{1 / ratio:.2f} times" for ratio in ratios]
+    assert f"forwards took {slower[0]} (reference) and {slower[1]} (decoder) as long as those timed before" in doubt
+    assert doubt.count(". ") == 0, "one sentence"
+
+
+def test_few_prompts_and_few_groups_of_prompts_are_named():
+    usual = summary({"reference": 0.0, "decoder": 0.0})
+    timed = {"speedup": {"ratio": 2.0, "low": 1.0, "high": 3.0}}
+    assert too_few({**usual, **timed}) is None
+    assert too_few({**usual, "turns": 3}) is None, "nothing was timed"
+    assert too_few({**usual, **timed, "turns": 3}) == (
+        "the speedup's interval means little: the prompts were timed in 3 groups, fewer than 20"
+    )
+    (doubt,) = warnings_of({**usual, "prompts": 3, "turns": 3})
+    assert doubt == "intervals mean little below 20 prompts, and this run has 3; increase runtime.limit"
 
 
 def test_another_order_that_rounding_does_not_explain_is_said_plainly():

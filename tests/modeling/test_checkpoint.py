@@ -1,6 +1,7 @@
 """Loading: one file or many, dtypes, and an error of one line for each thing that can be wrong."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ssd.modeling import checkpoint
-from ssd.modeling.checkpoint import HUB_FILES, load_model, resolve
+from ssd.modeling.checkpoint import HUB_FILES, load_model, read_config, resolve
 from ssd.modeling.config import Family
 from ssd.modeling.transformer import Transformer
 from ssd.paths import ROOT
@@ -213,3 +214,89 @@ def test_hub_download_asks_for_data_files_of_the_revision(tmp_path: Path, monkey
     assert resolve("a/b", "abc123") == tmp_path
     assert asked == {"path": "a/b", "revision": "abc123", "allow_patterns": HUB_FILES}
     assert not any(pattern.endswith(".py") for pattern in HUB_FILES)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "reason"),
+    [
+        ("[1]", ValueError, "holds a list, expected an object"),
+        ("{}", ValueError, "missing key weight_map"),
+        ('{"weight_map": [1]}', ValueError, r"weight_map is \[1\], expected an object"),
+        (
+            '{"weight_map": {"norm": 5}}',
+            ValueError,
+            "weight_map: norm is 5, expected the name of a file in this f",
+        ),
+        ('{"weight_map": {"norm": ["a"]}}', ValueError, "expected the name of a file in this folder"),
+        ('{"weight_map": {"norm": "inner"}}', ValueError, "names inner, which is a folder"),
+        ('{"weight_map": {"norm"', ValueError, "not JSON"),
+        ('{"weight_map": {}}', ValueError, "missing weight"),
+        (POINTER, ValueError, "a Git LFS pointer instead of the file"),
+    ],
+)
+def test_a_damaged_index(
+    transformer: Transformer, tmp_path: Path, content: str, kind: type[Exception], reason: str
+) -> None:
+    folder = write_checkpoint(tmp_path, transformer)
+    (folder / "inner").mkdir()
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(kind, match=reason) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["../outside/model.safetensors", "{outside}/model.safetensors", "..", "a/b", ""])
+def test_an_index_that_names_files_outside_of_the_folder(tmp_path: Path, place: str) -> None:
+    folder = write_checkpoint(tmp_path / "inside", random_transformer("llada"))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    shutil.move(folder / "model.safetensors", outside)
+    name = place.format(outside=outside)
+    names = list(load_file(outside / "model.safetensors"))
+    index = {"weight_map": dict.fromkeys(names, name)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=rf"map: {names[0]} is '{name}', expected the name of a file in this f"):
+        load_model(folder)
+    (folder / "model.safetensors").symlink_to(outside / "model.safetensors")  # as in the Hub's own cache
+    index = {"weight_map": dict.fromkeys(names, "model.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    load_model(folder)
+
+
+def test_a_git_lfs_pointer_in_the_place_of_weights(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, random_transformer("llada"), shards=2)
+    (folder / "model-00002-of-00002.safetensors").write_text(POINTER)
+    with pytest.raises(ValueError, match=r"00002\.safetensors: a Git LFS pointer .*; run `git lfs pull`"):
+        load_model(folder)
+
+
+def test_buffers_of_old_checkpoints_are_ignored(transformer: Transformer, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, transformer)
+    buffers = {f"model.layers.{layer}.self_attn.rotary_emb.inv_freq": torch.ones(4) for layer in range(2)}
+    rewrite(folder, lambda weights: weights.update(buffers))
+    loaded = load_model(folder).transformer.state_dict()
+    assert all(torch.equal(weight, loaded[name]) for name, weight in transformer.state_dict().items())
+
+
+def test_other_formats_name_the_way_to_convert(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, random_transformer("llada"))
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"only pytorch_model\.bin; convert it: .*save_file"):
+        load_model(folder)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    for read in (read_config, load_model):
+        with pytest.raises(FileNotFoundError, match=r"a LoRA adapter .*; merge it into its base model"):
+            read(adapter)
+
+
+def test_quantised_weights_are_refused(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, random_transformer("llada"))
+    rewrite(folder, lambda weights: weights.update({key: weight.to(torch.int8) for key, weight in weights.items()}))
+    with pytest.raises(ValueError, match=r"is stored as int8; expected an unquantised checkpoint"):
+        load_model(folder)

@@ -102,3 +102,77 @@ def test_unreadable_config(tmp_path: Path) -> None:
         read_config(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(hub_config(tiny_config("llada"))))
     assert read_config(tmp_path) == tiny_config("llada")
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "value", "expected"),
+    [
+        ("llada", "rope_theta", "1e6", r"is '1e6', expected a number above 0"),
+        ("llada", "rope_theta", 0, "is 0, expected a number above 0"),
+        ("llada", "rope_theta", True, "is True, expected a number above 0"),
+        ("dream", "rope_theta", float("nan"), "is NaN, expected a number above 0"),
+        ("dream", "rms_norm_eps", [1e-6], r"is \[1e-06\], expected a number above 0"),
+        ("dream", "rms_norm_eps", 10**400, r"is 1000+\.\.\., expected a number above 0"),
+        ("llada", "max_sequence_length", 0, "is 0, expected a whole number from 1 to 16777216"),
+        ("llada", "n_layers", "2", "is '2', expected a whole number from 1 to 16777216"),
+        ("llada", "d_model", 2.0, r"is 2\.0, expected a whole number from 1 to 16777216"),
+        ("dream", "num_key_value_heads", [2], r"is \[2\], expected a whole number from 1 to 16777216"),
+        ("dream", "mask_token_id", 64, "is 64, expected a whole number from 0 to 63"),
+        ("llada", "eos_token_id", "0", "is '0', expected an id from 0 to 63, or a list of such ids"),
+        ("llada", "eos_token_id", [], r"is \[\], expected an id from 0 to 63, or a list of such ids"),
+        ("llada", "eos_token_id", [62, -1], r"is \[62, -1\], expected an id from 0 to 63, or a list of such ids"),
+        ("dream", "rope_parameters", 5, r"is 5, expected an object \{ \}"),
+    ],
+)
+def test_a_value_of_another_type(family: Family, key: str, value: object, expected: str) -> None:
+    with pytest.raises(ValueError, match=f"^here: {key} {expected}; take the file from the model's Hub page$"):
+        parse(family, **{key: value})
+
+
+@pytest.mark.parametrize("model_type", [["llada"], 0, {}])
+def test_a_model_type_that_is_no_text(model_type: object) -> None:
+    with pytest.raises(ValueError, match=r"^here: model_type is .*, expected 'llada' or 'Dream'$"):
+        parse("llada", model_type=model_type)
+
+
+def test_several_end_ids(family: Family) -> None:
+    config = parse(family, eos_token_id=[62, 5, 62])
+    assert (config.end_id, config.end_ids) == (62, (62, 5))
+    assert parse(family).end_ids == (62,)
+
+
+def test_rope_parameters_of_transformers_5(family: Family) -> None:
+    written = {"rope_type": "default", "rope_theta": 7.0}
+    assert parse(family, rope_parameters=written, rope_theta=None).rope_theta == 7
+    assert parse(family, rope_parameters={"rope_type": "default"}, rope_theta=5.0).rope_theta == 5
+    assert parse(family, rope_parameters=None, rope_theta=5.0).rope_theta == 5
+    with pytest.raises(ValueError, match=r"^here: rope_parameters: rope_type is 'yarn', but only"):
+        parse(family, rope_parameters=written | {"rope_type": "yarn"})
+    with pytest.raises(ValueError, match=r"^here: rope_parameters: missing key rope_theta"):
+        parse(family, rope_parameters=written | {"rope_theta": None}, rope_theta=None)
+
+
+def test_an_odd_head_size() -> None:
+    with pytest.raises(ValueError, match=r"^here: hidden size 36 and 4 heads make a head size of 9, expected an even"):
+        parse("llada", d_model=36)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'["llada"]', r"holds a list, expected an object \{ \}"),
+        (b"7", "holds 7, expected an object"),
+        (b"\xff\xfe\xfa", "not JSON"),
+        (b"[" * 200_000, r"not JSON \(maximum recursion depth"),
+        (b'{"n_layers": ' + b"9" * 5000 + b"}", "not JSON"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "a Git LFS pointer instead of the file",
+        ),
+    ],
+)
+def test_a_config_that_is_no_object(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"config\.json: {reason}") as caught:
+        read_config(tmp_path)
+    assert "\n" not in str(caught.value)

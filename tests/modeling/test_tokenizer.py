@@ -1,5 +1,7 @@
 """Tokenizers as the Hub has them: Dream's vocabulary files, or one tokenizer.json."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ssd.modeling.checkpoint import load_tokenizer
+from ssd.tasks.prompts import chat_ids
+from tests.data import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +60,51 @@ def test_no_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "vocab.json").write_text("{}")
     with pytest.raises(FileNotFoundError, match=r"neither tokenizer\.json nor vocab\.json with merges\.txt; download"):
         load_tokenizer(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The tokenizer of a shipped checkpoint, whose files a test may damage."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(REPOSITORY / "checkpoints" / "llada_tiny" / name, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (
+            "tokenizer.json",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a Git LFS pointer instead of",
+        ),
+        ("tokenizer.json", "[1, 2]", "holds a list, expected an object"),
+        ("tokenizer.json", '{"name": "other"}', "transformers makes no tokenizer of it"),
+        ("tokenizer.json", '{"model"', "not JSON"),
+        ("tokenizer_config.json", '{"chat_template": "{%', "not JSON"),
+        ("tokenizer_config.json", "[]", "holds a list, expected an object"),
+        ("tokenizer_config.json", "version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer instead of"),
+    ],
+)
+def test_a_damaged_file_is_named(folder: Path, name: str, content: str, reason: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=f"{name}: {reason}") as caught:
+        load_tokenizer(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ messages[9]['content'] }}", "UndefinedError"),
+        ("{% for", "TemplateSyntaxError"),
+        ("{{ 1 + '' }}", "TypeError"),
+    ],
+)
+def test_a_chat_template_that_fails_names_itself(folder: Path, template: str, reason: str) -> None:
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": template}))
+    tokenizer = load_tokenizer(folder)
+    with pytest.raises(ValueError, match=rf"^the chat template of {folder} fails \({reason}: ") as caught:
+        chat_ids(tokenizer, [{"role": "user", "content": "one"}], is_open=False)
+    assert "\n" not in str(caught.value)

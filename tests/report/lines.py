@@ -92,6 +92,7 @@ def _side(
         "acceptance_lengths": [len(event["picks"]) for event in drafting],
         "drafted_by_depth": list(_columns(drafting, "drafted", depth)),
         "accepted_by_depth": list(_columns(drafting, "accepted", depth)),
+        "blocks_filled_by_refresh": 1,
         "order_correlation": {"within_blocks": 0.2, "response": 0.7},
     }
 

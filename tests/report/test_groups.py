@@ -1,9 +1,12 @@
 """What never stands side by side, and how it is told apart."""
 
+import re
 from pathlib import Path
 
+import yaml
+
 from ssd.report import load
-from ssd.report.groups import groups
+from ssd.report.groups import groups, notes_of
 from ssd.report.tables import circumstances, main
 from ssd.report.tables.catalogue import TABLES
 from tests.report.synthetic import write_run
@@ -27,7 +30,16 @@ def test_other_circumstances_are_another_section(tmp_path: Path) -> None:
         assert [len(section.rows) for section in table.sections] == [1] * 10
         titles = [section.title for section in table.sections]
         assert len(set(titles)) == 10
-        told = "NVIDIA A100", "torch 2.9.0", "attention flash", "CUDA 12.8", "checkpoint fffffff", "float32", "batch 8"
+        (number,) = re.findall(r"checkpoint (\d): fffffff", " ".join(table.notes))
+        told = (
+            "NVIDIA A100",
+            "torch 2.9.0",
+            "attention flash",
+            "CUDA 12.8",
+            f"checkpoint {number}",
+            "float32",
+            "batch 8",
+        )
         for words in (*told, "numerics locked", "engine graph"):
             assert sum(words in title for title in titles) == 1, words
     table = circumstances.table(results)
@@ -81,7 +93,13 @@ def test_commits_are_footnotes(tmp_path: Path) -> None:
     table = main.table(load(tmp_path))
     assert table is not None
     assert [len(section.rows) for section in table.sections] == [2, 1]
-    assert table.notes == ("a commit bbbbbbb with uncommitted changes (1234567)", "b commit aaaaaaa")
+    assert table.notes == (
+        "a commit bbbbbbb with uncommitted changes (1234567)",
+        "b commit aaaaaaa",
+        "Throughout: NVIDIA H100 80GB HBM3, bfloat16.",
+        "Intervals of fewer than 20 prompts or timed batches mean little.",
+    )
+    assert [section.title for section in table.sections] == ["llada_tiny, tiny_math", "llada_tiny, tiny_mbpp"]
     assert [cell.marks for cell in column(table, "decoder")] == [("b",), ("a",), ()]
 
 
@@ -95,3 +113,47 @@ def test_labels_tell_what_differs_in_order(tmp_path: Path) -> None:
     labels = list(group.rows["label"])
     assert (labels[0], labels[-2:]) == ("stepwise", ["ssd depth=16", "ssd depth=auto"])
     assert set(labels[1:4]) == {"ssd depth=2", "ssd depth=2 untimed", "ssd depth=2 reference=chain"}
+
+
+def edit(folder: Path, **changes: object) -> None:
+    """Change options of a stored run's configuration; a name is group_option."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    for name, value in changes.items():
+        group, _, option = name.partition("_")
+        config[group][option] = value
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_paths_are_told_by_the_parts_that_differ_and_hide_the_hashes_of_their_weights(tmp_path: Path) -> None:
+    for depth, path in enumerate(("/data/a/step_1/weights", "/data/a/step_2/weights"), start=1):
+        folder = write_run(
+            tmp_path, "ssd", prompts=2, options={"depth": depth}, environment={"checkpoint": f"{depth}" * 16}
+        )
+        edit(folder, model_path=path)
+    titles = [group.title for group in groups(load(tmp_path).runs)]
+    assert titles == ["llada_tiny, tiny_math, path step_1/weights", "llada_tiny, tiny_math, path step_2/weights"]
+
+
+def test_labels_have_no_paths_and_no_ids(tmp_path: Path) -> None:
+    for graph in ("/a/folder/of/graphs/four.json", "/a/folder/of/graphs/nine.json"):
+        write_run(tmp_path, "spiffy", prompts=2, options={"graph": graph})
+    for warmup in (1, 2):
+        write_run(tmp_path, "ssd", prompts=2, runtime={"warmup": warmup})
+    for threads in (1, 2):
+        write_run(tmp_path, "freedave", prompts=2, environment={"workers": threads})
+    (group,) = groups(load(tmp_path).runs)
+    assert list(group.rows["label"]) == [
+        "ssd runtime.warmup=1", "ssd runtime.warmup=2", "freedave #1", "freedave #2",
+        "spiffy graph=four.json", "spiffy graph=nine.json",
+    ]  # fmt: skip
+
+
+def test_sets_of_prompts_are_numbered(tmp_path: Path) -> None:
+    for sha256 in ("a" * 64, "b" * 64):
+        folder = write_run(tmp_path, "ssd", prompts=2, options={"depth": int(sha256, 16) % 7})
+        edit(folder, task_sha256=sha256)
+    found = groups(load(tmp_path).runs)
+    assert sorted(group.title for group in found) == [
+        f"llada_tiny, tiny_math, prompt set {number}" for number in (1, 2)
+    ]
+    assert re.search(r"prompt set 1: (aaaaaaa|bbbbbbb); prompt set 2: ", " ".join(notes_of(found)))

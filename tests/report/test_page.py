@@ -82,7 +82,9 @@ def test_the_page_in_a_browser(results: Path, tmp_path: Path, browser_path: str)
             page = browser.new_page(viewport={"width": width, "height": 900})
             page.goto(page_file.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            shown[width] = page.evaluate("document.querySelector('img').currentSrc")
+            shown[width] = page.evaluate(
+                "[...document.querySelectorAll('img')].find(image => image.offsetParent).currentSrc"
+            )
         browser.close()
     assert shown[1280] != shown[390]
 

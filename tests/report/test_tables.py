@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from ssd.report import load
-from ssd.report.tables import forwards, hops, identity, left_out, main, trees
+from ssd.report.tables import forwards, identity, left_out, main, reference_chain, trees
 from ssd.report.tables.catalogue import TABLES, write
 from ssd.report.tables.table import Cell, Table
 from ssd.report.tables.words import NOTHING
@@ -24,7 +24,7 @@ def test_lossy_and_broken_decoders_are_marked(tmp_path: Path) -> None:
     assert table is not None
     marks = {cell.text: cell.marks for cell in column(table, "decoder")}
     assert marks == {"ssd": (), "freedave": ("‡",), "fast_dllm": ("†",)}
-    assert [note[0] for note in table.notes] == ["†", "‡"]
+    assert [note[0] for note in table.notes] == ["†", "‡", "T", "I"]
 
 
 def test_trees_hops_forwards_and_identity(tmp_path: Path) -> None:
@@ -32,13 +32,13 @@ def test_trees_hops_forwards_and_identity(tmp_path: Path) -> None:
         write_run(tmp_path, "ssd", prompts=3, options={"depth": depth, "width": width, "builder": "kary"})
     write_run(tmp_path, "stepwise", prompts=3, chain=True)
     results = load(tmp_path)
-    tables = [module.table(results) for module in (trees, hops, forwards, identity)]
+    tables = [module.table(results) for module in (trees, reference_chain, forwards, identity)]
     assert all(table is not None for table in tables)
-    tree, hop, kinds, same = (table for table in tables if table is not None)
+    tree, chain, kinds, same = (table for table in tables if table is not None)
     assert list(zip(*([cell.text for cell in column(tree, head)] for head in ("depth", "width")), strict=True)) == [
         ("1", "1"), ("4", "1"), ("4", "2"),
     ]  # fmt: skip
-    assert [cell.text for cell in column(hop, "hop")] == [
+    assert [cell.text for cell in column(chain, "link")] == [
         "no cache → cache", "cache → decoder", "no cache → decoder",
     ]  # fmt: skip
     assert "verifier" not in kinds.heads
@@ -66,7 +66,7 @@ def test_nothing_to_make_a_table_of(tmp_path: Path) -> None:
 def test_under_locked_numerics_nothing_is_a_speedup(tmp_path: Path) -> None:
     write_run(tmp_path / "results", "ssd", prompts=3, chain=True, runtime={"numerics": "locked"})
     results = load(tmp_path / "results")
-    for name, heads in (("main", ("speedup [95 %]", "tokens/s")), ("hops", ("speedup [95 %]",))):
+    for name, heads in (("main", ("speedup [95 %]", "tokens/s")), ("reference_chain", ("speedup [95 %]",))):
         table = TABLES[name](results)
         assert table is not None
         assert {cell.text for head in heads for cell in column(table, head)} == {NOTHING}

@@ -9,6 +9,7 @@ from ssd.report.tables.words import best_count, best_speedup, change, interval, 
 def contestants(**columns: list) -> pd.DataFrame:
     rows = len(next(iter(columns.values())))
     basis = {"claims_lossless": [True] * rows, "identity.algorithmic": [0.0] * rows, "mark": [""] * rows}
+    basis |= {"prompts": [20] * rows, "turns": [20] * rows}
     return pd.DataFrame({name.replace("__", "."): values for name, values in {**basis, **columns}.items()})
 
 
@@ -30,6 +31,13 @@ def test_the_fastest_is_bold_only_if_intervals_say_so(low: list, high: list, los
 def test_the_least_slow_is_no_best() -> None:
     figures = {"speedup__ratio": [0.99, 0.7], "speedup__low": [0.98, 0.6], "speedup__high": [1.02, 0.8]}
     assert not best_speedup(contestants(**figures)).any()
+
+
+@pytest.mark.parametrize("few", ["prompts", "turns"])
+def test_intervals_of_few_prompts_make_nothing_bold(few: str) -> None:
+    figures = {"speedup__ratio": [2.0, 1.2], "speedup__low": [1.9, 1.1], "speedup__high": [2.1, 1.3]}
+    assert best_speedup(contestants(**figures)).any()
+    assert not best_speedup(contestants(**figures, **{few: [19, 19]})).any()
 
 
 def test_exact_counts() -> None:

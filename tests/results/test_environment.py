@@ -66,18 +66,27 @@ def test_the_commit_and_whether_sources_differ_from_it(repository):
     (repository / "results.txt").write_text("what is not measured with does not matter")
     assert environment.describe(CPU)["dirty"] is False
     changes = []
-    for folder, text in (
-        ("ssd", "one = 2\n"),
-        ("ssd", "one = 3\n"),
-        ("baselines", "mine = 1\n"),
-        ("baselines", "mine = 2\n"),
+    for name, text in (
+        ("code.py", "one = 2\n"),
+        ("code.py", "from ssd.fresh import one\n"),
+        ("fresh.py", "from ssd.deeper import one\n"),
+        ("deeper.py", "one = 1\n"),
+        ("deeper.py", "one = 2\n"),
     ):
-        (repository / folder).mkdir(exist_ok=True)
-        (repository / folder / "code.py").write_text(text)
+        (repository / "ssd" / name).write_text(text)
         found = environment.describe(CPU)
         assert found["dirty"] is True
         changes.append(found["changes"])
-    assert len(set(changes)) == 4, "every edit is another one, in files that git does not know yet too"
+    assert len(set(changes)) == 5, "every edit is another one, in files that git does not know yet too"
+
+
+def test_a_file_that_no_measuring_code_names_marks_nothing(repository):
+    before = environment.describe(CPU)
+    for name in ("ssd/notes.txt", "baselines/mine.py", "conf/decoder/mine.yaml", "run.py.orig"):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text("one = 1\n")
+    assert environment.describe(CPU) == before
+    assert before["dirty"] is False
 
 
 def test_checkpoints_are_told_apart_by_their_contents(tmp_path):

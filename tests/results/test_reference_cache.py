@@ -222,7 +222,7 @@ def test_readers_of_results_do_without_times(short_run, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "nothing was timed (runtime.timing=false)" in printed
     assert not any(word in printed for word in ("wall clock", "latency p", "ms per", "tokens per s", "times as fast"))
-    assert printed.count("hop: ") == 3
+    assert printed.count("link: ") == 3
     print_comparison(runs)
     assert capsys.readouterr().out.count(" - ") == 2
     assert audit([run.summary["run_id"] for run in runs] + ["--results", str(tmp_path), "--replay"]) == 0

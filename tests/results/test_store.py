@@ -9,6 +9,7 @@ import yaml
 
 from ssd.results import store
 from ssd.results.atomic_io import LOCK
+from ssd.results.schema import Sample, SideRecord
 from ssd.results.store import RunFolder, run_id
 
 CONFIG = {
@@ -20,6 +21,7 @@ CONFIG = {
     "tracker": {"name": "none"},
     "results_dir": "results",
     "overwrite": False,
+    "repair": False,
 }
 ENVIRONMENT = {
     "python": "3.11.9",
@@ -33,11 +35,18 @@ ENVIRONMENT = {
     "checkpoint": "c0ffee",
     "platform": "Linux",
 }
-SAMPLES = [
-    {"schema": 1, "index": 0, "text": "ä\u2028\n"},
-    {"schema": 1, "index": 1, "text": "b"},
-    {"schema": 1, "index": 2, "text": "c"},
-]
+SIDE = dict.fromkeys(SideRecord.__annotations__)
+
+
+def sample(index: int, text: str = "") -> dict:
+    """A line with every key of a sample, most of them without a value."""
+    known = {"schema": 1, "index": index, "repeat": 0, "identical": True}
+    sides = dict.fromkeys(("reference", "decoder"), SIDE | {"text": text})
+    return dict.fromkeys(name for name in Sample.__annotations__ if name != "uncached") | known | sides
+
+
+SAMPLES = [sample(0, "ä\u2028\n"), sample(1), sample(2)]
+LENGTH = len(json.dumps(SAMPLES[2])) + 1
 
 
 @pytest.fixture
@@ -66,6 +75,7 @@ def test_the_id_is_readable_and_does_not_depend_on_the_order_of_keys():
     [
         {"results_dir": "/elsewhere"},
         {"overwrite": True},
+        {"repair": True},
         {"tracker": {"name": "wandb", "project": "p"}},
         {"task": CONFIG["task"] | {"workers": 8}},
         {"runtime": CONFIG["runtime"] | {"pass_at": [1, 5]}},
@@ -117,13 +127,13 @@ def test_a_sample_is_a_line_on_the_disk_when_append_returns(folder, monkeypatch)
     assert synced == [after], "the whole line is written before it is synced, and synced once"
 
 
-@pytest.mark.parametrize("cut", range(1, 39))
+@pytest.mark.parametrize("cut", [1, 2, 13, 14, LENGTH // 2, LENGTH - 2, LENGTH - 1])
 def test_a_line_torn_anywhere_is_dropped_and_cut_off(folder, cut):
-    """Kill the writer at every byte of the last line, its line end included."""
+    """Kill the writer inside the last line, its line end included."""
     file = folder.path / "samples.jsonl"
     content = file.read_bytes()
     whole = content.rfind(b"\n", 0, len(content) - 1) + 1
-    assert len(content) - whole == 39
+    assert len(content) - whole == LENGTH
     file.write_bytes(content[: whole + cut])
     assert folder.open(ENVIRONMENT) == SAMPLES[:2]
     assert file.read_bytes() == content[:whole]
@@ -131,15 +141,47 @@ def test_a_line_torn_anywhere_is_dropped_and_cut_off(folder, cut):
     assert folder.open(ENVIRONMENT) == SAMPLES
 
 
-@pytest.mark.parametrize("damage", [b"{]", b"", b"\xff\xfe\x00"])
-def test_a_damaged_line_in_the_middle_is_an_error_that_names_it(folder, damage):
+DAMAGE = [
+    b"{]",
+    b"",
+    b"\xff\xfe\x00",
+    b"[1]",
+    b'{"schema": 1, "index": 1, "repeat": 0}',
+    json.dumps(SAMPLES[1]).encode()[:99],
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_line_in_the_middle_is_an_error_that_names_it_and_the_remedy(folder, damage):
     file = folder.path / "samples.jsonl"
     lines = file.read_bytes().split(b"\n")
     lines[1] = damage
     file.write_bytes(b"\n".join(lines))
-    with pytest.raises(ValueError, match=r"samples\.jsonl, line 2: not a sample .*overwrite=true"):
+    remedy = r"delete line 2 and repeat the run's command, or add repair=true"
+    with pytest.raises(ValueError, match=rf"samples\.jsonl, line 2: not a sample .*; {remedy}"):
         folder.open(ENVIRONMENT)
     assert file.read_bytes() == b"\n".join(lines), "nothing is thrown away unasked"
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, json.dumps(SAMPLES[0]).encode()])
+def test_repair_drops_damaged_and_doubled_lines_only(folder, tmp_path, damage, capsys):
+    file = folder.path / "samples.jsonl"
+    lines = file.read_bytes().split(b"\n")
+    file.write_bytes(b"\n".join([lines[0], damage, lines[2], b"torn"]))
+    mending = RunFolder(tmp_path, CONFIG | {"repair": True})
+    assert mending.open(ENVIRONMENT) == [SAMPLES[0], SAMPLES[2]]
+    assert file.read_bytes() == b"\n".join([lines[0], lines[2], b""])
+    assert capsys.readouterr().out == f"{file}: dropped lines 2, 4\n"
+    before = file.stat().st_ino
+    assert mending.open(ENVIRONMENT) == [SAMPLES[0], SAMPLES[2]]
+    assert (file.stat().st_ino, capsys.readouterr().out) == (before, ""), "a whole file is not written again"
+
+
+def test_repair_keeps_what_another_version_has_stored(folder, tmp_path):
+    with (folder.path / "samples.jsonl").open("a") as file:
+        file.write('{"schema": 2, "index": 3, "repeat": 0}\n')
+    with pytest.raises(ValueError, match="line 4: schema 2, this version reads schema 1"):
+        RunFolder(tmp_path, CONFIG | {"repair": True}).open(ENVIRONMENT)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +313,7 @@ def test_traces_lie_one_file_per_prompt(folder):
 @pytest.mark.parametrize("torn", ['{"status": "do', ""])
 def test_a_file_that_is_not_whole_is_named_with_the_remedy(folder, torn):
     (folder.path / "summary.json").write_text(torn)
-    with pytest.raises(ValueError, match=r"summary.json: cannot be read .*overwrite=true"):
+    with pytest.raises(ValueError, match=r"summary.json: cannot be read .*repeat the run's command, which makes"):
         folder.read("summary.json")
 
 

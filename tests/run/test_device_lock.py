@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ssd.run import runner
-from ssd.run.device_lock import FOLDER_VARIABLE, DeviceHeldError, device_lock, lock_file
+from ssd.run.device_lock import FOLDER_VARIABLE, WAYS_OUT, DeviceHeldError, device_lock, lock_file
 
 CPU = torch.device("cpu")
 PATIENCE = 1000
@@ -67,7 +67,7 @@ def test_a_waiting_run_says_for_whom_once_and_goes_on():
         assert not has_begun.is_set()
     waiter.join()
     assert has_begun.is_set()
-    assert told == [f"cpu is measured on by process {os.getpid()} (one run); the patient waits for it"]
+    assert told == [f"cpu is measured on by process {os.getpid()} (one run); the patient waits for it; {WAYS_OUT}"]
 
 
 def test_those_who_share_let_one_in_who_wants_it_alone():

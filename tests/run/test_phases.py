@@ -134,6 +134,9 @@ def test_responses_of_another_machine_or_other_prompts_are_not_resumed(short_run
     with pytest.raises(ValueError, match="sample 0 was measured on another prompt"):
         short_run("llada")
     responses.write_text("broken\n" + whole)
-    with pytest.raises(ValueError, match=r"responses.jsonl, line 1 is no response; pass overwrite=true"):
+    with pytest.raises(ValueError, match=r"responses.jsonl, line 1: not a response .*; delete line 1"):
         short_run("llada")
-    assert short_run("llada", "overwrite=true")["prompts"] == 3
+    responses.write_text('{"index": 0}\n' + whole)
+    with pytest.raises(ValueError, match=r"responses.jsonl, line 1: not a response .*repair=true"):
+        short_run("llada")
+    assert short_run("llada", "repair=true")["prompts"] == 3

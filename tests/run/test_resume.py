@@ -160,8 +160,10 @@ def test_samples_that_are_there_twice_are_refused(short_run, tmp_path):
     (folder / "done.json").unlink()
     with (folder / "samples.jsonl").open("a") as file:
         file.write(json.dumps(lines_of(folder)[1]) + "\n")
-    with pytest.raises(ValueError, match=r"sample 1 is stored twice; .* pass overwrite=true"):
+    with pytest.raises(ValueError, match=r"samples.jsonl: sample 1 is stored twice, in lines 2 and 4; .* repair=true"):
         short_run("llada")
+    assert short_run("llada", "repair=true")["responses"] == 3
+    assert [line["index"] for line in lines_of(folder)] == [0, 1, 2]
 
 
 def test_samples_of_another_machine_are_not_resumed(short_run, tmp_path):

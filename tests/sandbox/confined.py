@@ -30,8 +30,13 @@ def confined(protection: Protection, limits: Limits = LIMITS, workers: int = 1) 
 
 def candidates_of(sandbox: Sandbox) -> list[str]:
     """Return the command lines of the programs that are running in the sandbox."""
+    return [line for line in processes_of(sandbox.folder) if "sandbox.launch" in line]
+
+
+def processes_of(folder: str) -> list[str]:
+    """Return the command lines of the processes, of judges and programs, of all sandboxes below the folder."""
     lines: list[str] = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(FileNotFoundError, ProcessLookupError):
             lines.append(path.read_text())
-    return [line for line in lines if sandbox.folder in line and "sandbox.launch" in line]
+    return [line for line in lines if folder in line and "from ssd.sandbox." in line]

@@ -18,7 +18,11 @@ from ssd.sandbox.sandbox import Sandbox
 from tests.sandbox.confined import GOOD, candidates_of, confined
 
 SLEEP = Program("import time\ndef f():\n    time.sleep(3)", "f()", ("f",))
-STUCK = Program("def f():\n    return 1", "f()\nwhile True:\n    pass", ("f",))
+STUCK = Program(
+    "def f():\n    return 1",
+    "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nimport time\ntime.sleep(1000)",
+    ("f",),
+)
 
 
 @pytest.fixture
@@ -66,18 +70,42 @@ def test_a_judge_that_is_stuck_is_replaced(strongest: Sandbox, monkeypatch: pyte
         assert (stuck.reason, good.reason) == (Reason.TIME_LIMIT, Reason.PASSED)
 
 
-def test_the_program_dies_with_its_judge(two: Sandbox) -> None:
-    endless = Program("def f():\n    while 1: pass", "f()", ("f",))
-    worker = two._workers[0]
-    worker.assign(endless)
-    begin_s = time.monotonic()
-    while not candidates_of(two) and time.monotonic() - begin_s < 60:
-        time.sleep(0.05)
-    assert candidates_of(two)
-    two.close()
-    while candidates_of(two) and time.monotonic() - begin_s < 60:
-        time.sleep(0.05)
-    assert candidates_of(two) == []
+ENDLESS_TESTS = {
+    "a loop in C": "f()\nsum(iter(int, 1))",
+    "a loop that catches everything": (
+        "import time\nwhile True:\n    try:\n        f(1, 2)\n    except BaseException:\n        time.sleep(0.1)"
+    ),
+    "a pause": "f()\nimport time\ntime.sleep(1000)",
+}
+
+
+def test_the_data_sets_own_code_is_inside_the_time_limit(strongest: Sandbox) -> None:
+    source = "def f():\n    return 1"
+    programs = [Program(source, tests, ("f",)) for tests in ENDLESS_TESTS.values()]
+    programs.append(Program(source, "f()", ("f",), trusted="import time\ntime.sleep(1000)"))
+    slow = Program("import time\ndef f():\n    time.sleep(1000)", "f()", ("f",))
+    with confined(strongest.protection, Limits(wall_s=2, memory_mib=256), workers=2) as two:
+        *endless, program, good = two.run([*programs, slow, GOOD])
+    assert {outcome.reason for outcome in [*endless, program]} == {Reason.TIME_LIMIT}
+    assert {outcome.detail for outcome in endless} == {"2 s ended in the data set's own code"}
+    assert program.detail == "it took longer than 2 s"
+    assert good.passed
+
+
+@pytest.mark.parametrize("protection", Protection)
+def test_the_program_dies_with_its_judge(protection: Protection, tmp_path: Path) -> None:
+    called = tmp_path / "called"
+    tests = f"open({str(called)!r}, 'w').close()\nf()"
+    with confined(protection) as sandbox:
+        sandbox._workers[0].assign(Program("import time\ndef f():\n    time.sleep(1000)", tests, ("f",)))
+        begin_s = time.monotonic()
+        while not called.exists() and time.monotonic() - begin_s < 60:
+            time.sleep(0.02)
+        assert candidates_of(sandbox)
+        sandbox._workers.pop().close()
+        while candidates_of(sandbox) and time.monotonic() - begin_s < 60:
+            time.sleep(0.02)
+        assert candidates_of(sandbox) == []
 
 
 def test_an_interrupted_run_leaves_a_clean_sandbox(two: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

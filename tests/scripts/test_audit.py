@@ -162,7 +162,7 @@ def test_unusable_runs_leave_the_others_their_audit(checkpoint, tmp_path, capsys
     captured = capsys.readouterr()
     missing, unfinished = errors(captured.err)
     assert missing.startswith("error: nothing: no such run; ")
-    assert unfinished == f"error: {folder} is unfinished; this is what its 2 samples say"
+    assert unfinished == f"error: {folder} is unfinished; the audit covers its 2 samples"
     assert "2 samples, claims to be lossless" in captured.out
     assert (folder / "audit.json").is_file()
 

@@ -102,3 +102,10 @@ def test_the_eager_competitor_knows_llada_alone(tmp_path):
 def test_a_device_that_is_not_there_is_one_clear_line(script, device, message):
     with pytest.raises(ValueError, match=f"--device {device}: {message}"):
         script.main(["--device", device])
+
+
+@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+@pytest.mark.parametrize("threads", ["0", "100000"])
+def test_threads_that_cannot_be_are_one_clear_line(script, threads):
+    with pytest.raises(ValueError, match=f"--threads {threads}: expected 1 to 1024, best the number of this machine"):
+        script.main(["--device", "cpu", "--threads", threads])

@@ -92,7 +92,10 @@ def test_a_finished_training_has_the_files_of_a_hub_checkpoint(model: str, tmp_p
     assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
     loaded = PreTrainedTokenizerFast.from_pretrained(tmp_path / "checkpoint")
     assert prompt_ids(loaded, ["Tom has 7 apples."]) == prompt_ids(training.tokenizer, ["Tom has 7 apples."])
-    assert str(tmp_path) not in (tmp_path / "checkpoint" / "README.md").read_text()
+    card = (tmp_path / "checkpoint" / "README.md").read_text()
+    assert str(tmp_path) not in card
+    loading = card[card.index("## How to load it") : card.index("## How it was made")]
+    assert loading in (ROOT / "checkpoints" / model / "README.md").read_text(), "the shipped card is this one"
 
 
 def test_dream_starts_with_the_weights_of_the_verifier(tmp_path: Path) -> None:

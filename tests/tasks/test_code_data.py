@@ -77,6 +77,10 @@ def test_mbpp(mbpp: Written, changes: dict[str, Any], message: str) -> None:
         ({"prompt": "from numpy import array\n" + HUMANEVAL_ROW["prompt"]}, "line 1: its prompt imports numpy"),
         ({"entry_point": "g"}, "line 1: its tests use nothing that its solution defines"),
         ({"entry_point": "f g"}, "line 1: 'prompt' with 'canonical_solution', or 'entry_point', is no Python"),
+        (
+            {"canonical_solution": "    return " + 20_000 * "-" + "1"},
+            r"is no Python \(it is nested too deep\); correct it",
+        ),
         ({"canonical_solution": "    return (\n"}, "line 1: 'prompt' with 'canonical_solution', or 'entry_point', is"),
     ],
 )

@@ -1,6 +1,7 @@
 """GSM8K on its real files, and without a Hub."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def test_base_models_are_cut_at_the_next_question() -> None:
     assert GSM8K(chat=False).verdict(text, document) == Verdict("18", True, "flexible", strict=False)
     assert GSM8K(chat=True).verdict(text, document) == Verdict("23", False, "strict", strict=False)
     assert GSM8K(chat=True).verdict("What is 9 + 9?", document) == Verdict(None, False, strict=False)
+
+
+@pytest.mark.parametrize("target", ["5/6", "8:15", "2 5/6", "3 + 4 = 7", "18 million"])
+def test_a_target_that_is_no_plain_number_is_refused(target: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(f"{GOOD}\n{json.dumps({'question': '?', 'answer': f'#### {target}'})}\n")
+    with pytest.raises(ValueError, match=rf"mine\.jsonl line 2: field 'answer' ends .*{re.escape(target)}'; expected"):
+        GSM8K(path=str(file)).documents(None)
+
+
+def test_a_target_in_other_notation_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"question": "?", "answer": "#### 4e3"}))
+    (document,) = (task := GSM8K(path=str(file))).documents(None)
+    assert document.target == "4000"
+    assert task.verdict("#### 4,000", document) == Verdict("4000", True, "strict", strict=True)
+    assert task.verdict("#### 4", document) == Verdict("4", False, "strict", strict=False)
 
 
 def test_no_code_is_run() -> None:

@@ -2,11 +2,14 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ssd.tasks import jsonl
 from ssd.tasks.gsm8k import GSM8K
 
 GOOD = json.dumps({"question": "How many?", "answer": "#### 18"})
@@ -27,6 +30,7 @@ def two_lines(tmp_path: Path) -> Callable[[bytes], str]:
     [
         (b'{"question": ', r"local\.jsonl line 2 is not JSON"),
         (b'\xff\xfe{"question"', r"local\.jsonl line 2 is not JSON"),
+        (b"[" * 100_000, r"local\.jsonl line 2 is not JSON \(maximum recursion depth"),
         (b"[1]", r"local\.jsonl line 2 holds list; expected a JSON object"),
         (b"\n" + b'{"problem": "?"}', r"local\.jsonl line 3 has no field 'question' \(it has problem\)"),
         (b"{}", r"local\.jsonl line 2 has no field 'question' \(it has no fields\)"),
@@ -90,10 +94,42 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         GSM8K(path=str(tmp_path / "plain.jsonl.gz")).documents(None)
 
 
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    for name in ("pipe.jsonl", "device.json"):
+        with pytest.raises(ValueError, match=rf"task\.path=.*{name} is a pipe or a device; expected a file; pass"):
+            GSM8K(path=str(tmp_path / name)).documents(None)
+
+
+@pytest.mark.parametrize("name", ["large.jsonl.gz", "large.jsonl", "large.json"])
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A small gzip file may hold gigabytes: no more than the limit is unpacked."""
+    chunk_bytes, unpacked_bytes = jsonl._CHUNK_BYTES, 8 * jsonl._CHUNK_BYTES
+    monkeypatch.setattr(jsonl, "MOST_MIB", 2)
+    content = b" " * unpacked_bytes
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    read: list[int] = []
+    monkeypatch.setattr(gzip.GzipFile, "read", _counted(gzip.GzipFile.read, read))
+    with pytest.raises(ValueError, match=rf"task\.path=.*{name} holds more than 2 MiB of text; .*; pass a part of it"):
+        GSM8K(path=str(tmp_path / name)).documents(None)
+    assert sum(read) <= (2 << 20) + chunk_bytes
+
+
+def _counted(method: Callable[..., bytes], sizes: list[int]) -> Callable[..., bytes]:
+    def call(*arguments: Any) -> bytes:
+        data = method(*arguments)
+        sizes.append(len(data))
+        return data
+
+    return call
+
+
 def test_other_failures_of_the_disk_keep_their_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (tmp_path / "secret.jsonl").touch()
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PermissionError, match=r"task\.path=.*cannot be read \(Permission denied\); pass a readable"):
         GSM8K(path=str(tmp_path / "secret.jsonl")).documents(None)

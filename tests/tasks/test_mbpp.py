@@ -11,6 +11,7 @@ from ssd.tasks.mbpp import MBPP
 from ssd.tasks.task import Document
 
 DataFile = Callable[[str], Path]
+ROW = {"task_id": 11, "text": "Return x.", "code": "def f(x):\n    return x", "test_list": ["assert f(1) == 1"]}
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["chat", "plain"])
@@ -98,21 +99,64 @@ def test_examples_are_tasks_2_3_and_4(data_file: DataFile) -> None:
 
 def test_a_file_without_what_is_asked_for_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
-    row = {"task_id": 601, "text": "Return x.", "code": "def f(x):\n    return x", "test_list": ["assert f(1) == 1"]}
-    file.write_text(json.dumps(row))
+    file.write_text(json.dumps(ROW | {"task_id": 601}))
     with pytest.raises(ValueError, match=r"no task of MBPP's test split; expected task ids from 11 to 510; .*=null"):
         MBPP(path=str(file)).documents(None)
     with pytest.raises(ValueError, match=r"has no task 2, which task\.num_fewshot=1 asks for; .*task\.num_fewshot=0"):
         MBPP(path=str(file)).fewshot(1)
     for change, message in (
+        ({"task_id": 11, "code": "x = '\0'"}, r"line 1: field 'code', 'test_list' or its set-up is no Python"),
         ({"task_id": "mbpp/11"}, r"line 1: field 'task_id' is 'mbpp/11'; expected MBPP's number"),
         ({"task_id": 11, "test_list": []}, r"line 1: field 'test_list' is \[\]; expected a list of strings"),
         ({"task_id": 11, "code": "def f(x"}, r"line 1: field 'code', 'test_list' or its set-up is no Python"),
         ({"task_id": 11, "text": None}, r"line 1: field 'text' is None"),
     ):
-        file.write_text(json.dumps(row | change))
+        file.write_text(json.dumps(ROW | change))
         with pytest.raises(ValueError, match=message):
             MBPP(path=str(file)).documents(None)
+
+
+@pytest.mark.parametrize(
+    ("setup", "read"),
+    [
+        ({}, ""),
+        ({"test_imports": None}, ""),
+        ({"test_imports": "import math"}, "import math"),
+        ({"test_imports": ["import math", "import re"]}, "import math\nimport re"),
+        ({"test_setup_code": None, "test_imports": ["import re"]}, "import re"),
+        ({"test_setup_code": ["import re"]}, "import re"),
+        ({"test_setup_code": "import re", "test_imports": []}, "import re"),
+    ],
+)
+def test_set_ups_are_a_text_a_list_or_null(setup: dict[str, object], read: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps(ROW | setup))
+    (document,) = MBPP(path=str(file)).documents(None)
+    assert document.setup.strip() == read
+
+
+@pytest.mark.parametrize("setup", [{"test_imports": 5}, {"test_imports": [None]}, {"test_setup_code": {"a": 1}}])
+def test_set_ups_of_another_kind_are_refused(setup: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps(ROW | setup))
+    with pytest.raises(ValueError, match=r"line 1: field 'test_\w+' is .*; expected a string, a list of strings"):
+        MBPP(path=str(file)).documents(None)
+
+
+def test_a_response_of_many_lines_is_not_read_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps(ROW))
+    task = MBPP(path=str(file))
+    (document,) = task.documents(None)
+    long = [piece * 30_000 for piece in ("def g(x):\n    return x\n", "try:\n", "class A:\n", "```\n")]
+    try:
+        verdicts = task.judge([(text, document) for text in [*long, "x = 1; " * 50_000, document.solution]])
+    finally:
+        task.close()
+    read = "code is read from at most"
+    lines = [f"{NO_PROGRAM}: the response has {count} lines; {read} 5000" for count in (60_001, 30_001)]
+    characters = f"{NO_PROGRAM}: the response has 350000 characters; {read} 250000"
+    assert [verdict.reason for verdict in verdicts] == [lines[0], *[lines[1]] * 3, characters, "passed"]
 
 
 @pytest.mark.parametrize("skip", [None, 493, [10], ["493"], "493"])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ssd.campaign.workers.cluster import Cluster, Needs, import_ray
+from ssd.campaign.workers.messages import Answer, Failed
 from ssd.campaign.workers.work_queue import Piece
-from ssd.campaign.workers.worker import Answer, Failed
 
 AHEAD = 2
 """Pieces that an actor has at a time, so that it need not wait for the next one."""

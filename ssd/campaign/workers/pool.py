@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from itertools import count
 from typing import Any, NamedTuple
 
 from ssd.campaign.workers.actors import Actor, Actors, Lost
 from ssd.campaign.workers.cluster import Needs
+from ssd.campaign.workers.messages import Answer, Assignment, Audited, Busy, Decoded, Failed, RemoteTraceback
 from ssd.campaign.workers.work_queue import Piece, QueuedRun, choose
-from ssd.campaign.workers.worker import Answer, Assignment, Audited, Busy, Decoded, Failed, RemoteTraceback
 from ssd.config.plan import Plan
 from ssd.results.store import RunFolder
+from ssd.run.device_lock import WAYS_OUT
 from ssd.run.job import Job
 from ssd.run.progress import AUDITED, DECODED, ProgressBar
 from ssd.run.runner import stored_summary
@@ -75,8 +75,7 @@ class Pool:
             self._actors.prepare(assignment)
         self._runs.append(run)
         total = len(job.questions)
-        self._bar.expect(DECODED, total, total - len(job.to_decode()))
-        self._bar.expect(AUDITED, total, len(job.finished))
+        self._bar.expect_run(total, total - len(job.to_decode()), len(job.finished))
         if not run.left:
             self._end(run, None)
         self._send()
@@ -98,6 +97,7 @@ class Pool:
             self._actors = Actors(needs)
             self._held.callback(self._actors.close)
             self._bar = self._held.enter_context(ProgressBar(DECODED, AUDITED))
+            self._bar.tell(f"workers: {self._actors.size}; each loads the model")
             self._needs = needs
         needs.require_same(self._needs)
         return needs
@@ -138,7 +138,7 @@ class Pool:
                 return
             if isinstance(answer, Busy):
                 if not run.waits:
-                    print(answer.message, file=sys.stderr)
+                    self._bar.tell(f"{answer.message}; {WAYS_OUT}")
                 run.waits = True
             else:
                 piece.deaths += answer.is_to_blame

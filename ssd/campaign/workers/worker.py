@@ -7,74 +7,26 @@ import socket
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, TypeVar
 
 import torch
 
-from ssd.config.plan import Plan
+from ssd.campaign.workers.messages import Answer, Assignment, Audited, Busy, Decoded, Failed
+from ssd.config.plan import SOURCE, Plan
 from ssd.config.runtime import DTYPES
+from ssd.config.source import source_files, source_of
 from ssd.measure.timing import Known, Question
 from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
 from ssd.results.records import Response
 from ssd.run.audit_phase import AuditPhase
-from ssd.run.decode_phase import DecodePhase, Found
+from ssd.run.decode_phase import DecodePhase
 from ssd.run.device_lock import DeviceHeldError, device_lock
-from ssd.run.loading import Loaded, Models, Start, load_run
+from ssd.run.loading import Loaded, Models, load_run
+from ssd.run.progress import silent
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-
-class Assignment(NamedTuple):
-    """A run as a worker needs it. plan: without its documents, which come with the questions."""
-
-    run_id: str
-    plan: Plan
-    start: Start
-    tokenizer: PreTrainedTokenizerBase
-    circumstances: dict[str, Any]
-
-    @classmethod
-    def of(
-        cls, plan: Plan, run_id: str, start: Start, tokenizer: PreTrainedTokenizerBase, circumstances: dict[str, Any]
-    ) -> Assignment:
-        return cls(run_id, replace(plan, documents=[], tracker=None), start, tokenizer, circumstances)
-
-
-class Decoded(NamedTuple):
-    """Answer to a piece of the first phase; `measured` is the contents of measured.json."""
-
-    found: list[Found]
-    measured: dict[str, Any]
-
-
-class Audited(NamedTuple):
-    """Answer to a piece of the second phase: lines of samples.jsonl."""
-
-    lines: list[dict[str, Any]]
-
-
-class Failed(NamedTuple):
-    """An ordinary error: it ends the run, not the worker."""
-
-    error: Exception
-    traceback: str
-
-
-class RemoteTraceback(Exception):  # noqa: N818  (the cause of an error, as the worker saw it)
-    """A worker's traceback, as text."""
-
-
-class Busy(NamedTuple):
-    """The device is held by other processes, as `message` says."""
-
-    message: str
-
-
-Answer = Decoded | Audited | Failed | Busy
+PhaseType = TypeVar("PhaseType", DecodePhase, AuditPhase)
 
 
 class Worker:
@@ -103,14 +55,11 @@ class Worker:
     ) -> Answer:
         """Decode questions. measured: of the run's first worker, {} for that one; waits: for a device that is held."""
 
-        def call() -> Answer:
-            loaded = self._load(assignment, measured)
-            if not isinstance(self._phase, DecodePhase):
-                self._close_phase()
-                self._phase = DecodePhase.open(loaded)
-            return Decoded(self._phase.decode(questions, known), self._phase.measured())
+        def work(loaded: Loaded) -> Answer:
+            phase = self._enter(DecodePhase, lambda: DecodePhase.open(loaded))
+            return Decoded(phase.decode(questions, known), phase.measured())
 
-        return self._on_device(assignment, assignment.plan.runtime.timing, waits, call)
+        return self._on_device(assignment, measured, waits, assignment.plan.runtime.timing, work)
 
     def audit(
         self,
@@ -122,22 +71,34 @@ class Worker:
     ) -> Answer:
         """Audit and score responses. measured, waits: as in `decode`."""
 
-        def call() -> Answer:
-            loaded = self._load(assignment, measured)
-            if not isinstance(self._phase, AuditPhase):
-                self._close_phase()
-                start = loaded.start._replace(measured=measured)
-                self._phase = AuditPhase(loaded._replace(start=start), assignment.tokenizer)
-            return Audited([self._phase.line(*pair) for pair in zip(questions, responses, strict=True)])
+        def work(loaded: Loaded) -> Answer:
+            run = loaded._replace(start=loaded.start._replace(measured=measured))
+            phase = self._enter(AuditPhase, lambda: AuditPhase(run, assignment.tokenizer))
+            return Audited([phase.line(*pair) for pair in zip(questions, responses, strict=True)])
 
-        return self._on_device(assignment, False, waits, call)
+        return self._on_device(assignment, measured, waits, False, work)
 
-    def _on_device(self, assignment: Assignment, is_timed: bool, waits: bool, call: Callable[[], Answer]) -> Answer:
-        """Make the call while the device is locked, alone if it is timed."""
+    def _enter(self, kind: type[PhaseType], open_it: Callable[[], PhaseType]) -> PhaseType:
+        """Return the open phase; one of the other kind is closed first."""
+        if not isinstance(self._phase, kind):
+            self._close_phase()
+            phase = self._phase = open_it()
+            return phase
+        return self._phase
+
+    def _on_device(
+        self,
+        assignment: Assignment,
+        measured: dict[str, Any],
+        waits: bool,
+        is_timed: bool,
+        work: Callable[[Loaded], Answer],
+    ) -> Answer:
+        """Load the run and do its work while the device is locked, alone if it is timed."""
         try:
-            tell = (lambda message: None) if waits else None
+            tell = silent if waits else None
             with device_lock(assignment.plan.runtime.torch_device(), is_timed, assignment.run_id, tell):
-                return call()
+                return work(self._load(assignment, measured))
         except DeviceHeldError as error:
             return Busy(str(error))
         except Exception as error:
@@ -150,6 +111,7 @@ class Worker:
         self._close_phase()
         self._loaded = None
         plan, path = assignment.plan, _model_path(assignment)
+        refuse_other_source(plan)
         with closing(plan.task) as task:
             protection = task.protection()
         found = environment.describe(plan.runtime.torch_device(), path, plan.runtime.engine)
@@ -172,6 +134,17 @@ def refuse_other_circumstances(expected: dict[str, Any], found: dict[str, Any]) 
         raise ValueError(
             f"a worker on {socket.gethostname()} is not like the machine that the run was started on "
             f"({'; '.join(changed)}); use workers on equal devices with this very checkout, or runtime.address=null"
+        )
+
+
+def refuse_other_source(plan: Plan) -> None:
+    """Raise ValueError if the decoder's source on this machine differs from the run's."""
+    kind = type(plan.decoder)
+    if source_of(kind) != plan.config["decoder"][SOURCE]:
+        files = ", ".join(map(str, source_files(kind).values()))
+        raise ValueError(
+            f"a worker on {socket.gethostname()} has another source of the decoder ({files}); copy the files of the "
+            "machine that the run was started on, or pass runtime.address=null"
         )
 
 

@@ -148,7 +148,7 @@ class CostModel:
         return cls(**{**stored, "settings": GenerationSettings(**stored["settings"])})
 
 
-def _check(name: str, value: int, axis: Sequence[int]) -> None:
+def _check(name: str, value: float, axis: Sequence[int]) -> None:
     if not axis[0] <= value <= axis[-1]:
         raise ValueError(
             f"a forward with {name}={value} lies outside the cost model, which was measured from {axis[0]} to "

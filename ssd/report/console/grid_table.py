@@ -2,58 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
-from rich.console import Console
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
-from ssd.report.labels import Run, circumstances, labels
+from ssd.metrics.warnings import warnings_of
+from ssd.report.console.width import wide_console
+from ssd.report.labels import Run, circumstances, labels, options_that_vary, value_text
 
-WIDTH = 132
-MOST_WORD = 40
-"""Most characters of an option that stay on one line."""
-COLUMNS = ("accuracy", "NFE", "token rows", "tokens / forward", "acceptance length", "speedup (95 %)", "identity")
+FIGURES = ("accuracy", "NFE", "token rows", "tokens per forward", "acceptance length", "speedup (95 %)", "identity")
+BETWEEN = 2
+"""Characters between two columns."""
+
+
+class Column(NamedTuple):
+    """A column of texts, and its width in characters."""
+
+    head: str
+    cells: Sequence[str]
+    width: int
+    side: Literal["left", "right"]
 
 
 def print_comparison(runs: Sequence[Run]) -> None:
-    """Print every run as a row: accuracy, forwards, rows, speedup with its interval, identity."""
-    tasks = list(dict.fromkeys(run.summary["task"] for run in runs))
-    table = Table(title=f"{len(runs)} run{'s' * (len(runs) != 1)} of {', '.join(tasks)}", title_justify="left")
-    for name in ("model", *(("task",) if len(tasks) > 1 else ())):
-        table.add_column(name, no_wrap=True)
-    names = list(labels(runs))
-    longest_word = max(len(word) for label in names for word in label.split())
-    table.add_column("decoder", overflow="fold", min_width=min(longest_word, MOST_WORD))
-    for name in COLUMNS:
-        table.add_column(name, justify="right", no_wrap=name.startswith("speedup"))
-    notes: dict[str, None] = {}
-    for run, label, other in zip(runs, names, circumstances(runs), strict=True):
-        reference = run.summary["compared_with"]
-        if reference != "stepwise decoding":
-            notes[f"* compared with {reference}: its speedup and identity are relative to that"] = None
-        mark = " *" if reference != "stepwise decoding" else ""
-        if other:
-            notes[f"† measured under other circumstances than most: {other}"] = None
-            mark += " †"
-        of = (run.summary["model"], run.summary["task"])[: 1 + (len(tasks) > 1)]
-        table.add_row(*of, label + mark, *_cells(run.summary))
-    Console(width=WIDTH).print(table)
-    for note in notes:
-        print(note)
+    """Print every run as a row: what varies, accuracy, forwards, rows, speedup with its interval, identity, reference.
+
+    No text is cut. Figures that do not fit beside the others follow in a further table of the same rows.
+    """
+    console = wide_console()
+    others = circumstances(runs)
+    figures = list(_figures(runs))
+    names = _folded(list(_names(runs, others)), console.width - max(column.width for column in figures))
+    title = f"{len(runs)} run{'s' * (len(runs) != 1)} of {_listed(runs, 'task')} by {_listed(runs, 'model')}"
+    for part in _parts(figures, console.width - sum(column.width + BETWEEN for column in names)):
+        table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+        table.padding, table.pad_edge = (0, BETWEEN - 1, 0, 0), False
+        for column in (*names, *part):
+            table.add_column(column.head, justify=column.side, width=column.width, overflow="fold")
+        for row in zip(*(column.cells for column in (*names, *part)), strict=True):
+            table.add_row(*map(escape, row))
+        console.print(table)
+        console.print()
+        title = ""
+    for other in dict.fromkeys(filter(None, others)):
+        print(f"† measured under other circumstances than most: {other}")
 
 
-def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    identity = summary["identity"]
-    return (
-        f"{summary['accuracy']['decoder']:.1%}",
-        f"{summary['nfe']['decoder']:.1f}",
-        f"{summary['token_rows']['decoder']:.0f}",
-        f"{summary['tokens_per_forward']['decoder']:.2f}",
-        f"{summary['acceptance_length']['mean']:.2f}" if summary["acceptance_length"]["rate_by_depth"] else "",
-        speedup_text(summary["speedup"]),
-        f"{identity['rate']:.1%}",
-    )
+def print_warnings(runs: Sequence[Run]) -> None:
+    """Print the warnings of all runs, each text once, with the runs that it concerns."""
+    found: dict[str, list[str]] = {}
+    for run, label in zip(runs, labels(runs), strict=True):
+        for warning in warnings_of(run.summary):
+            found.setdefault(warning, []).append(label)
+    for warning, concerned in found.items():
+        which = concerned[0] if len(concerned) == 1 else f"{len(concerned)} of {len(runs)} runs"
+        print(f"WARNING ({which}): {warning}")
+
+
+def one_line(summary: Mapping[str, Any]) -> str:
+    """Return the figures of a run in one line."""
+    speedup = f"speedup {speedup_text(summary['speedup'])}, " if summary["speedup"] else ""
+    identity, accuracy = summary["identity"]["rate"], summary["accuracy"]["decoder"]
+    return f"{speedup}NFE {summary['nfe']['decoder']:.1f}, identity {identity:.1%}, accuracy {accuracy:.1%}"
 
 
 def speedup_text(speedup: Mapping[str, Any] | None) -> str:
@@ -61,3 +74,70 @@ def speedup_text(speedup: Mapping[str, Any] | None) -> str:
     if speedup is None:  # nothing was timed
         return "-"
     return f"{speedup['ratio']:.2f}" + (f" ({speedup['low']:.2f} to {speedup['high']:.2f})" if speedup["low"] else "")
+
+
+def _names(runs: Sequence[Run], others: Sequence[str]) -> Iterator[Column]:
+    """Return the columns that tell the runs apart: model and task if there are several, the decoder, its options.
+
+    others: the circumstances in which a run differs from most; they mark its decoder.
+    """
+    for group in ("model", "task"):
+        if len({run.summary[group] for run in runs}) > 1:
+            yield _column(group, [run.summary[group] for run in runs], "left")
+    decoders = [run.summary["decoder"] + (" †" if other else "") for run, other in zip(runs, others, strict=True)]
+    yield _column("decoder", decoders, "left")
+    for head, values in options_that_vary(runs).items():
+        yield _column(head, [value_text(value) for value in values], "left")
+
+
+def _figures(runs: Sequence[Run]) -> Iterator[Column]:
+    """Return the columns of figures; the last one has the reference of each run."""
+    for head, cells in zip(FIGURES, zip(*(_cells(run.summary) for run in runs), strict=True), strict=True):
+        yield _column(head, cells, "right")
+    yield _column("compared with", [run.summary["compared_with"] for run in runs], "left")
+
+
+def _column(head: str, cells: Sequence[str], side: Literal["left", "right"]) -> Column:
+    """Return a column as wide as its longest text, or as the longest word of its head."""
+    return Column(head, cells, max(map(len, (*head.split(), *cells))), side)
+
+
+def _folded(columns: list[Column], width: int) -> list[Column]:
+    """Return the columns in this width together if possible; the widest texts take several lines. Heads stay whole."""
+    least = [max(map(len, column.head.split())) for column in columns]
+    while sum(column.width + BETWEEN for column in columns) > width:
+        spare = [column.width - head for column, head in zip(columns, least, strict=True)]
+        widest = max(range(len(columns)), key=lambda place: columns[place].width if spare[place] else 0)
+        if not spare[widest]:
+            break
+        columns[widest] = columns[widest]._replace(width=columns[widest].width - 1)
+    return columns
+
+
+def _parts(columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
+    """Return the columns in order, in parts no wider than this; a part has at least one column."""
+    part: list[Column] = []
+    left = width
+    for column in columns:
+        if part and column.width > left:
+            yield part
+            part, left = [], width
+        part.append(column)
+        left -= column.width + BETWEEN
+    yield part
+
+
+def _listed(runs: Sequence[Run], group: str) -> str:
+    return ", ".join(dict.fromkeys(run.summary[group] for run in runs))
+
+
+def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{summary['accuracy']['decoder']:.1%}",
+        f"{summary['nfe']['decoder']:.1f}",
+        f"{summary['token_rows']['decoder']:.0f}",
+        f"{summary['tokens_per_forward']['decoder']:.2f}",
+        f"{summary['acceptance_length']['mean']:.2f}" if summary["acceptance_length"]["rate_by_depth"] else "",
+        speedup_text(summary["speedup"]),
+        f"{summary['identity']['rate']:.1%}",
+    )

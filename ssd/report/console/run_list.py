@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ssd.report.console.grid_table import speedup_text
+from ssd.report.console.width import wide_console
 from ssd.report.labels import Run, labels
 from ssd.results.reader import read_config, read_summary, run_folders, whole_lines
 
 State = Literal["done", "begun", "failed"]
 COLUMNS = ("run", "decoder and options that vary", "prompts", "speedup (95 %)", "identity", "date", "state")
-WIDTH = 132
-"""Characters of a line that is no terminal's."""
 MEASURED = ("done.json", "samples.jsonl", "responses.jsonl", "error.json", "config.yaml")
 """Files that change only while a run is measured."""
 LEFT = 2
@@ -48,9 +45,7 @@ def print_runs(results_dir: Path) -> None:
             listed.append(read(folder))
         except ValueError as error:
             unreadable.append(str(error))
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = max(console.width, WIDTH)
+    console = wide_console()
     table = Table(title=f"{len(listed)} run{'s' * (len(listed) != 1)} in {escape(str(results_dir))}")
     for place, name in enumerate(COLUMNS):
         # A run id must be copied whole; a name in a folder has no spaces to break at.

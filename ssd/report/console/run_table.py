@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from ssd.metrics.warnings import warnings_of
+from ssd.report.console.width import wide_console
 
 WIDTH = 100
+"""Most characters of a line."""
 SIDE_NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 DEPTHS = 8
 """Number of depths whose acceptance rates are printed."""
@@ -26,7 +27,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         print(f"reference: {summary['compared_with']}")
     table = Table(title=title, title_justify="left")
     for name in ("", "reference", "decoder", ""):
-        table.add_column(name, justify="left" if not name else "right")
+        table.add_column(name, justify="left" if not name else "right", overflow="fold")
     speedup, nfe, rows = summary["speedup"], summary["nfe"], summary["token_rows"]
     acceptance, identity = summary["acceptance_length"], summary["identity"]
     if speedup:
@@ -95,7 +96,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     for link in summary["hops"] or []:
         accuracy, gain = link["accuracy"], link["speedup"]
         table.add_row(
-            f"hop: {SIDE_NAMES[link['from']]} → {SIDE_NAMES[link['to']]}",
+            f"link: {SIDE_NAMES[link['from']]} → {SIDE_NAMES[link['to']]}",
             f"{accuracy['from']:.1%}",
             f"{accuracy['to']:.1%}",
             f"identity {link['identity']:.1%}" + (f", {gain['ratio']:.2f} times as fast" if gain else ""),
@@ -104,7 +105,9 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         table.add_row(f"responses {name}", *(f"{length[side][share]:.1%}" for side in ("reference", "decoder")))
     if speedup:
         table.add_row("peak memory (MiB)", "", "", f"{summary['peak_memory_mib']:.0f}, both sides together")
-    Console(width=WIDTH).print(table)
+    console = wide_console()
+    console.width = min(WIDTH, console.width)
+    console.print(table)
     if speedup is None:
         print("nothing was timed (runtime.timing=false): no speedup, no latencies, no memory")
     for warning in warnings_of(summary):

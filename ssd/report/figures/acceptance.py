@@ -1,4 +1,4 @@
-"""How far drafts hold: acceptance by depth, and how many tokens a verification committed."""
+"""Acceptance of drafts by depth, and the number of tokens that a verification committed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = 1.35
 MOST_OUTLINED = 24
-"""So many bars can have outlines that do not cover them."""
+"""More bars have no outlines: these would cover them."""
 
 
 def draw_by_depth(results: Results, columns: Columns) -> Figure | None:
-    """None without a finished run that drafts."""
+    """Return the figure; None without a finished run that drafts."""
 
     def drafts(run: Run) -> bool:
         rates = run.row["acceptance_length.rate_by_depth"]
@@ -38,7 +38,7 @@ def draw_by_depth(results: Results, columns: Columns) -> Figure | None:
 
 
 def draw_lengths(results: Results, columns: Columns) -> Figure | None:
-    """None without stored samples of a finished run that drafts."""
+    """Return the figure; None without stored samples of a finished run that drafts."""
     if results.samples.empty:
         return None
     by_run = dict(tuple(results.samples.groupby("run_id")["decoder.acceptance_lengths"]))
@@ -53,12 +53,12 @@ def draw_lengths(results: Results, columns: Columns) -> Figure | None:
         axes[0].axvline(found.mean(), color=VERMILLION, linestyle="--", linewidth=1)
         return f", mean\N{NO-BREAK SPACE}{found.mean():.2f}"
 
-    told = "Bars: share of verifications that committed so many tokens, the bonus included; dashed: their mean."
+    told = "Bars: share of verifications that committed this number of tokens, the bonus included; dashed: their mean."
     return multiples(results, columns, lambda run: len(lengths(run)) > 0, fill, PANEL_INCHES, told, ("verifications",))
 
 
 def _bars(axes: Axes, shares: np.ndarray, across: str, least: int) -> None:
-    """A bar for `least`, `least` + 1, ... of what `across` names."""
+    """Draw the shares as bars at `least`, `least` + 1 and so on; across: the label of the x axis."""
     outline = 0.3 if len(shares) <= MOST_OUTLINED else 0
     axes.bar(range(least, least + len(shares)), shares, width=0.8, facecolor=BLUE, edgecolor="black", linewidth=outline)
     axes.set_xlim(least - 0.6, least + len(shares) - 0.4)

@@ -1,64 +1,21 @@
-"""Every figure of a report, with the sentence that says what it shows."""
+"""Every figure of a report, with a caption of one sentence."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from matplotlib.figure import Figure
 
 from ssd.report.figures import (
     acceptance,
     confidence,
-    hops,
     latency,
+    option_lines,
     order_maps,
     pareto,
     prediction,
     published,
+    reference_chain,
     speed,
     tree_grid,
 )
-from ssd.report.figures.style import WIDTH_INCHES, Columns, styled
-
-if TYPE_CHECKING:
-    from ssd.report import Results
-
-DOTS_PER_INCH = 200
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A figure by the name of its files; `make` draws it, or gives None if nothing is stored to draw it from."""
-
-    name: str
-    title: str
-    caption: str
-    make: Callable[[Results, Columns], Figure | None]
-
-    def draw(self, results: Results, columns: Columns = 2) -> Figure | None:
-        """The figure over so many columns of a paper."""
-        with styled():
-            return self.make(results, columns)
-
-    def write(self, results: Results, folder: Path) -> list[Path]:
-        """<name>-1.pdf, <name>-1.png (one column), <name>-2.pdf, <name>-2.png (two); nothing if there is no figure."""
-        files = []
-        for columns in WIDTH_INCHES:
-            figure = self.draw(results, columns)
-            if figure is None:
-                return []
-            folder.mkdir(parents=True, exist_ok=True)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # laid out once for both files
-            for kind in ("pdf", "png"):
-                files.append(folder / f"{self.name}-{columns}.{kind}")
-                with styled():
-                    figure.savefig(files[-1], dpi=DOTS_PER_INCH)
-        return files
-
+from ssd.report.figures.entry import Entry
 
 FIGURES: tuple[Entry, ...] = (
     Entry(
@@ -86,6 +43,12 @@ FIGURES: tuple[Entry, ...] = (
         tree_grid.draw_forwards,
     ),
     Entry(
+        "option-lines",
+        "Speedup over an option",
+        "Wall-clock speedup over the number in which a decoder's runs differ most, such as depth or threshold.",
+        option_lines.draw,
+    ),
+    Entry(
         "acceptance-depth",
         "Acceptance by depth",
         "The share of the drafted nodes at each depth that verification accepted.",
@@ -111,14 +74,14 @@ FIGURES: tuple[Entry, ...] = (
     ),
     Entry(
         "identity",
-        "Identity by hop",
+        "Identity along the reference chain",
         "The share of responses that a cache, a decoder, and both together leave equal, token for token.",
-        hops.draw,
+        reference_chain.draw,
     ),
     Entry(
         "latency",
         "Latency",
-        "The share of responses that were finished within so many seconds, by the reference and by the decoder.",
+        "The share of responses that were finished within a number of seconds, by the reference and by the decoder.",
         latency.draw,
     ),
     Entry(

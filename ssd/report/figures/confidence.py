@@ -1,4 +1,4 @@
-"""How often a draft is accepted, by the confidence that it was drafted with."""
+"""The share of drafts that are accepted, by the confidence of the draft."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PANEL_INCHES = 2.0
 
 
 class Drafts(NamedTuple):
-    """Every drafted node that had a confidence: its prompt, that confidence, and whether it was accepted.
+    """The drafted nodes with a confidence: their prompts, confidences and acceptance, one entry per node each.
 
-    held_back: how many had none, as they drafted an end token that generation.eos holds back.
+    held_back: number of nodes without a confidence. They drafted an end token that generation.eos holds back.
     """
 
     prompts: np.ndarray
@@ -37,7 +37,7 @@ class Drafts(NamedTuple):
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None without stored traces of a run that drafts."""
+    """Return the figure; None without stored traces of a run that drafts."""
     drafts = _drafts(results.forwards())
 
     def fill(axes: list[Axes], run: Run) -> str:
@@ -47,7 +47,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
     told = (
         "Confidence: the least among a drafted node's picks, in the scores that it was drafted from. Points: share "
-        "accepted, with 95 % intervals (bootstrap over prompts; none for a single one). Bars: number of drafts."
+        "accepted, with 95 % intervals (over prompts; none for a single one). Bars: number of drafts."
     )
     if any(found.held_back for found in drafts.values()):
         told += " Held back: drafts of end tokens, which had no confidence, are left out."
@@ -57,7 +57,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
 
 def _drafts(forwards: pd.DataFrame) -> dict[str, Drafts]:
-    """By run; runs without any draft are left out."""
+    """Return the drafts of each run that drafted, by run id."""
     found = {}
     for run_id, rows in forwards[forwards["side"] == "decoder"].groupby("run_id"):
         nodes = rows[["index", "draft_confidences", "draft_accepted"]].explode(["draft_confidences", "draft_accepted"])
@@ -72,7 +72,7 @@ def _drafts(forwards: pd.DataFrame) -> dict[str, Drafts]:
 
 
 def _panel(rates: Axes, counts: Axes, run: Run, drafts: Drafts) -> None:
-    """Confidences are probabilities or their differences; negative entropies are shown as their exponentials."""
+    """Draw a run: shares accepted above, numbers of drafts below. Of negative entropies, exponentials are shown."""
     are_entropies = run.row.get("config.generation.ranking") == "entropy"
     certainty = np.exp(drafts.confidences) if are_entropies else drafts.confidences
     edges = np.linspace(0, 1, BINS + 1)
@@ -104,4 +104,5 @@ def interval(drafts: Drafts, chosen: np.ndarray) -> tuple[float, float]:
     if len(by_prompt) < 2:
         return np.nan, np.nan
     accepted, tried = by_prompt.to_numpy(dtype=float).T
-    return ratio_interval(accepted, tried, RESAMPLES)
+    low, high = ratio_interval(accepted, tried, RESAMPLES)
+    return low, min(high, 1.0)

@@ -1,4 +1,4 @@
-"""Which runs make up one map over depth and width."""
+"""Maps over depth and width: the runs of each map."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHAIN = "chain"
 
 
 class Grid(NamedTuple):
-    """cells: value by depth (rows) and width (columns), NaN where no run was made; has_chain: beside other trees."""
+    """A map. cells: values by depth (rows) and width (columns), NaN without a run; has_chain: width 1 is the chain."""
 
     title: str
     cells: pd.DataFrame
@@ -23,9 +23,9 @@ class Grid(NamedTuple):
 
 
 def grids(group: Group, value: str) -> Iterator[Grid]:
-    """Of every decoder a grid for each set of options other than depth and width; a cell never stands for two runs.
+    """Return the maps of each decoder: one for each set of its other options. A cell has one run.
 
-    Left out are runs without this value, or without a number for depth or width, and grids of a single cell.
+    Runs without this value, or without a number for depth or width, are left out. So are maps of a single cell.
     """
     rows = [run.row for run in group.runs if pd.notna(run.row.get(value)) and _is_count(run.row.get(DEPTH))]
     frame = pd.DataFrame([row for row in rows if _width(row)], dtype=object)
@@ -53,7 +53,7 @@ def grids(group: Group, value: str) -> Iterator[Grid]:
 
 
 def _by_builder(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The trees of each builder. A chain is the tree of width 1: it belongs to builders that have none of their own."""
+    """Return the runs of each builder. Chains are added to builders without trees of width 1."""
     builders = runs[BUILDER].map(str) if BUILDER in runs else pd.Series(CHAIN, index=runs.index)
     lots = dict(tuple(runs.groupby(builders)))
     chains = lots.pop(CHAIN, runs[:0])
@@ -65,7 +65,7 @@ def _by_builder(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _unlike(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The runs; where a cell has several, apart by the state of the code and by how they were run, if these differ."""
+    """Return the runs with one run per cell. Runs of one cell are separated by their code and runtime options."""
     cells = ["depth", "width"]
     ways = ["mark", *(name for name in map(str, runs) if name.startswith("config.runtime."))]
     twice = [cell for _, cell in runs[runs.duplicated(cells, keep=False)].groupby(cells)]
@@ -76,7 +76,7 @@ def _unlike(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _split(runs: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The runs apart by these columns, with the words that tell each part from the others."""
+    """Return the runs in parts with equal values in these columns, and the words that name each part."""
     if not names:
         yield "", runs
         return
@@ -96,7 +96,7 @@ def _differing(runs: pd.DataFrame, names: Iterable[str]) -> list[str]:
 
 
 def _width(row: pd.Series) -> int | None:
-    """Continuations per node; None where that is not stored, unless it is a chain."""
+    """Return the continuations per node; 1 for a chain, else None where the number is not stored."""
     width = row.get(WIDTH)
     if isinstance(width, int | float) and _is_count(width):
         return int(width)
@@ -104,5 +104,5 @@ def _width(row: pd.Series) -> int | None:
 
 
 def _is_count(value: Any) -> bool:
-    """Whether it is a number: a depth may be `auto` as well, or missing."""
+    """Return whether a value is a number: a depth may also be `auto`, or missing."""
     return isinstance(value, int | float) and pd.notna(value)

@@ -1,4 +1,4 @@
-"""How long responses took: the share that was finished within so many seconds, reference and decoders."""
+"""Latency: the share of responses that each side finished within a number of seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ssd.report.figures.layout import legend, panels, small_print
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import GREY, Columns, look
-from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -24,14 +23,13 @@ DASHED: dict[str, Any] = {"color": GREY, "linestyle": "--"}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None without stored samples of a timed run."""
+    """Return the figure; None without stored samples of a timed run."""
     if results.samples.empty:
         return None
     timed = results.samples.dropna(subset=[REFERENCE, DECODER])
     by_run = dict(tuple(timed.groupby("run_id")))
     lots = [
-        (group, fastest(group.having(lambda run: run.is_timed and run.run_id in by_run)))
-        for group in groups(results.runs)
+        (group, fastest(group.having(lambda run: run.is_timed and run.run_id in by_run))) for group in results.groups
     ]
     lots = [(group, runs) for group, runs in lots if runs]
     if not lots:
@@ -53,7 +51,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     keys = [Line2D([], [], color=look(name).colour, marker=look(name).marker, label=name) for name in decoders]
     legend(figure, [Line2D([], [], label="reference", **DASHED), *keys])
     some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, runs in lots for run in runs) else ""
-    told = "Share of responses that took at most so long; markers at 10, 50 and 90 %."
+    told = "Share of responses that took at most this time; markers at 10, 50 and 90 %."
     small_print(figure, told, "n: prompts.", some, *small_print_of(group for group, _ in lots))
     return figure
 

@@ -1,4 +1,4 @@
-"""Room for everything: panels, titles, legends and small print whose lines are broken by measure."""
+"""Layout: panels, titles, legends and small print, with lines that are broken by their measured width."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ssd.report.figures.style import FAMILY, SMALL, WIDTH_INCHES, Columns
 LINE_INCHES = 0.12
 """The height of a line of small print."""
 KEY_INCHES, KEY_HEIGHT_INCHES = 0.45, 0.16
-"""What a legend's key takes beside its name, and the height of its rows."""
+"""Width of a legend's key beside its name, and height of a legend's row."""
 
 _TEXT = TextToPath()
 
 
 def canvas(columns: Columns, height_inches: float) -> Figure:
-    """An empty figure that makes room for its labels; legend and small print make it higher by their own height."""
+    """Return an empty figure with room for labels. Legend and small print add their own heights."""
     return Figure(figsize=(WIDTH_INCHES[columns], height_inches), layout="constrained")
 
 
 def panels(columns: Columns, titles: Sequence[str], per_row: int, height_inches: float) -> tuple[Figure, list[Axes]]:
-    """A figure of a panel for every title, row by row; their heights are beside those of the titles."""
+    """Return a figure with a panel for each title, row by row. height_inches: of a panel without its title."""
     across = min(per_row, len(titles))
     heads = [wrap(title, room(columns, across)) for title in titles]
     heights = [height_inches + head_inches(heads[start : start + across]) for start in range(0, len(heads), across)]
@@ -46,28 +46,28 @@ def panels(columns: Columns, titles: Sequence[str], per_row: int, height_inches:
 
 
 def head(axes: Axes, title: str) -> None:
-    """A panel's title, which is wrapped already."""
+    """Set a panel's title; its lines are broken already."""
     axes.set_title(title, loc="left", fontsize=SMALL, linespacing=1.1)
 
 
 def head_inches(heads: Sequence[str]) -> float:
-    """How much height the titles of panels beside each other take."""
+    """Return the height of the titles of panels beside each other."""
     return LINE_INCHES * (1 + max(title.count("\n") for title in heads))
 
 
 def room(columns: Columns, per_row: int, margin_inches: float = 0.65) -> float:
-    """How wide a panel is in inches, beside the labels of its y axis."""
+    """Return the width of a panel without the labels of its y axis, in inches."""
     return WIDTH_INCHES[columns] / per_row - margin_inches
 
 
 @cache
 def inches(text: str, size: float) -> float:
-    """How wide a line of text is."""
+    """Return the width of a line of text."""
     return _TEXT.get_text_width_height_descent(text, FontProperties(family=FAMILY, size=size), ismath=False)[0] / 72
 
 
 def wrap(text: str, width_inches: float, size: float = SMALL) -> str:
-    """The text in lines that are no wider than that: broken between words, and inside of those that are too long."""
+    """Return the text in lines no wider than this. Lines break between words, and inside words that are too long."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
@@ -84,15 +84,19 @@ def wrap(text: str, width_inches: float, size: float = SMALL) -> str:
 
 
 def small_print(figure: Figure, *sentences: str) -> None:
-    """What a reader must know beside the figure: numbers of prompts, circumstances, what is left out."""
-    text = " ".join(dict.fromkeys(sentence for sentence in sentences if sentence))
-    lines = wrap(text, figure.get_figwidth() - 0.2)
+    """Keep what a reader must know beside the figure: numbers of prompts, circumstances, what is left out."""
+    figure.set_label(" ".join(dict.fromkeys(sentence for sentence in sentences if sentence)))
+
+
+def print_below(figure: Figure) -> None:
+    """Print the text of `small_print` below the figure, which becomes higher."""
+    lines = wrap(str(figure.get_label()), figure.get_figwidth() - 0.2)
     figure.set_figheight(figure.get_figheight() + LINE_INCHES * (2 + lines.count("\n")))
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=SMALL, color="#404040", linespacing=1.15)
 
 
 def legend(figure: Figure, handles: Sequence[Any], beside: bool = False) -> None:
-    """Above the panels, in as many columns as there is room for, or beside them."""
+    """Add a legend above the panels, in as many columns as fit; or beside the panels."""
     names = [wrap(handle.get_label(), 1.8) for handle in handles]
     widest = max(inches(line, SMALL) for name in names for line in name.split("\n"))
     columns = 1 if beside else max(1, min(len(names), int((figure.get_figwidth() - 0.1) / (widest + KEY_INCHES))))
@@ -104,12 +108,12 @@ def legend(figure: Figure, handles: Sequence[Any], beside: bool = False) -> None
 
 
 def swatch(label: str, **looks: Any) -> Rectangle:
-    """A legend's key for bars."""
+    """Return a legend's key for bars."""
     return Rectangle((0, 0), 1, 1, label=label, **looks)
 
 
 def colour_bar(figure: Figure, norm: Normalize, colours: str, axes: Sequence[Axes], meaning: str) -> Colorbar:
-    """Above the panels, half as wide as the figure."""
+    """Add a colour bar above the panels, half as wide as the figure; return it."""
     figure.set_figheight(figure.get_figheight() + 0.6)
     bar = figure.colorbar(
         ScalarMappable(norm, colours), ax=axes, location="top", shrink=0.5, aspect=25, anchor=(0, 0), panchor=False

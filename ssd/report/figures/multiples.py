@@ -1,4 +1,4 @@
-"""Small multiples: for every model and task a row of panels, one for the fastest run of each decoder."""
+"""Rows of panels: a row for each group, a panel for the fastest run of each decoder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from ssd.report.figures.layout import canvas, head, head_inches, room, small_print, wrap
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import NORMAL, Columns
-from ssd.report.groups import Run, groups
+from ssd.report.groups import Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-MOST_PANELS = 24
 HEAD_INCHES = 0.3
 
 
@@ -32,16 +31,15 @@ def multiples(
     up: tuple[str, ...],
     ratios: tuple[int, ...] = (1,),
 ) -> Figure | None:
-    """The figure in which `fill` has drawn every run that `has` what is drawn; None if none has.
+    """Return the figure with a panel per run; None without runs. has: whether a run is drawn.
 
-    fill: draws a run into axes below each other, whose heights are as `ratios`; returns what to add to the panel's
-    title. told: the small print; up: what y axes are.
+    fill: function that draws a run into axes below each other, and returns an addition to the panel's title; ratios:
+    heights of these axes; told: small print; up: labels of the y axes.
     """
-    found = [(group, run) for group in groups(results.runs) for run in fastest(group.having(has))]
+    found = [(group, run) for group in results.groups for run in fastest(group.having(has))]
     if not found:
         return None
-    shown = found[:MOST_PANELS]
-    lots = [[run for other, run in shown if other is group] for group in dict.fromkeys(group for group, _ in shown)]
+    lots = [[run for other, run in found if other is group] for group in dict.fromkeys(group for group, _ in found)]
     across = min(2 if columns == 1 else 4, max(len(runs) for runs in lots))
     heights = [ceil(len(runs) / across) * height_inches + HEAD_INCHES for runs in lots]
     for place, runs in enumerate(lots):
@@ -49,23 +47,20 @@ def multiples(
         heights[place] += sum(head_inches(names[start : start + across]) for start in range(0, len(names), across))
     figure = canvas(columns, sum(heights))
     parts = figure.subfigures(len(lots), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, runs, group in zip(parts, lots, dict.fromkeys(group for group, _ in shown), strict=True):
+    for part, runs, group in zip(parts, lots, dict.fromkeys(group for group, _ in found), strict=True):
         part.suptitle(wrap(group.panel_title, room(columns, 1, 0.2), NORMAL), x=0.01, ha="left", fontsize=NORMAL)
         for place, (axes, run) in enumerate(zip(_stacks(part, len(runs), across, ratios), runs, strict=True)):
             added = fill(axes, run)
             for panel, label in zip(axes, up if place % across == 0 else (), strict=False):
                 panel.set_ylabel(label)
             head(axes[0], wrap(run.name + added, room(columns, across)))
-    left_out = f"{len(found) - len(shown)} further runs are not shown." if len(found) > len(shown) else ""
-    some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, run in shown) else ""
-    small_print(
-        figure, told, "n: prompts.", some, left_out, *small_print_of(dict.fromkeys(group for group, _ in shown))
-    )
+    some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, run in found) else ""
+    small_print(figure, told, "n: prompts.", some, *small_print_of(dict.fromkeys(group for group, _ in found)))
     return figure
 
 
 def _stacks(part: Figure, count: int, across: int, ratios: tuple[int, ...]) -> Iterator[list[Axes]]:
-    """So many stacks of axes, from left to right and row by row."""
+    """Return `count` stacks of axes, from left to right and row by row."""
     down = ceil(count / across)
     grid = part.subplots(down * len(ratios), across, squeeze=False, height_ratios=[*ratios] * down)
     stacks = grid.reshape(down, len(ratios), across).transpose(0, 2, 1).reshape(-1, len(ratios))

@@ -1,4 +1,4 @@
-"""In which order positions were committed: when each of them was, and which followed which."""
+"""The order of commitment: the step of each position, and the position that followed each position."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from ssd.metrics.decode_order import commitments
 from ssd.report.figures.layout import colour_bar, panels, small_print
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import PALE, WIDTH_INCHES, Columns
-from ssd.report.groups import Group, Run, groups
+from ssd.report.groups import Group, Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-MOST_PANELS = 12
 COLOURS = "Blues"
 MOST_CELLS = 128
 """Longer responses are shown in this many strips of positions."""
 
 
 class Order(NamedTuple):
-    """One side of a run: for every response, the step in which each position was committed, from the left; -1: none."""
+    """One side of a run. responses: for each, the step of each position's commitment; -1 without one."""
 
     title: str
     responses: list[np.ndarray]
@@ -36,9 +35,8 @@ class Order(NamedTuple):
 def draw_map(results: Results, columns: Columns) -> Figure | None:
     """The directed decoding map: positions committed in one step, against those committed in the step before.
 
-    After the map of that name of arXiv 2510.05148, which relates decoding steps in the order in which they were made;
-    cells here are shares of commitments alone, as traces store no confidences but those of what was committed.
-    None without stored traces.
+    The map follows arXiv 2510.05148. Its cells are shares of commitments: traces store no confidences of other
+    positions. Return None without stored traces.
     """
     return _draw(
         results, columns, transitions, "from position", "to position", LogNorm(1e-2, 1), "share",
@@ -48,7 +46,7 @@ def draw_map(results: Results, columns: Columns) -> Figure | None:
 
 
 def draw_times(results: Results, columns: Columns) -> Figure | None:
-    """None without stored traces."""
+    """Return the figure of steps by position; None without stored traces."""
     return _draw(
         results, columns, times, "position", "step", Normalize(0, 1), "share of responses",
         "Share of responses in which a position had been committed by a step.",
@@ -56,7 +54,7 @@ def draw_times(results: Results, columns: Columns) -> Figure | None:
 
 
 def transitions(responses: list[np.ndarray]) -> np.ndarray:
-    """float64 [to, from]: where what was committed after `from` lay; columns sum to 1, NaN for what never did."""
+    """Return float64 [to, from]: shares of positions committed next after `from`; columns sum to 1, NaN for none."""
     length = max(len(steps) for steps in responses)
     counts = np.zeros((length, length))
     for steps in responses:
@@ -70,7 +68,7 @@ def transitions(responses: list[np.ndarray]) -> np.ndarray:
 
 
 def times(responses: list[np.ndarray]) -> np.ndarray:
-    """float64 [step, position]: the share of responses that had committed a position by a step."""
+    """Return float64 [step, position]: the share of responses that had committed a position by a step."""
     length = max(len(steps) for steps in responses)
     last = max(int(steps.max()) for steps in responses)
     done = np.zeros((last + 1, length))
@@ -95,15 +93,14 @@ def _draw(
     if forwards.empty:
         return None
     traced = {(str(run_id), str(side)): rows for (run_id, side), rows in forwards.groupby(["run_id", "side"])}
-    found = [(group, order) for group in groups(results.runs) for order in _orders(group, traced)]
+    found = [(group, order) for group in results.groups for order in _orders(group, traced)]
     if not found:
         return None
-    shown = found[:MOST_PANELS]
-    per_row = min(2 if columns == 1 else 3, len(shown))
+    per_row = min(2 if columns == 1 else 3, len(found))
     figure, axes = panels(
-        columns, [order.title for _, order in shown], per_row, min(WIDTH_INCHES[columns] / per_row, 2.8)
+        columns, [order.title for _, order in found], per_row, min(WIDTH_INCHES[columns] / per_row, 2.8)
     )
-    for place, (panel, (_, order)) in enumerate(zip(axes, shown, strict=True)):
+    for place, (panel, (_, order)) in enumerate(zip(axes, found, strict=True)):
         length = max(len(steps) for steps in order.responses)
         cells = matrix(order.responses)
         extent = (0, length, 0, length if cells.shape[0] == cells.shape[1] else cells.shape[0])
@@ -116,15 +113,14 @@ def _draw(
         panel.spines[:].set_color(PALE)
     bar = colour_bar(figure, norm, COLOURS, axes, meaning)
     bar.ax.xaxis.set_major_formatter("{x:g}")
-    left_out = f"{len(found) - len(shown)} further maps are not shown." if len(found) > len(shown) else ""
-    small_print(figure, told, "n: prompts.", left_out, *small_print_of(dict.fromkeys(group for group, _ in shown)))
+    small_print(figure, told, "n: prompts.", *small_print_of(dict.fromkeys(group for group, _ in found)))
     return figure
 
 
 def _orders(group: Group, traced: dict[tuple[str, str], pd.DataFrame]) -> Iterator[Order]:
-    """The order of the reference, and of every decoder that does not claim to keep to it.
+    """Return the orders of the reference and of each decoder that does not claim to be lossless.
 
-    traced: the forwards of every run and side.
+    traced: forwards by run and side.
     """
     shown = group.having(lambda run: (run.run_id, "reference") in traced and (run.run_id, "decoder") in traced)
     if not shown.runs:
@@ -147,6 +143,6 @@ def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _coarser(matrix: np.ndarray) -> np.ndarray:
-    """Sums over strips of rows, so that at most MOST_CELLS are left."""
+    """Return sums over strips of rows; at most MOST_CELLS strips."""
     strip = -(-len(matrix) // MOST_CELLS)
     return np.add.reduceat(matrix, range(0, len(matrix), strip)) if strip > 1 else matrix

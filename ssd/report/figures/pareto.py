@@ -1,4 +1,4 @@
-"""Accuracy against speedup, with the front of the runs that no other one beats in both."""
+"""Accuracy against speedup, and the Pareto front: the runs that no other run beats in both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLACK, GREY, Columns, look
-from ssd.report.groups import Run, groups
+from ssd.report.groups import Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -23,8 +23,8 @@ FRONT: dict[str, Any] = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, 
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None without a timed run."""
-    found = [group for group in groups(results.runs) if any(run.is_timed for run in group.runs)]
+    """Return the figure; None without a timed run."""
+    found = [group for group in results.groups if any(run.is_timed for run in group.runs)]
     if not found:
         return None
     per_row = 1 if columns == 1 else 2 if len(found) in (2, 4) else 3
@@ -51,7 +51,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     legend(figure, keys)
     small_print(
         figure,
-        "n: prompts; 95 % intervals: of speedups bootstrap over prompts, of accuracies Wilson's.",
+        "n: prompts; 95 % intervals: of speedups over prompts, of accuracies Wilson's.",
         *small_print_of(found),
     )
     return figure
@@ -76,14 +76,14 @@ def _point(axes: Axes, run: Run) -> None:
 
 
 def _front(axes: Axes, best: list[tuple[float, float]]) -> None:
-    """A stair down to the axes at both ends, so that a single point has one as well."""
+    """Draw the front as a stair that reaches both axes; a single point has a stair, too."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     axes.step(*zip((best[0][0], bottom), *best, (left, best[-1][1]), strict=True), where="post", **FRONT)
     axes.set(xlim=(left, right), ylim=(bottom, top))
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other one beats in one figure and equals in the other, from the largest first figure on."""
+    """Return the points that no other point beats in both numbers, by falling first number."""
     best: list[tuple[float, float]] = []
     for point in sorted(points, reverse=True):
         if not best or point[1] > best[-1][1]:

@@ -1,4 +1,4 @@
-"""Speedup as it was predicted from the cost of forwards, against speedup as it was measured."""
+"""The speedup predicted from the cost of forwards, against the measured speedup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from ssd.report.figures.layout import canvas, legend, small_print, swatch
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import GREY, PALE, Columns, look
-from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -24,8 +23,8 @@ TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None without a timed run whose speedup was predicted."""
-    found = groups(results.runs)
+    """Return the figure; None without a timed run whose speedup was predicted."""
+    found = results.groups
     runs = [run for group in found for run in group.runs if run.is_timed and pd.notna(run.row["predicted_speedup"])]
     if not runs:
         return None
@@ -61,12 +60,12 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     ]
     legend(figure, keys, beside=columns == 2)
     shown = [group for group in found if any(run in runs for run in group.runs)]
-    small_print(figure, "A point is a run; 95 % intervals of what was measured.", *small_print_of(shown))
+    small_print(figure, "A point is a run; 95 % intervals of measured speedups.", *small_print_of(shown))
     return figure
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """The marks on this scale; of many every second or third, 1 among them."""
+    """Return the marks of this scale, 1 among them; of many marks every second or third."""
     found = [tick for tick in TICKS if low <= tick <= high]
     apart = 1 + len(found) // 9
     return found[(found.index(1) if 1 in found else 0) % apart :: apart]

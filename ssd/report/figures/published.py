@@ -1,4 +1,4 @@
-"""What papers report beside what was measured here, where a run was made like the published one."""
+"""Published numbers beside measured ones, for runs with the published settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 
 from ssd.report.figures.layout import LINE_INCHES, canvas, legend, small_print, wrap
 from ssd.report.figures.style import BLUE, GREY, VERMILLION, Columns
-from ssd.report.groups import groups
 from ssd.report.published import beside_measured
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ MEASURED: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": ""}
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None if no finished run was made like a published one."""
+    """Return the figure; None without a finished run with published settings."""
     beside = beside_measured(results)
     pairs = beside[beside["run_id"].notna()]
     if pairs.empty:
         return None
-    labels = {run.run_id: run.label for group in groups(results.runs) for run in group.runs}
+    labels = {run.run_id: run.label for group in results.groups for run in group.runs}
     lots = [(metric, pairs[pairs["metric"] == metric]) for metric in METRICS]
     lots = [(metric, lot) for metric, lot in lots if len(lot)]
     width_inches = 1.4 if columns == 1 else 3.2
@@ -73,5 +72,5 @@ def _name(label: str, pair: Any) -> str:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    """Every value once; what a source does not state is said to be so."""
+    """Return each value once; a missing value is `not stated`."""
     return ", ".join(dict.fromkeys(str(value) or "not stated" for value in values))

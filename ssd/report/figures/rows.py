@@ -1,4 +1,4 @@
-"""Horizontal bars: a panel for every model and task, a row for every run; panels beside each other share their rows."""
+"""Horizontal bars: a panel per group, a row per run. Panels beside each other share their rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ssd.report.groups import Group, Run
 LABEL_INCHES = 1.1
 ROW_INCHES, FRAME_INCHES = 0.27, 0.5
 LINE_ROWS = 0.42
-"""How much of a row's height a line of its name takes."""
+"""Height of a line of a name, in rows."""
 
 
 def rows_of_bars(
@@ -28,9 +28,9 @@ def rows_of_bars(
     keys: Sequence[Any],
     told: str,
 ) -> Figure:
-    """A figure in which `bars` has drawn every run of every group at its place on the y axis.
+    """Return the figure of these groups. bars: function that draws a run at its place on the y axis.
 
-    across: the x axis' label; keys: the legend's; told: the small print.
+    across: label of the x axis; keys: the legend's; told: small print.
     """
     per_row = min(len(found), 2 if columns == 1 else 3)
     lots = [found[start : start + per_row] for start in range(0, len(found), per_row)]
@@ -64,7 +64,7 @@ def rows_of_bars(
 
 
 def _places(lot: Sequence[Group]) -> dict[str, float]:
-    """Row → its place on the y axis, from top to bottom, for panels beside each other; long names take more room."""
+    """Return the place of each name on the y axis, from top to bottom, for panels beside each other."""
     runs = [run for group in lot for run in extremes(group)]
     decoders = dict.fromkeys(run.decoder for run in runs)
     names = dict.fromkeys(_name(run) for decoder in decoders for run in runs if run.decoder == decoder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ssd.report.groups import Group, Run
+from ssd.report.count_as_published import COUNTED
+from ssd.report.groups import Group, Run, notes_of
 
 FEW = 3
 """Up to this number, all settings of a decoder are shown."""
@@ -43,8 +44,10 @@ def small_print_of(shown: Iterable[Group]) -> list[str]:
     """Return the parts that all groups share, and a remark where several commits measured them."""
     shown = list(shown)
     versions = len({mark for group in shown for mark in group.rows["mark"]})
+    counted = any(COUNTED in group.rows and group.rows[COUNTED].any() for group in shown)
     return [
-        *dict.fromkeys(f"Throughout: {', '.join(group.shared)}." for group in shown if group.shared),
+        *notes_of(shown),
+        "Of fast_dllm, forwards are counted as its published code spends them." if counted else "",
         f"Measured by {versions} versions of the code; the tables name them." if versions > 1 else "",
     ]
 

@@ -1,4 +1,4 @@
-"""Speedup and saved forwards by decoder, model and task: bars with intervals, to both sides of a line at 1."""
+"""Speedup and saved forwards by decoder and group: bars with intervals, from a line at 1 to both sides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ssd.report.figures.intervals import ratio_of_forwards
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
 from ssd.report.figures.style import BLUE, GREY, ORANGE, Columns
-from ssd.report.groups import Group, Run, groups
+from ssd.report.groups import Group, Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -26,8 +26,8 @@ MOST_TICKS = 5
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None without a finished run. Runs that were not timed have only the bar of their forwards."""
-    found = groups(results.runs)
+    """Return the figure; None without a finished run. Runs that were not timed have a bar of forwards only."""
+    found = results.groups
     if not found:
         return None
     samples = dict(tuple(results.samples.groupby("run_id")))
@@ -55,9 +55,9 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """At most five marks on a scale of ratios, 1 among them: tenths if it is short, else powers of 2, 4, 8, ...
+    """Return about five marks of a scale of ratios, 1 among them: powers of 2, 4, 8, ..., or tenths if it is short.
 
-    Where none of these lies below 1 on a scale that goes down to 1/2, the least power of 2 on it is one more.
+    A scale that reaches 1/2 also has a mark below 1.
     """
     base, halves = 2, [0.5**exponent for exponent in range(12, 0, -1) if low <= 0.5**exponent]
     while True:
@@ -72,7 +72,7 @@ def ticks(low: float, high: float) -> list[float]:
 def _bar(
     axes: Axes, place: float, value: float, low: float | None, high: float | None, look: dict[str, Any]
 ) -> list[float]:
-    """A bar from 1 to the value, with its interval if there is one; returns how far they reach."""
+    """Draw a bar from 1 to the value, with its interval if it has one; return the ends of both."""
     axes.barh(place, value - 1, left=1, height=BAR, **look)
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return [value]

@@ -1,16 +1,19 @@
-"""How every figure looks: widths, fonts, and colours that colour-blind readers can tell apart."""
+"""The look of figures: widths, fonts, and colours that colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple, cast
 
 import matplotlib as mpl
 
 Columns = Literal[1, 2]
 WIDTH_INCHES: Mapping[Columns, float] = {1: 3.3, 2: 6.9}
-"""Of a figure over one column of a paper, and over two."""
+"""Widths of a figure over one column of a paper, and over two."""
+PAGE_INCHES = 9.0
+"""Most height of a figure: what a page of a paper has room for."""
 FAMILY = "DejaVu Sans"  # comes with matplotlib
 SMALL, NORMAL = 7.0, 8.0
 """Font sizes in points."""
@@ -61,14 +64,27 @@ LOOKS = {
     "wino": Look(ORANGE, "X"),
     "apd": Look("#8C6D00", "<"),
 }
-OTHERS = tuple(Look(colour, marker) for colour in (GREY, PURPLE, GREEN, BLUE) for marker in (">", "h", "p", "8"))
+OTHER_COLOURS = ("#882255", "#332288", "#999933", "#44AA99", "#AA4499", "#6699CC", "#661100", GREY)
+OTHER_MARKERS = (">", "h", "p", "d", "*", "8", "H")
+OTHERS = tuple(map(Look, OTHER_COLOURS * len(OTHER_MARKERS), OTHER_MARKERS * len(OTHER_COLOURS)))
+"""Looks of decoders without one of their own; the first eight differ in colour."""
+_drawn: ContextVar[tuple[str, ...]] = ContextVar("drawn", default=())
+"""Decoders of the figure that is being drawn, apart from those in LOOKS."""
 
 
 def look(decoder: str) -> Look:
-    """Of a known decoder; another's follows from its name."""
-    return LOOKS.get(decoder) or OTHERS[zlib.crc32(decoder.encode()) % len(OTHERS)]
+    """Return a known decoder's look, or the look that no other decoder of the figure has."""
+    if decoder in LOOKS:
+        return LOOKS[decoder]
+    return OTHERS[_drawn.get().index(decoder) % len(OTHERS)]
 
 
-def styled() -> Any:
-    """The context in which figures are drawn and saved."""
-    return mpl.rc_context(cast(Any, STYLE))
+@contextmanager
+def styled(decoders: Iterable[str] = ()) -> Iterator[None]:
+    """Return the context in which figures of these decoders are drawn and saved."""
+    token = _drawn.set(tuple(sorted(set(decoders) - LOOKS.keys())))
+    try:
+        with mpl.rc_context(cast(Any, STYLE)):
+            yield
+    finally:
+        _drawn.reset(token)

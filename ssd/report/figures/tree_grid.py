@@ -1,4 +1,4 @@
-"""What drafting deeper and wider gives: a heat map over depth and width for speedup, and one for saved forwards."""
+"""Heat maps over depth and width: of speedup, and of saved forwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ssd.report.figures.grids import grids
 from ssd.report.figures.layout import canvas, colour_bar, head, head_inches, room, small_print, wrap
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
-from ssd.report.groups import groups
 
 if TYPE_CHECKING:
     from ssd.report import Results
@@ -25,17 +24,17 @@ CELL_INCHES = 0.22
 
 
 def draw_speedup(results: Results, columns: Columns) -> Figure | None:
-    """None without two timed runs that differ in nothing but depth and width."""
+    """Return the figure; None without two timed runs that differ in depth and width only."""
     return _draw(results, columns, "speedup.ratio", "speedup (times as fast)")
 
 
 def draw_forwards(results: Results, columns: Columns) -> Figure | None:
-    """None without two runs that differ in nothing but depth and width."""
+    """Return the figure; None without two runs that differ in depth and width only."""
     return _draw(results, columns, "nfe.ratio", "forwards saved (times fewer)")
 
 
 def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figure | None:
-    found = groups(results.runs)
+    found = results.groups
     drawn = [(group, grid) for group in found for grid in grids(group, value)]
     shown = [grid for _, grid in drawn]
     if not shown:

@@ -16,13 +16,15 @@ FIRST = ("main",)
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure as PNG files of both widths."""
+    """A figure as PNG files of both widths, one per page; a bare figure lacks the small print."""
 
     name: str
     title: str
     caption: str
-    narrow: Path
-    wide: Path
+    small_print: str
+    narrow: Sequence[Path]
+    wide: Sequence[Path]
+    bare: bool
 
 
 def page(results: Results, figures: Sequence[Shown], tables: Sequence[Table]) -> str:

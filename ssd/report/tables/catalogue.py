@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ssd.report.results import Results
-from ssd.report.tables import circumstances, forwards, hops, identity, left_out, main, published, trees
+from ssd.report.tables import circumstances, forwards, identity, left_out, main, published, reference_chain, trees
 from ssd.report.tables.latex import latex
 from ssd.report.tables.markdown import markdown
 from ssd.report.tables.table import Table
@@ -17,16 +17,16 @@ TABLES: dict[str, Make] = {
     "trees": trees.table,
     "forwards": forwards.table,
     "identity": identity.table,
-    "hops": hops.table,
+    "reference_chain": reference_chain.table,
     "published": published.table,
     "circumstances": circumstances.table,
     "left_out": left_out.table,
 }
-"""By name, in the order of the report; each gives None if nothing is stored to make it from."""
+"""Functions by the name of their table, in the order of the report; they return None if nothing is stored for it."""
 
 
 def write(table: Table, folder: Path) -> list[Path]:
-    """<name>.csv with all digits, <name>.md and <name>.tex as shown."""
+    """Write <name>.csv with all digits, and <name>.md and <name>.tex as shown; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{table.name}.{kind}" for kind in ("csv", "md", "tex")]
     table.frame.to_csv(files[0], index=False)

@@ -1,13 +1,13 @@
-"""Under which circumstances the runs were measured."""
+"""The circumstances of the measurements."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.groups import CIRCUMSTANCES
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import NOTHING, words
+from ssd.report.titles import CIRCUMSTANCES
 
 HEADS = {
     "config.model.path": "model", "config.model.revision": "revision", "environment.checkpoint": "checkpoint",
@@ -18,10 +18,11 @@ HEADS = {
     "environment.commit": "commit", "environment.dirty": "uncommitted changes",
 }  # fmt: skip
 ALWAYS = ("config.model.path", "environment.device_name", "config.runtime.dtype", "environment.commit")
-"""What has a column even if all runs have it in common; of the rest, that is told in a line below."""
+"""Columns that are always there. Another column becomes a note if all runs share its value."""
 
 
 def table(results: Results) -> Table | None:
+    """Return the table; None without runs."""
     runs = results.runs.reindex(columns=[*results.runs.columns, *(key for key in HEADS if key not in results.runs)])
     told = pd.DataFrame({key: [_text(key, value) for value in runs[key]] for key in HEADS})
     counted = told.groupby(list(HEADS), sort=False).size().rename("runs").reset_index() if len(told) else told
@@ -42,7 +43,7 @@ def table(results: Results) -> Table | None:
 
 
 def _text(key: str, value: object) -> str:
-    """As it is shown; runs are counted by it, so that a missing value is a text as well."""
+    """Return the text of a value. Runs are counted by these texts, so a missing value is a text, too."""
     if value is None or value != value:
         return NOTHING
     if isinstance(value, bool):

@@ -1,8 +1,8 @@
-"""What the speedup is made of: forwards by kind, and the rows that each of them carries."""
+"""Forwards by kind, nodes and token rows: they explain the speedup."""
 
 from __future__ import annotations
 
-from ssd.report.groups import groups, marks_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER, NFE
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -12,13 +12,13 @@ KINDS = ("refresh", "decode", "verify", "verifier")
 
 
 def times_as_many(row: Row) -> str:
-    """The decoder's token rows over the reference's."""
+    """Return the decoder's token rows over the reference's."""
     reference = row.get("token_rows.reference")
     return number(row.get("token_rows.decoder") / reference) if reference else NOTHING
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
+    found = results.groups
     made = [kind for kind in KINDS if any((group.rows[f"nfe.by_kind.{kind}"] > 0).any() for group in found)]
     kinds = [Column(kind, (f"nfe.by_kind.{kind}",), figure(f"nfe.by_kind.{kind}", 1)) for kind in made]
     rows = ("token_rows.decoder", "token_rows.reference")
@@ -39,4 +39,5 @@ def table(results: Results) -> Table | None:
         ),
         [(group.title, group.rows) for group in found],
         marks_of(found),
+        notes_of(found),
     )

@@ -1,8 +1,8 @@
-"""Is it the same? Responses equal to the reference's, and why the others differ."""
+"""Responses equal to the reference's, and the classes of the others."""
 
 from __future__ import annotations
 
-from ssd.report.groups import groups, marks_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER
 from ssd.report.tables.table import Column, Table, make_table
@@ -13,7 +13,7 @@ ORDERS = {"other order, numeric": "numeric", "other order, algorithmic": "algori
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
+    found = results.groups
     counts = [Column(head, (f"identity.{key}",), figure(f"identity.{key}", 0)) for head, key in COUNTS.items()]
     orders = [
         Column(head, (f"identity.other_order.{key}",), figure(f"identity.other_order.{key}", 0))
@@ -40,4 +40,5 @@ def table(results: Results) -> Table | None:
         ),
         [(group.title, group.rows) for group in found],
         marks_of(found),
+        notes_of(found),
     )

@@ -11,7 +11,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "−": r"$-$", "–": "--", "×": r"$\times$", "→": r"$\to$",
-    "·": r"$\cdot$", "†": r"\dag{}", "‡": r"\ddag{}", "≥": r"$\ge$", "≤": r"$\le$", "τ": r"$\tau$", 
+    "·": r"$\cdot$", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "≥": r"$\ge$", "≤": r"$\le$", "τ": r"$\tau$", 
     "…": r"\ldots{}", "’": "'", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 LONG = 45

@@ -1,4 +1,4 @@
-"""What the report does not show, and why."""
+"""The runs and files that the report leaves out, with reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ssd.report.tables.words import words
 
 
 def reasons(results: Results) -> Iterator[tuple[str, str]]:
-    """Folders that could not be read in full, then runs without figures."""
+    """Return folder and reason: first of folders that could not be read in full, then of runs that are not done."""
     yield from results.left_out
     damaged = {folder for folder, reason in results.left_out if reason.startswith("summary.json")}
     stored = results.samples["run_id"].value_counts()

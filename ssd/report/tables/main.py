@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import REFERENCE, groups, marks_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
 from ssd.report.tables.words import (
@@ -18,6 +18,7 @@ from ssd.report.tables.words import (
     speedup,
     words,
 )  # fmt: skip
+from ssd.report.titles import REFERENCE
 
 GUARDS = ("claims_lossless", *ALGORITHMIC, "compared_with", "environment.commit")
 """What the printed table says by marks and titles; the CSV, in columns of its own."""
@@ -50,15 +51,16 @@ COLUMNS = (
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
+    found = results.groups
     return make_table(
         "main",
         "Decoders",
-        "Speedup: seconds of the reference over seconds of the decoder, with a paired bootstrap interval. NFE: "
+        "Speedup: seconds of the reference over seconds of the decoder, with a paired interval over prompts. NFE: "
         "forwards of the model per response; TPF: response tokens per forward; n: prompts. Identity: share of "
         "responses equal to the reference's; change of accuracy: in percentage points, against the reference, which is "
         f"{REFERENCE} unless a group's title names another. {BEST}",
         COLUMNS,
         [(group.title, group.rows) for group in found],
         marks_of(found),
+        notes_of(found),
     )

@@ -20,7 +20,7 @@ def markdown(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, in one line."""
+    """Return text that Markdown shows as it is, in one line."""
     return re.sub(r"([\\`*_|<>&$\[\]])", r"\\\1", " ".join(text.split()))
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from ssd.report.count_as_published import COUNTED
 from ssd.report.published import RATIOS, beside_measured
 from ssd.report.results import Results
-from ssd.report.tables.table import Column, Row, Table, make_table
+from ssd.report.tables.table import AS_PUBLISHED, MARKS, Column, Row, Table, make_table
 from ssd.report.tables.words import NOTHING, number, words
 
 ALONE = "Published, without a comparable run"
 
 
 def metric(row: Row) -> str:
-    """The metric with its unit: accuracy (%), tokens/s, latency (s)."""
+    """Return the metric with its unit: accuracy (%), tokens/s, latency (s)."""
     names = {"accuracy_percent": "accuracy (%)", "tokens_per_s": "tokens/s", "latency_s": "latency (s)", "nfe": "NFE"}
     ratios = {"nfe_ratio": "NFE ratio", "steps_reduction_percent": "steps saved (%)"}
     return {**names, **ratios}.get(row["metric"], row["metric"])
 
 
 def asked(row: Row) -> str:
-    """Length and block of the responses."""
+    """Return length and block length of the responses."""
     return "/".join(row[name] or NOTHING for name in ("gen_length", "block_length"))
 
 
@@ -50,7 +51,7 @@ COLUMNS = (
 
 
 def table(results: Results) -> Table | None:
-    """None if no decoder was measured of which something is published."""
+    """Return the table; None without a measured decoder that has published numbers."""
     rows = beside_measured(results)
     found = rows[rows["run_id"].notna()]
     alone = rows[
@@ -62,13 +63,13 @@ def table(results: Results) -> Table | None:
     return make_table(
         "published",
         "Published beside measured",
-        "A published figure has a measured one beside it only where model, task, response length, block length and "
-        "method are the same, decoding is greedy with one token per step, and cache, number of examples, batch size "
-        "and the decoder's options are as the source states them; other circumstances are told, and need not be the "
-        "same. n: prompts. Tokens/s are of tokens before the first end token, and only beside sources known to count "
-        "so. Of figures without such a run only ratios are listed; results/published has "
-        "all of them, and tells how each was seen.",
+        "A published figure has a measured one beside it where the settings agree: model, task, response length, block "
+        "length, method, greedy decoding with one token per step, and what the source states of cache, examples, batch "
+        "size and the decoder's options. Other circumstances are named and may differ. n: prompts. Tokens/s count "
+        "tokens before the first end token; sources that count otherwise have none here. Of figures without such a run "
+        "only ratios are listed. results/published has all figures with their sources.",
         COLUMNS if parts else [column for column in COLUMNS if not column.head.startswith("measured")],
         [*parts, (ALONE, alone)],
+        notes=[f"NFE of fast_dllm: {MARKS[AS_PUBLISHED]}."] if COUNTED in results.runs else [],
         words=8 if parts else 7,
     )

@@ -1,4 +1,4 @@
-"""What deeper and wider drafts give: a row per depth and width."""
+"""Draft trees: a row per depth and width."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ssd.report.groups import Group, groups, marks_of
+from ssd.report.groups import Group, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import ACCEPTANCE, NFE, SPEEDUP
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -17,8 +17,8 @@ KEYS = tuple(f"config.decoder.{name}" for name in TREE)
 
 
 def table(results: Results) -> Table | None:
-    """None without two runs of a decoder that differ in their trees."""
-    found = groups(results.runs)
+    """Return the table; None without two runs of a decoder that differ in their trees."""
+    found = results.groups
     marked = Column("decoder", ("run_id", "label"), _name, marks=decoder_marks)
     options = [Column(name, (key,), words(key)) for name, key in zip(TREE, KEYS, strict=True)]
     rows = ("token_rows.decoder", "token_rows.reference")
@@ -30,12 +30,13 @@ def table(results: Results) -> Table | None:
         (marked, *options, SPEEDUP, NFE, Column("token rows", rows, figure(rows[0], 0)), ACCEPTANCE),
         [part for group in found for part in _grids(group)],
         marks_of(found),
+        notes_of(found),
         words=1,
     )
 
 
 def _name(row: Row) -> str:
-    """The decoder's label without the tree, which has columns of its own."""
+    """Return the label without the options of the tree, which have columns."""
     return " ".join(word for word in row["label"].split() if word.partition("=")[0] not in TREE)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from ssd.report.tables.table import BROKEN, LOSSY, Row
+from ssd.report.count_as_published import COUNTED
+from ssd.report.groups import are_enough
+from ssd.report.tables.table import AS_PUBLISHED, BROKEN, LOSSY, Row
 
 NOTHING = "–"
-BEST = "Bold: best of the lossless decoders of its group, where intervals or exact counts tell it from the others."
+BEST = "Bold: best of the lossless decoders of its group, where its interval or exact count is better than all others."
 
 
 def number(value: Any, digits: int = 2, factor: float = 1.0) -> str:
@@ -69,10 +71,11 @@ ALGORITHMIC = ("identity.algorithmic", "identity.other_order.algorithmic")
 
 
 def decoder_marks(row: Row) -> tuple[str, ...]:
-    """Return the marks for lossy or broken, and for the commit where there are several."""
+    """Return the marks for lossy or broken, for forwards counted as published, and for one of several commits."""
     broken = lossless(row) and any((row.get(cases) or 0) > 0 for cases in ALGORITHMIC)
     kind = BROKEN if broken else "" if lossless(row) else LOSSY
-    return tuple(mark for mark in (kind, row.get("mark")) if mark)
+    counted = AS_PUBLISHED if row.get(COUNTED) else ""
+    return tuple(mark for mark in (kind, counted, row.get("mark")) if mark)
 
 
 def lossless(row: Row) -> bool:
@@ -91,8 +94,11 @@ def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Seri
 
 
 def best_speedup(rows: pd.DataFrame) -> pd.Series:
-    """Return the fastest lossless decoder, if its interval is above 1 and above those of all others."""
-    eligible = _eligible(rows)
+    """Return the fastest lossless decoder, if its interval is above 1 and above those of all others.
+
+    Runs of few prompts are never bold: their intervals mean little.
+    """
+    eligible = _eligible(rows) & are_enough(rows)
     ratio, low, high = (pd.to_numeric(rows[f"speedup.{name}"]).where(eligible) for name in ("ratio", "low", "high"))
     if ratio.notna().sum() < 2:
         return pd.Series(False, index=rows.index)

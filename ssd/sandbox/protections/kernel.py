@@ -6,6 +6,7 @@ import ctypes
 import os
 import resource
 import struct
+import sys
 from collections.abc import Mapping
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -36,8 +37,9 @@ def system_call(name: str, number: int, *arguments: int | bytes | None) -> int:
 
 
 def die_with_parent(signal: int) -> None:
-    """Make the kernel send this process the signal when its parent ends."""
-    call("prctl", _PR_SET_PDEATHSIG, signal)
+    """Make the kernel send this process the signal when its parent ends. Only Linux can do so."""
+    if sys.platform == "linux":
+        call("prctl", _PR_SET_PDEATHSIG, signal)
 
 
 def renounce_privileges() -> None:

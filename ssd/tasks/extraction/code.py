@@ -1,4 +1,4 @@
-"""Extract the program of a response to HumanEval or MBPP: extraction version 2.
+"""Extract the program of a response to HumanEval or MBPP: extraction version 3.
 
 The text ends at the first end token, and nothing is executed. The code is searched in these places, in order. The first
 place that contains the function decides.
@@ -7,8 +7,9 @@ place that contains the function decides.
    column 0 that is no comment; the paper's stop words are such lines. MBPP as a chat: the text before the first fence,
    which closes the fence that the prompt opened.
 2. Fenced blocks of any language: the last that defines the function. A block without a closing fence comes last.
-3. The whole text, with prose around the code or without.
-4. HumanEval only: a fenced block, then the text, with the function's body but without its signature.
+3. The whole text, with prose around the code or without. Quotes around an MBPP text do not count.
+4. Indented blocks of Markdown: the last that defines the function.
+5. HumanEval only: a fenced block, then the text, with the function's body but without its signature.
 
 The function and its code:
 
@@ -26,20 +27,24 @@ The function and its code:
   dropped. No import is added.
 - MBPP: the functions are those that the asserts call. All definitions of the block stay. In base style the text ends at
   `[DONE]`, and `[BEGIN]` splits it into separate passages.
+- A response of more than 5,000 lines or 250,000 characters gives no program.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import dropwhile
 
-from ssd.tasks.extraction.functions import can_end, defines, is_stub
+from ssd.tasks.extraction.functions import Functions, can_end, defines, is_stub
 from ssd.tasks.extraction.programs import program
-from ssd.tasks.extraction.responses import fenced_blocks, own_text
-from ssd.tasks.extraction.statements import DEFINITIONS, Statement, statements, with_spaces
+from ssd.tasks.extraction.responses import fenced_blocks, indented_blocks, own_text
+from ssd.tasks.extraction.statements import DEFINITIONS, Statement, parses, statements, with_spaces
+
+_QUOTED = re.compile(r"\s*(\"\"\"|'''|[\"'])(.+)\1\s*", re.DOTALL)
 
 Sources = list[list[Statement]]
 """Statements by origin. Definitions of a later source replace those of an earlier one."""
@@ -59,10 +64,11 @@ def humaneval_program(text: str, prompt: str, entry_point: str, chat: bool) -> s
 def mbpp_program(text: str, test_list: Sequence[str], chat: bool) -> str | None:
     """Return the program of a response to an MBPP task, or None if it defines no function that the tests call."""
     own = own_text(text)
-    passages = [own] if chat else own.partition("[DONE]")[0].split("[BEGIN]")
+    passages = [_unquoted(passage) for passage in ([own] if chat else own.partition("[DONE]")[0].split("[BEGIN]"))]
     places: list[tuple[list[str], list[str]]] = [
         *((fenced_blocks(passage), []) for passage in passages),
         (passages, []),
+        *((indented_blocks(passage), []) for passage in passages),
     ]
     if chat:
         opened, _, rest = own.partition("```")
@@ -91,17 +97,27 @@ def _humaneval_sources(text: str, prompt: str, entry_point: str, chat: bool) -> 
         yield from _completed([unfenced], prompt, entry_point)
     yield from _defined(blocks, [], {entry_point})
     yield from _defined([text], [], {entry_point})
+    yield from _defined(indented_blocks(text), [], {entry_point})
     yield from _completed([*blocks, unfenced], prompt, entry_point)
 
 
 def _defined(codes: Sequence[str], beside: Sequence[str], names: Collection[str]) -> Iterator[Sources]:
     """Yield sources for each code that defines one of the functions: the others and `beside` first, its own last."""
     read = [statements(code) for code in (*codes, *beside)]
-    everything = [statement for chosen in read for statement in chosen]
+    around = Functions([statement for chosen in read for statement in chosen])
     for place, chosen in enumerate(read[: len(codes)]):
-        if any(defines(statement, names, everything) for statement in chosen):
+        if any(defines(statement, names, around) for statement in chosen):
             others = [other for index, other in enumerate(read) if index != place]
             yield [*reversed(others), [statement for statement in chosen if not is_stub(statement, names)]]
+
+
+def _unquoted(passage: str) -> str:
+    """Return the content of a passage that is one string, as some models write MBPP's programs."""
+    quoted = _QUOTED.fullmatch(passage)
+    # A program that begins with a docstring may end with a quote too.
+    if quoted is None or (quoted[1] in quoted[2] and parses(passage.strip())):
+        return passage
+    return quoted[2]
 
 
 def _completed(bodies: Sequence[str], prompt: str, entry_point: str) -> Iterator[Sources]:
@@ -110,7 +126,7 @@ def _completed(bodies: Sequence[str], prompt: str, entry_point: str) -> Iterator
         functions = []
         for body in _indented(text, prompt):
             defined = [one for one in statements(f"{prompt.rstrip()}\n{body}") if entry_point in one.binds]
-            functions += [one for one in defined[:1] if defines(one, {entry_point}, [])]
+            functions += [one for one in defined[:1] if defines(one, {entry_point}, Functions([]))]
         if functions:
             yield [[max(functions, key=_size)]]
 

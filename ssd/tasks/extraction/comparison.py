@@ -118,6 +118,8 @@ def main(limit_s: str) -> None:
     os.environ.clear()
     from math_verify import parse, verify
 
+    from ssd.tasks.extraction.magnitudes import leading_zeros
+
     logging.disable()  # math_verify warns about its disabled limits
     replies, sys.stdout = sys.stdout, sys.stderr
     print(_READY, end="", file=replies, flush=True)
@@ -127,5 +129,14 @@ def main(limit_s: str) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (until_s, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         # A box delimits the answer, which may itself contain a dollar sign.
         answer, target = (parse(rf"\boxed{{{side}}}", parsing_timeout=None) for side in json.loads(line))
-        verdict = verify(target, answer, timeout_seconds=None, allow_set_relation_comp=True)
+        # math_verify rounds to places after the point; without these, small numbers are all equal.
+        zeros = leading_zeros([*answer, *target])
+        verdict = verify(
+            target,
+            answer,
+            float_rounding=6 + zeros,
+            numeric_precision=15 + zeros,
+            timeout_seconds=None,
+            allow_set_relation_comp=True,
+        )
         print(json.dumps(verdict), file=replies, flush=True)

@@ -15,14 +15,23 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 _PARTIAL = {"partial", "functools.partial"}
 
 
-def defines(statement: Statement, names: Collection[str], everything: Sequence[Statement]) -> bool:
-    """Return whether the statement defines a function with one of these names; `everything` is the code around it."""
-    return any(_defines(node, names, everything) for node in _nested(statement.node))
+class Functions:
+    """The names that code gives to its own functions and classes, and to what it imports."""
+
+    def __init__(self, code: Sequence[Statement]) -> None:
+        self.own = {name for one in code if isinstance(one.node, DEFINITIONS) or one.is_lambda for name in one.binds}
+        self.imported = {name for one in code if isinstance(one.node, _IMPORTS) for name in one.binds}
+
+
+def defines(statement: Statement, names: Collection[str], around: Functions) -> bool:
+    """Return whether the statement defines a function with one of these names; `around` is of the code around it."""
+    return any(_defines(node, names, around) for node in _nested(statement.node))
 
 
 def is_stub(statement: Statement, names: Collection[str]) -> bool:
     """Return whether the statement is a function with one of these names that can only return None."""
-    return isinstance(statement.node, _FUNCTIONS) and statement.node.name in names and not defines(statement, names, [])
+    own_name = isinstance(statement.node, _FUNCTIONS) and statement.node.name in names
+    return own_name and not defines(statement, names, Functions([]))
 
 
 def can_end(node: ast.stmt) -> bool:
@@ -41,24 +50,22 @@ def _nested(node: ast.stmt) -> Iterator[ast.stmt]:
             waiting.extend(ast.iter_child_nodes(inner))
 
 
-def _defines(node: ast.stmt, names: Collection[str], everything: Sequence[Statement]) -> bool:
+def _defines(node: ast.stmt, names: Collection[str], around: Functions) -> bool:
     if isinstance(node, ast.FunctionDef):
         return node.name in names and any(can_end(inner) for inner in node.body)
     if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id in names for one in node.targets):
-        return _is_function(node.value, everything)
+        return _is_function(node.value, around)
     return False
 
 
-def _is_function(value: ast.expr, everything: Sequence[Statement]) -> bool:
+def _is_function(value: ast.expr, around: Functions) -> bool:
     """Return whether an expression is a function: a lambda, a function's name, or a call that receives a function."""
     if isinstance(value, ast.Lambda):
         return True
-    own = {name for one in everything if isinstance(one.node, DEFINITIONS) or one.is_lambda for name in one.binds}
-    if not own.isdisjoint(names_in(value)):
+    if not around.own.isdisjoint(names_in(value)):
         return isinstance(value, ast.Name | ast.Attribute | ast.Call)
     if isinstance(value, ast.Call):
         return dotted_name(value) in _PARTIAL or any(isinstance(inner, ast.Lambda) for inner in ast.walk(value))
-    imported = {name for one in everything if isinstance(one.node, _IMPORTS) for name in one.binds}
     if isinstance(value, ast.Name):
-        return value.id in imported or callable(getattr(builtins, value.id, None))
-    return isinstance(value, ast.Attribute) and base_name(value) in imported
+        return value.id in around.imported or callable(getattr(builtins, value.id, None))
+    return isinstance(value, ast.Attribute) and base_name(value) in around.imported

@@ -62,16 +62,26 @@ class _Selection:
             for name in statement.binds:
                 self.binders.setdefault(name, []).append(statement)
         self.reached = {statement: self._reach(statement.reads_at_once) for statement in everything}
+        self.changed: set[str] = set()
+        # For each name, the places of the statements that bind, read or reach it.
+        self.near: dict[str, list[int]] = {}
+        for place, statement in enumerate(everything):
+            for name in self._near(statement):
+                self.near.setdefault(name, []).append(place)
 
     def need(self, names: Iterable[str], before: int) -> None:
         for name in names:
-            self.needed[name] = max(before, self.needed.get(name, 0))
+            if before > self.needed.get(name, 0):
+                self.needed[name] = before
+                self.changed.add(name)
 
     def kept(self, first: Collection[Statement]) -> list[Statement]:
         """Return the statements in `first`, those that bind or change needed names, and those that they need."""
         waiting = dict(enumerate(self.everything))
+        asked: Iterable[int] = list(waiting)
         found: set[int] = set()
-        while chosen := [place for place, one in waiting.items() if one in first or self._is_wanted(one, place)]:
+        while chosen := [place for place in asked if waiting[place] in first or self._is_wanted(waiting[place], place)]:
+            self.changed.clear()
             found.update(chosen)
             for place in chosen:
                 statement = waiting.pop(place)
@@ -79,18 +89,23 @@ class _Selection:
                 self.need(statement.reads - statement.reads_at_once, len(self.everything))
                 if isinstance(statement.node, _IMPORTS):
                     self.need(statement.binds, len(self.everything))  # getcontext, beside Decimal
+            # The answer of other statements has not changed.
+            near = {place for name in self.changed for place in self.near.get(name, ())}
+            asked = sorted(near & waiting.keys())
         return [self.everything[place] for place in sorted(found)]
 
     def _is_wanted(self, statement: Statement, place: int) -> bool:
         node = statement.node
         if isinstance(node, ast.Assert) or is_main_guard(node):
             return False
-        near = statement.binds | statement.reads | self.reached[statement]
-        needed = {name for name in near if place < self.needed.get(name, 0)}
+        needed = {name for name in self._near(statement) if place < self.needed.get(name, 0)}
         if statement.binds & needed:
             defines = isinstance(node, (*_ASSIGNMENTS, *DEFINITIONS)) or statement.binds & self.tested
             return bool(defines) or not self._is_usage(statement)
         return statement not in self.outdated and self._can_change(statement, needed)
+
+    def _near(self, statement: Statement) -> frozenset[str]:
+        return statement.binds | statement.reads | self.reached[statement]
 
     def _can_change(self, statement: Statement, needed: set[str]) -> bool:
         """Return whether the statement can change the value of a needed name when it runs."""

@@ -65,8 +65,7 @@ def statements(text: str) -> list[Statement]:
     if code[:1].isspace():
         code = textwrap.dedent(code).lstrip()
     spaced = with_spaces(code)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warnings about the response's style
+    with warnings.catch_warnings(action="ignore"):  # warnings about the response's style
         for whole in (code, spaced):
             if _error_line(whole) is None:
                 return _statements(whole)
@@ -78,6 +77,12 @@ def statements(text: str) -> list[Statement]:
             cut.update(found[-1:] if is_cut else [])
     whole_names = {name for statement in found if statement not in cut for name in statement.binds}
     return [statement for statement in found if statement not in cut or not statement.binds <= whole_names]
+
+
+def parses(code: str) -> bool:
+    """Return whether Python can parse the code."""
+    with warnings.catch_warnings(action="ignore"):
+        return _error_line(code) is None
 
 
 def with_spaces(code: str) -> str:

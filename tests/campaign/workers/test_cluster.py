@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from ssd.campaign.workers.cluster import Needs, import_ray, size
-from ssd.campaign.workers.worker import Failed, _portable, refuse_other_circumstances
+from ssd.campaign.workers.messages import Failed
+from ssd.campaign.workers.worker import _portable, refuse_other_circumstances, refuse_other_source
 from ssd.config.plan import make_plan
 from tests.runs import composed
 
@@ -75,6 +76,14 @@ def test_a_worker_under_other_circumstances_is_refused():
     refuse_other_circumstances(here, {**here, "platform": "another"})
     with pytest.raises(ValueError, match=r"a worker on .* \(device_name: same → H200\); use workers on equal devices"):
         refuse_other_circumstances(here, {**here, "device_name": "H200"})
+
+
+def test_a_worker_with_another_source_of_the_decoder_is_refused_by_file():
+    plan = make_plan(composed("decoder=stepwise"))
+    refuse_other_source(plan)
+    plan.config["decoder"]["source_sha256"] = "0"
+    with pytest.raises(ValueError, match=r"another source of the decoder \(.*baselines/stepwise\.py\); copy the files"):
+        refuse_other_source(plan)
 
 
 class UnportableError(Exception):

@@ -18,7 +18,7 @@ from ssd.campaign.workers.pool import Outcome, Pool
 from ssd.config.plan import Plan, make_plan
 from ssd.results.reference_cache import FOLDER
 from ssd.results.store import RunFolder, run_id
-from ssd.run.device_lock import device_lock
+from ssd.run.device_lock import WAYS_OUT, device_lock
 from tests.data import REPOSITORY
 from tests.runs import composed, lines_of, short_words
 
@@ -178,16 +178,18 @@ def test_a_timing_run_is_timed_by_one_worker_and_resumed(pool, planned, tmp_path
 def test_a_device_that_others_time_on_is_waited_for_and_told_once(pool, planned, monkeypatch):
     held, told = ExitStack(), []
 
-    def tell(message, **_) -> None:
-        told.append(message)
-        held.close()
+    def tell(bar, message) -> None:
+        if "waits for it" in message:
+            told.append(message)
+            held.close()
 
-    monkeypatch.setattr(workers, "print", tell, raising=False)
+    monkeypatch.setattr(workers.ProgressBar, "tell", tell)
     plan = planned(UNTIMED, *WORKERS)
     held.enter_context(device_lock(torch.device("cpu"), True, "a timing run"))
     (outcome,) = finished(pool, plan)
     assert outcome.summary["prompts"] == 3
-    assert told == [f"cpu is measured on by process {os.getpid()} (a timing run); {run_id(plan.config)} waits for it"]
+    waiting = f"cpu is measured on by process {os.getpid()} (a timing run); {run_id(plan.config)} waits for it"
+    assert told == [f"{waiting}; {WAYS_OUT}"]
 
 
 def test_work_that_a_worker_cannot_read_kills_none(pool, planned):

@@ -1,10 +1,22 @@
 """The table of a grid: every run a row, told apart by what differs."""
 
-from ssd.report.console.grid_table import Run, circumstances, labels, print_comparison
+import re
+
+import pytest
+
+from ssd.report.console.grid_table import FIGURES, print_comparison
+from ssd.report.labels import Run, circumstances, labels, options_that_vary
 
 
 def make_run(
-    decoder, accuracy=1.0, reference="stepwise decoding", task="tiny_math", generation=None, environment=None, **options
+    decoder,
+    accuracy=1.0,
+    reference="stepwise decoding",
+    task="tiny_math",
+    generation=None,
+    environment=None,
+    model="llada_tiny",
+    **options,
 ) -> Run:
     config = {
         "decoder": {"name": decoder, **options},
@@ -12,7 +24,7 @@ def make_run(
         "runtime": {"dtype": "float32"},
     }
     summary = {
-        "model": "llada_tiny",
+        "model": model,
         "task": task,
         "decoder": decoder,
         "compared_with": reference,
@@ -44,22 +56,66 @@ def test_labels_name_the_options_in_which_runs_of_a_decoder_differ():
     ]
 
 
-def test_every_run_is_a_row_and_another_reference_is_said(capsys):
+def test_options_that_vary_have_short_names_where_these_are_clear():
+    runs = [make_run("ssd", depth=depth, threshold=None, generation={"seed": depth}) for depth in (4, 8)]
+    runs = [run._replace(config={**run.config, "runtime": {"seed": run.config["decoder"]["depth"]}}) for run in runs]
+    assert options_that_vary([*runs, make_run("stepwise")]) == {
+        "depth": [4, 8, ""],
+        "generation.seed": [4, 8, ""],
+        "runtime.seed": [4, 8, ""],
+    }
+
+
+def test_every_run_is_a_row_with_what_it_was_compared_with(capsys):
     print_comparison([make_run("ssd", 0.965), make_run("psd", reference="stepwise decoding, threshold 0.9")])
     output = capsys.readouterr().out
-    row = next(line for line in output.splitlines() if " ssd " in line)
-    for figure in ("96.5%", "32.0", "1234", "2.25", "2.00 (1.50 to 2.50)", "100.0%"):
-        assert figure in row
-    assert "psd *" in output
-    assert "* compared with stepwise decoding, threshold 0.9" in output
-    assert max(map(len, output.splitlines())) <= 132
+    assert output.startswith("2 runs of tiny_math by llada_tiny ")
+    row = next(line for line in output.splitlines() if "ssd " in line)
+    assert re.split("  +", row.strip()) == [
+        "ssd", "96.5%", "32.0", "1234", "2.00", "2.25", "2.00 (1.50 to 2.50)", "100.0%", "stepwise decoding"
+    ]  # fmt: skip
+    assert next(line for line in output.splitlines() if "psd " in line).endswith("stepwise decoding, threshold 0.9")
+
+
+@pytest.mark.parametrize("width", [None, 132, 100, 80])
+def test_nothing_is_cut_at_any_width(width, capsys, monkeypatch):
+    """A grid of depth × width of two models, and a decoder with options of its own."""
+    runs = [
+        make_run("ssd", depth=depth, width=width, model=model)
+        for model in ("llada_tiny", "dream_base_tiny")
+        for depth in (1, 16)
+        for width in (1, None)
+    ]
+    long = "/a/folder/whose/name/is/longer/than/a/terminal/is/wide/0123456789/0123456789/graph.json"
+    runs += [make_run("spiffy", graph=long), make_run("spiffy", graph=None, reference="stepwise, threshold 0.9")]
+    if width:
+        monkeypatch.setenv("COLUMNS", str(width))
+    print_comparison(runs)
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= (width or 132)
+    assert "…" not in output
+    for word in " ".join((*FIGURES, "depth width graph model compared with")).split():
+        assert re.search(rf"(^|\s){re.escape(word)}(\s|$)", output, re.MULTILINE), f"{word} is cut"
+    for text in ("2.00 (1.50 to 2.50)", "dream_base_tiny", "100.0%", "stepwise, threshold 0.9"):
+        assert text in output
+    folded = [line.split() for line in output.partition("compared")[0].splitlines() if "/" in line]
+    assert long in "".join(word for words in folded for word in words if "/" in word or word == "graph.json")
+    rows = [line for line in output.splitlines() if re.match(r"\S+ +ssd +(1|16) +(1|null) ", line)]
+    assert len(rows) % 8 == 0, "a line per run"
+
+
+def test_a_grid_of_depth_and_width_is_one_table_in_a_file(capsys):
+    print_comparison([make_run("ssd", depth=depth, width=width) for depth in (1, 16) for width in (1, None)])
+    output = capsys.readouterr().out
+    assert len([line for line in output.splitlines() if line.startswith("ssd ")]) == 4
+    assert max(map(len, output.splitlines())) <= 120
 
 
 def test_runs_of_several_tasks_name_theirs(capsys):
     print_comparison([make_run("ssd"), make_run("ssd", task="gsm8k")])
     output = capsys.readouterr().out
-    assert any("llada_tiny" in line and "gsm8k" in line and "ssd" in line for line in output.splitlines())
-    assert "2 runs of tiny_math, gsm8k" in output
+    assert any("gsm8k" in line and "ssd" in line for line in output.splitlines())
+    assert "2 runs of tiny_math, gsm8k by llada_tiny" in output
 
 
 def test_runs_measured_under_other_circumstances_than_most_are_marked(capsys):
@@ -74,7 +130,7 @@ def test_runs_measured_under_other_circumstances_than_most_are_marked(capsys):
     assert circumstances(runs) == ["", "", "commit: c0ffee → beef; torch: 2.13.0 → 2.14.0"]
     print_comparison(runs)
     output = capsys.readouterr().out
-    assert [line.count("†") for line in output.splitlines() if "depth=" in line] == [0, 0, 1]
+    assert [line.count("†") for line in output.splitlines() if line.startswith("ssd")] == [0, 0, 1]
     assert output.splitlines()[-1].startswith("† measured under other circumstances than most: commit: c0ffee → beef")
 
 

@@ -7,8 +7,8 @@ from ssd.report.figures import FIGURES, Entry
 from tests.effort import LONG
 from tests.report.figures.layout import faults
 
-NEED_TIMES = {"pareto", "tree-speedup", "prediction", "latency"}
-NEED_A_GRID = {"tree-speedup", "tree-forwards"}
+NEED_TIMES = {"pareto", "tree-speedup", "option-lines", "prediction", "latency"}
+NEED_A_GRID = {"tree-speedup", "tree-forwards", "option-lines"}
 NAMES = [entry.name for entry in FIGURES]
 DRAWN = [entry for entry in FIGURES if entry.name != "published"]  # its own test has runs that are like published ones
 
@@ -56,7 +56,7 @@ def test_of_runs_that_were_not_timed(entry: Entry, untimed):
 @pytest.mark.parametrize("entry", FIGURES, ids=lambda entry: entry.name)
 def test_of_nothing(entry: Entry, nothing, tmp_path):
     assert entry.draw(nothing) is None
-    assert entry.write(nothing, tmp_path / "figures") == []
+    assert entry.write(nothing, tmp_path / "figures") == ([], "")
     assert not (tmp_path / "figures").exists()
 
 
@@ -69,7 +69,7 @@ def test_names_differ_and_captions_are_one_sentence():
 
 def test_files_have_the_widths_of_columns_and_their_fonts_with_them(one_run, tmp_path):
     (entry,) = (entry for entry in FIGURES if entry.name == "acceptance-depth")
-    files = entry.write(one_run, tmp_path)
+    files, _ = entry.write(one_run, tmp_path)
     assert [file.name for file in files] == [
         f"acceptance-depth-{columns}.{kind}" for columns in (1, 2) for kind in ("pdf", "png")
     ]

@@ -1,7 +1,9 @@
-"""Golden samples of HumanEval's extraction version 2: a change here is a new version.
+"""Golden samples of HumanEval's extraction version 3: a change here is a new version.
 
 Every text is a response to one prompt; what its program's `total([1, 2])` gives stands beside it, None for no program.
 """
+
+from textwrap import indent
 
 import pytest
 
@@ -173,6 +175,8 @@ CHAT: dict[str, tuple[str, int | None]] = {
     "the answer, then a stub": (f"{FENCED}\n\n```python\ndef total(numbers): ...\n```", 6),
     "style that Python warns of": ("```python\ndef total(numbers):\n    return 6 if '\\d' is '\\d' else 0\n```", 6),
     "a header in the text": (f"<|start_header_id|>assistant<|end_header_id|>\n\n{ANSWER}", 6),
+    "code on the fence's line, after the language": (f"```python {ANSWER}```", 6),
+    "indented after prose": (f"Here it is:\n\n{indent(ANSWER, '    ')}\nIt sums.", 6),
     "a method": ("```python\nclass Solution:\n    def total(self, numbers):\n        return 6\n```", None),
     "a coroutine": ("```python\nasync def total(numbers):\n    return 6\n```", None),
     "another name's function": ("```python\ndef sum_all(numbers):\n    return 6\n```", None),

@@ -1,7 +1,9 @@
-"""Golden samples of MBPP's extraction version 2: a change here is a new version.
+"""Golden samples of MBPP's extraction version 3: a change here is a new version.
 
 Every text is a response to one task; what its program's `total([1, 2])` gives stands beside it, None for no program.
 """
+
+from textwrap import indent
 
 import pytest
 
@@ -32,6 +34,12 @@ BASE: dict[str, tuple[str, int | None]] = {
     "an end token": (f"{ANSWER}\n<|endoftext|>{WRONG}", 6),
     "fenced between markers": (f"[BEGIN]\n{FENCED}\n[DONE]", 6),
     "fenced": (f"{FENCED}\n\nThis works.", 6),
+    "quoted": (f" '{ANSWER}'\n[DONE]", 6),
+    "quoted, several functions": (f'"def two():\n    return 2\n\n{ANSWER.replace("2", "two()")}"\n[DONE]', 6),
+    "quoted three times": (f"'''\n{ANSWER}\n'''\n[DONE]", 6),
+    "quoted between markers": (f"[BEGIN]\n '{ANSWER}'\n[DONE]", 6),
+    "a docstring first and a quote last": (f'"""It\'s the sum."""\n{ANSWER}\nNAME = "total"', 6),
+    "indented after prose": (f"It sums:\n\n{indent(ANSWER, '    ')}\n\nIt works.\n[DONE]", 6),
     "cut off in the next function": (f"{ANSWER}\n\ndef check(x):\n    return (x", 6),
     "cut off in a repetition that could end": (f"{ANSWER}\n\n{WRONG}\n    return (x", 6),
     "written twice": (f"{WRONG}\n\n{ANSWER}\n[DONE]", 6),
@@ -65,6 +73,18 @@ CHAT: dict[str, tuple[str, int | None]] = {
     "a missing import": ("```python\ndef total(numbers):\n    return 2 * math.fsum(numbers)\n```", NameError),
     "a method": ("```python\nclass Solution:\n    def total(self, numbers):\n        return 6\n```", None),
     "another name": ("```python\ndef sum_all(numbers):\n    return 6\n```", None),
+    "one line, on the fence's": ("```python def total(numbers): return 2 * sum(numbers)```", 6),
+    "one line, on the fence's, with prose": ("So:\n```py  def total(numbers): return 2 * sum(numbers)```\nIt sums.", 6),
+    "code on the fence's line": (f"```python {ANSWER}\n```", 6),
+    "indented after prose": (f"It sums:\n\n{indent(ANSWER, '    ')}\n\nIt works.", 6),
+    "indented in a list": (f"1. It sums:\n{indent(ANSWER, '   ')}\n2. It works.", 6),
+    "indented by a tab": (f"It sums:\n\n{indent(ANSWER, chr(9))}", 6),
+    "indented, in two parts": (f"A:\n\n{indent(WRONG, '    ')}\n\nBetter:\n\n{indent(ANSWER, '    ')}", 6),
+    "a fence goes before an indented block": (f"{FENCED}\nNot:\n\n{indent(WRONG, '    ')}", 6),
+    "a method after a blank line": ("class Solution:\n\n    def total(self):\n        return 6", None),
+    "a function in another function": ("def other():\n\n    def total(numbers):\n        return 6", None),
+    "nested too deep": (f"```python\n{ANSWER}\nDEEP = {'-' * 20_000}1\n```", None),
+    "nested too deep inside": (f"```python\ndef total(numbers):\n    return {'(' * 300}6{')' * 300}\n```", None),
     "prose": ("The function total doubles the sum.", None),
     "nothing": ("", None),
 }

@@ -1,10 +1,10 @@
-"""Golden samples of answer extraction version 2: a change here is a new version."""
+"""Golden samples of answer extraction version 3: a change here is a new version."""
 
 import time
 
 import pytest
 
-from ssd.tasks.extraction.numbers import extract_number, same_number, strict_number
+from ssd.tasks.extraction.numbers import extract_number, same_number, strict_number, target_number, whole_number
 
 GOLDEN: list[tuple[str, str | None]] = [
     # strict
@@ -34,6 +34,18 @@ GOLDEN: list[tuple[str, str | None]] = [
     ("#### 1{,}234", "1234"),
     (r"#### 1,\!234 of 5", "1234"),
     (r"#### \$1\,234\,567", "1234567"),
+    ("It is 7.\n#### 3 + 4 = 7", "7"),
+    ("#### 3*5=<<3*5=15>>15", "15"),
+    ("#### 45/3 = 15", "15"),
+    ("#### $3 + $4 = $7", "7"),
+    ("#### 7 = 3 + 4", "7"),
+    ("#### 7 = 1 week", "7"),
+    ("#### 3 + 4 = 7 = 14 / 2", "7"),
+    ("#### **3 + 4 = 7**", "7"),
+    ("#### 3 - 10 = -7 degrees", "-7"),
+    ("#### 7, because 3 + 4 = 7", "7"),
+    ("#### 4e3", "4000"),
+    ("#### 1.5E-2", "0.015"),
     # boxed
     (r"So \boxed{18} in 7 days", "18"),
     (r"\boxed{3}, no: \boxed{4} of 9", "4"),
@@ -102,9 +114,68 @@ def test_the_deciding_rule_is_told(text: str, rule: str) -> None:
     assert extract_number(text) == ("18", rule)
 
 
-@pytest.mark.parametrize("text", ["18", r"\boxed{18}", "### 18", "#### eighteen", "#### 2. Then add"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("18", r"\boxed{18}", "### 18", "#### eighteen", "#### 2. Then add"),
+        *("#### 5/6", "#### 8:15", "#### 3 + 4", "#### 2 5/6", "#### 3-4", "#### 2^5", "#### 3 * 5 = x"),
+    ],
+)
 def test_strict_reads_nothing_else(text: str) -> None:
     assert strict_number(text) is None
+
+
+WHOLE = {
+    "18": "18",
+    " **1,234.50** ": "1234.5",
+    "-$18": "-18",
+    "\u221218": "-18",
+    "18%": "18",
+    "18 \u20ac": "18",
+    "18.": "18",
+    r"1\,234": "1234",
+    "2e4": "20000",
+    "18 dollars": "18",
+    "18 (dollars)": "18",
+    "18cm": "18",
+    "18 m": "18",
+    "18 km^2": "18",
+    "18 km/h": "18",
+    "18 years old.": "18",
+    "25°": "25",
+}
+NOT_WHOLE = [
+    *(
+        "",
+        "eighteen",
+        "$",
+        "5/6",
+        "1/2 cup",
+        "2 5/6",
+        "8:15",
+        "3-4",
+        "3 - 4",
+        "3 + 4 = 7",
+        "2^5",
+        "2 * 5",
+        "2 x 5",
+        "2 x",
+    ),
+    *("1.2.3", "12,34", "18, 19", "18 or 19", "18 dollars and 5 cents", "18 to 20", "5e", "0x1F", "18k", "18 million"),
+    *("2 x", "2 dozen", "3 and a half", "2pi", "18!", "18+", "2\u221a3", "3 apples, 4 pears"),
+]
+
+
+@pytest.mark.parametrize(("text", "number"), WHOLE.items())
+def test_a_whole_number_may_have_a_unit(text: str, number: str) -> None:
+    assert whole_number(text) == number
+    assert target_number(f"#### 1. Think\n#### {text}") == number
+
+
+@pytest.mark.parametrize("text", NOT_WHOLE)
+def test_a_text_that_is_more_than_a_number_is_not_cut_short(text: str) -> None:
+    assert whole_number(text) is None
+    assert target_number(f"9 = 9\n#### {text}") is None
 
 
 def test_long_numbers_stay_exact() -> None:

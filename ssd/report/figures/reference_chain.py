@@ -1,4 +1,4 @@
-"""Which share of responses each approximation leaves unchanged: the cache, the decoder, and both."""
+"""The share of responses that each link of the reference chain leaves unchanged: the cache, the decoder, both."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
 from ssd.report.figures.style import BLUE, ORANGE, SKY, Columns
-from ssd.report.groups import Group, Run, groups
+from ssd.report.groups import Group, Run
 
 if TYPE_CHECKING:
     from ssd.report import Results
 
-HOPS: Mapping[tuple[str, str], dict[str, Any]] = {
+LINKS: Mapping[tuple[str, str], dict[str, Any]] = {
     ("uncached", "reference"): {"label": "no cache → cache", "facecolor": SKY, "hatch": "...."},
     ("reference", "decoder"): {"label": "cache → decoder", "facecolor": BLUE},
     ("uncached", "decoder"): {"label": "no cache → decoder", "facecolor": ORANGE, "hatch": "////"},
@@ -27,8 +27,8 @@ BAR = 0.25
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """None without a finished run. Only runs with runtime.reference=chain have hops from no cache."""
-    found = groups(results.runs)
+    """Return the figure; None without a finished run. Only runs with runtime.reference=chain have all three links."""
+    found = results.groups
     if not found:
         return None
     chains = any(len(_shares(run)) > 1 for group in found for run in group.runs)
@@ -37,24 +37,25 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     def bars(axes: Axes, group: Group, run: Run, place: float) -> None:
         _bars(axes, run, place, bar)
 
-    keys = [swatch(**look, **EDGE) for hop, look in HOPS.items() if chains or hop == ("reference", "decoder")]
+    keys = [swatch(**look, **EDGE) for link, look in LINKS.items() if chains or link == ("reference", "decoder")]
     told = "n: prompts; share of responses that are equal token for token, with Wilson's 95 % interval over prompts."
     return rows_of_bars(found, columns, bars, "identical (%)", keys, told)
 
 
 def _shares(run: Run) -> dict[tuple[str, str], float]:
-    hops = run.row.get("hops")
-    if isinstance(hops, float) or hops is None or not len(hops):
+    """Return the share of equal responses by link; without a chain, of the decoder's link alone."""
+    links = run.row.get("hops")
+    if isinstance(links, float) or links is None or not len(links):
         return {("reference", "decoder"): run.row["identity.rate"]}
-    return {(hop["from"], hop["to"]): hop["identity"] for hop in hops}
+    return {(link["from"], link["to"]): link["identity"] for link in links}
 
 
 def _bars(axes: Axes, run: Run, place: float, height: float) -> None:
     shares = _shares(run)
-    for (hop, look), shift in zip(HOPS.items(), (-BAR, 0, BAR), strict=True):
-        if hop not in shares:
+    for (link, look), shift in zip(LINKS.items(), (-BAR, 0, BAR), strict=True):
+        if link not in shares:
             continue
-        share, prompts = shares[hop], int(run.row["prompts"])  # repeats of a prompt are no trials of their own
+        share, prompts = shares[link], int(run.row["prompts"])  # repeats of a prompt are no trials of their own
         low, high = wilson(round(share * prompts), prompts)
         bar = {name: value for name, value in look.items() if name != "label"}
         spread = [[max(0, 100 * (share - low))], [max(0, 100 * (high - share))]]

@@ -1,10 +1,10 @@
-"""The chain of approximations: no cache → cache → decoder, of runs with runtime.reference=chain."""
+"""The reference chain of runs with runtime.reference=chain: no cache → cache → decoder."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.groups import groups, marks_of
+from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.runs import flatten
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -13,21 +13,23 @@ from ssd.report.tables.words import ALGORITHMIC, change, decoder_marks, percent,
 NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 
 
-def hop(row: Row) -> str:
+def link(row: Row) -> str:
+    """Return the two sides of a link."""
     return f"{NAMES.get(row['from'], row['from'])} → {NAMES.get(row['to'], row['to'])}"
 
 
 def table(results: Results) -> Table | None:
-    found = groups(results.runs)
-    parts = [(group.title, _hops(group.rows)) for group in found]
+    """Return the table; None without a run with a chain."""
+    found = results.groups
+    parts = [(group.title, _links(group.rows)) for group in found]
     return make_table(
-        "hops",
+        "reference_chain",
         "What each approximation changes",
         "From stepwise decoding without a cache to stepwise decoding with one, from there to the decoder, and from end "
         "to end. Tokens: share of positions that agree; change of accuracy in percentage points.",
         (
             Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
-            Column("hop", ("from", "to"), hop),
+            Column("link", ("from", "to"), link),
             Column("identity (%)", ("identity",), percent("identity")),
             Column("tokens (%)", ("tokens",), percent("tokens")),
             Column("accuracy before (%)", ("accuracy.from",), percent("accuracy.from")),
@@ -41,16 +43,17 @@ def table(results: Results) -> Table | None:
         ),
         parts,
         marks_of(found),
+        notes_of(found),
         words=2,
     )
 
 
-def _hops(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per hop of every run that has any; identity's counts stay the run's, for its mark."""
+def _links(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per link of each run with a chain. Counts of identity stay the run's; they decide its mark."""
     kept = ("run_id", "label", "mark", "claims_lossless", *ALGORITHMIC)
     rows = [
-        {**{name: run[name] for name in kept}, **dict(flatten(hop))}
+        {**{name: run[name] for name in kept}, **dict(flatten(found))}
         for _, run in runs.iterrows()
-        for hop in (run["hops"] if isinstance(run["hops"], list) else [])
+        for found in (run["hops"] if isinstance(run["hops"], list) else [])
     ]
     return pd.DataFrame(rows)
