@@ -86,6 +86,16 @@ def test_rope_parameters_of_transformers_5_are_read(tmp_path: Path) -> None:
             ModelConfig.from_hub(hub)
 
 
+def test_a_head_size_is_own_only_if_the_file_has_one() -> None:
+    """Without `head_dim` the heads share the hidden size, which they must divide."""
+    hub = hub_config(tiny_config("sdar"))
+    assert ModelConfig.from_hub(hub).own_head_size == 12
+    assert ModelConfig.from_hub(hub | {"head_dim": 8}).own_head_size is None
+    assert ModelConfig.from_hub(hub | {"head_dim": None}) == tiny_config("sdar", own_head_size=None)
+    with pytest.raises(ValueError, match="hidden size 34, 4 heads .* do not divide one another"):
+        ModelConfig.from_hub(hub | {"head_dim": None, "hidden_size": 34})
+
+
 # hidden, layers, heads, key/value heads, head size, MLP, vocabulary, tied: the config.json files that Qwen published.
 QWEN3 = {
     "SDAR-1.7B": (2048, 28, 16, 8, 128, 6144, 151936, False),
