@@ -1,4 +1,4 @@
-"""Captured forwards of block-causal models: all are made before decoding begins. Windows of several blocks have none."""
+"""Block-causal models: all captures are made before decoding begins. Windows of several blocks are not captured."""
 
 import pytest
 

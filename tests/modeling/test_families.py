@@ -92,7 +92,7 @@ def test_a_head_size_is_own_only_if_the_file_has_one() -> None:
     assert ModelConfig.from_hub(hub).own_head_size == 12
     assert ModelConfig.from_hub(hub | {"head_dim": 8}).own_head_size is None
     assert ModelConfig.from_hub(hub | {"head_dim": None}) == tiny_config("sdar", own_head_size=None)
-    with pytest.raises(ValueError, match="hidden size 34, 4 heads .* do not divide one another"):
+    with pytest.raises(ValueError, match=r"hidden size 34, 4 heads .* do not divide one another"):
         ModelConfig.from_hub(hub | {"head_dim": None, "hidden_size": 34})
 
 
