@@ -18,6 +18,6 @@ def oracle_nfe(reference: Trace, most_steps: int) -> int:
     """
     if most_steps < 1:
         raise ValueError(f"most_steps={most_steps}: expected at least 1 step per forward")
-    steps = Counter(event.block for event in reference.events if event.picks)
-    stores = sum(not event.picks for event in reference.events)
-    return stores + sum(1 - (1 - count) // most_steps for count in steps.values())
+    stores = [event for event in reference.events if event.stored and not event.picks]
+    steps = Counter(event.block for event in reference.events if event.picks or not event.stored)
+    return len(stores) + sum(1 - (1 - count) // most_steps for count in steps.values())

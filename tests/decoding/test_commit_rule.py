@@ -147,6 +147,8 @@ def test_a_step_commits_the_first_pick_and_all_that_passes(ranking, commit, temp
             if ranking in ("random", "origin"):
                 noise = CounterNoise(generation.seed, PROMPT)
                 key = noise.uniform(torch.tensor(decided), len(PROMPT) + torch.arange(7))
+            if ranking == "sequential":
+                key = -torch.arange(7)
             order = sorted(masked, key=lambda row: (-key[row], row))
             passes = in_words(commit, torch.where(states[node] == MASK, scores.probability[node], -math.inf).tolist())
             passing = [row for row in order[1:] if passes[row]]

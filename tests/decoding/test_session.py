@@ -66,13 +66,11 @@ def test_every_blocks_cached_forwards_are_uncached_ones(family, cache, block_sta
         session = DecodeSession.start(engine(model, name), canvas, prompt, settings)
         for block in canvas.blocks(settings, model.config.logits_shift):
             masks = canvas.tokens[block.start : block.stop].clone()
-            opening, _ = session.open(Draft.of_state(masks, 0), block)
+            context = session.open(Draft.of_state(masks, 0), block)[0].context
             states = torch.randint(0, 60, (NODES, block_length), generator=generator)
             states[0] = masks
             draft = Draft(states, torch.zeros(NODES, dtype=torch.int64), tuple(range(NODES)))
-            found = session.evaluate(draft, block, opening.context).confidence[
-                :, block.window.first_row - block.start :
-            ]
+            found = session.evaluate(draft, block, context).confidence[:, block.window.first_row - block.start :]
             expected = uncached(model, canvas.tokens, block, states)
             assert (found - expected).abs().max() < 1e-9, f"block {block.index} at position {block.start}"
             canvas.tokens[block.start : block.stop] = states[1]

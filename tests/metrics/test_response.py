@@ -99,5 +99,6 @@ def test_traces_are_plain_data(decoded):
         "drafted": [2, 1],
         "accepted": [1, 0],
         "revoked": [],
+        "stored": 0,
         "draft": [],
     }
