@@ -85,6 +85,15 @@ def test_engines_and_batches_are_stepwise_decoding(case: Case, decoder: BlockDec
     assert [outcome(shared[place].result) for place in (0, 2)] == [reference, reference]
 
 
+@many(60)
+@given(case=cases(), decoder=lossless_decoders())
+@example(case("fast_dllm_v2", 4, 6, 11), SelfSpeculative(5, lookahead=1))
+def test_a_ranked_block_start_without_a_cache_is_stepwise_decoding_too(case: Case, decoder: BlockDecoder) -> None:
+    """With shifted logits. The exact cache refuses it, because the row that predicts the start is stored."""
+    changes = {"cache": "none", "block_start": "ranked"}
+    assert outcome(case.decode(decoder, **changes)) == outcome(case.decode(Stepwise(), **changes))
+
+
 @pytest.mark.parametrize("sub_block_length", [None, 8])
 @pytest.mark.parametrize("store", ["fused", "separate"])
 @pytest.mark.parametrize("offset", [0, 5, 15])
