@@ -62,23 +62,26 @@ class WINO(BlockDecoder):
         canvas, mask_id = session.canvas, session.canvas.special.mask_id
         state = canvas.tokens[block.start : block.stop]  # a view: writing to it writes to the canvas
         first = block.start - canvas.prompt_length
-        opening, scores = session.open(Draft.of_state(state, step), block)
-        kind, rows, context, spare = opening.kind, opening.rows, opening.context, 0
+        in_response = torch.arange(block.start, block.stop) >= canvas.prompt_length
+        opening, scores = self._open(session, Draft.of_state(state, step), block, trace, step)
+        kind, rows, stored, context, spare = opening.kind, opening.rows, opening.stored, opening.context, 0
         # Each forward commits at least one token and revokes fewer than the forward before committed. After n forwards
         # at least n tokens remain, so a block needs no more forwards than it has positions.
         for _ in range(len(state)):
             masked = state == mask_id
             ranking = session.rule.rank(scores.node(0), masked[None], block)
             picked = ranking.rows(0)[: most_accepted(int(masked.sum()))]
-            revoked = self._doubted(scores, ~masked)[:spare] if len(picked) > 1 else []
+            revoked = self._doubted(scores, ~masked & in_response)[:spare] if len(picked) > 1 else []
             picks = [Pick(first + row, int(scores.token[0, row]), float(scores.confidence[0, row])) for row in picked]
             taken_back = tuple(first + row for row in revoked)
-            trace.events.append(Event(kind, block.index, int(ranking.step), 1, rows, tuple(picks), revoked=taken_back))
+            trace.events.append(
+                Event(kind, block.index, int(ranking.step), 1, rows, tuple(picks), revoked=taken_back, stored=stored)
+            )
             state[picked] = scores.token[0, picked]
             state[revoked] = mask_id
             if not (state == mask_id).any():
                 break
-            kind, rows, spare = "decode", block.window.size + len(state), len(picked) - 1
+            kind, rows, stored, spare = "decode", block.window.size + len(state), 0, len(picked) - 1
             scores = look_twice(session, block, state, context)
         return step + len(state), None
 
@@ -103,5 +106,7 @@ def look_twice(session: DecodeSession, block: Block, state: Tensor, context: Con
     logits = session.model.window_with_shadow(tokens, window, context)
     pair = state.expand(2, -1)
     masked, step = pair == session.canvas.special.mask_id, torch.zeros(2, dtype=torch.int64)
-    judged = pair.to(logits.device, non_blocking=True)  # a blocking copy would wait for the forward
-    return session.rule.score(logits, masked, step, block, window.first_row, False, judged=judged)
+    before = window.first_row - block.start  # the prompt's last tokens, if they share the block
+    judged = pair[:, before:].to(logits.device, non_blocking=True)  # a blocking copy would wait for the forward
+    scores = session.rule.score(logits, masked, step, block, window.first_row, False, judged=judged)
+    return scores.fit(before, len(state))

@@ -12,9 +12,9 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 LONG = os.environ.get("SSD_TEST_LONG") == "1"
 
 
-def examples(count: int) -> int:
-    """Number of examples to try where a long run tries `count`."""
-    return max(1, round(count * SHARES[PROFILE]))
+def examples(count: int, thinner: int = 1) -> int:
+    """Number of examples to try where a long run tries `count`; thinner: divides the number of all other runs."""
+    return max(1, round(count * SHARES[PROFILE] / (1 if PROFILE == "long" else thinner)))
 
 
 def load_profile() -> None:

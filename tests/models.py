@@ -14,6 +14,14 @@ from ssd.modeling.transformer import Transformer
 from ssd.modeling.weights import to_hub_names
 
 FAMILIES: tuple[Family, ...] = ("llada", "dream")
+BLOCK_CAUSAL: tuple[Family, ...] = ("sdar", "fast_dllm_v2")
+_QWEN_SHAPE = {"key_value_heads": 2, "rope_theta": 1e6, "norm_epsilon": 1e-6}
+_OWN_SHAPE: dict[Family, dict[str, Any]] = {
+    "llada": {"key_value_heads": 4, "rope_theta": 5e5, "norm_epsilon": 1e-5},
+    "dream": _QWEN_SHAPE,
+    "sdar": _QWEN_SHAPE | {"own_head_size": 12, "causal_block": 4},
+    "fast_dllm_v2": _QWEN_SHAPE | {"causal_block": 8},
+}
 
 
 def tiny_config(family: Family, **changes: Any) -> ModelConfig:
@@ -23,15 +31,12 @@ def tiny_config(family: Family, **changes: Any) -> ModelConfig:
         "hidden_size": 32,
         "layers": 2,
         "heads": 4,
-        "key_value_heads": 2 if family == "dream" else 4,
         "mlp_size": 64,
-        "rope_theta": 1e6 if family == "dream" else 5e5,
-        "norm_epsilon": 1e-6 if family == "dream" else 1e-5,
         "context_length": 128,
         "mask_id": 63,
         "end_id": 62,
     }
-    return ModelConfig(family=family, **(shape | changes))
+    return ModelConfig(family=family, **(shape | _OWN_SHAPE[family] | changes))
 
 
 def random_transformer(
@@ -77,8 +82,9 @@ def hub_config(config: ModelConfig) -> dict[str, Any]:
             "mask_token_id": config.mask_id,
             "eos_token_id": config.end_id,
         }
-    return {
-        "model_type": "Dream",
+    traits = config.traits
+    hub = {
+        "model_type": traits.model_type,
         "vocab_size": config.vocabulary_size,
         "hidden_size": config.hidden_size,
         "num_hidden_layers": config.layers,
@@ -89,8 +95,13 @@ def hub_config(config: ModelConfig) -> dict[str, Any]:
         "rms_norm_eps": config.norm_epsilon,
         "max_position_embeddings": config.context_length,
         "mask_token_id": config.mask_id,
-        "eos_token_id": config.end_id,
+        "eos_token_id": config.end_id if len(config.end_ids) == 1 else list(config.end_ids),
     }
+    if config.family in BLOCK_CAUSAL:
+        hub |= {"tie_word_embeddings": config.tied_head, traits.block_key: config.causal_block}
+    if traits.head_size_key:
+        hub[traits.head_size_key] = config.head_size
+    return hub
 
 
 def hub_weights(transformer: Transformer) -> dict[str, Tensor]:

@@ -27,10 +27,10 @@ def naive_stepwise(
     for start in range(len(prompt), len(canvas), block_length):
         block = range(start, start + block_length)
         while mask in canvas[start : start + block_length]:
-            ranked = _ranked(_probabilities(transformer, canvas), canvas, block, mask)
+            ranked = rank_masks(_probabilities(transformer, canvas), canvas, block, mask)
             steps.append(ranked[: count([confidence for confidence, _, _ in ranked])])
-            canvas = _filled(canvas, steps[-1])
-    return canvas[len(prompt) :], [_picks(step, len(prompt)) for step in steps]
+            canvas = fill(canvas, steps[-1])
+    return canvas[len(prompt) :], [picks_of(step, len(prompt)) for step in steps]
 
 
 def naive_cached(
@@ -48,19 +48,19 @@ def naive_cached(
         first_row = start
         logits, context = model.refresh(torch.tensor(canvas), Window(left, right, start, stop, len(canvas)))
         while True:
-            probabilities = dict(zip(range(first_row, stop), _softmax(logits[0], mask), strict=True))
-            ranked = _ranked(probabilities, canvas, range(first_row, stop), mask)
+            probabilities = dict(zip(range(first_row, stop), softmax_of(logits[0], mask), strict=True))
+            ranked = rank_masks(probabilities, canvas, range(first_row, stop), mask)
             if commits_first and first_row == start:  # a refresh forward commits the block's first position alone
                 steps.append([pick for pick in ranked if pick[1] == start])
                 first_row = start + 1
             else:
                 steps.append(ranked[: count([confidence for confidence, _, _ in ranked])])
-            canvas = _filled(canvas, steps[-1])
+            canvas = fill(canvas, steps[-1])
             if mask not in canvas[start:stop]:
                 break
             window = Window(left, right, first_row, stop, len(canvas))
             logits = model.window(torch.tensor([canvas[left:right]]), window, context)
-    return canvas[len(prompt) :], [_picks(step, len(prompt)) for step in steps]
+    return canvas[len(prompt) :], [picks_of(step, len(prompt)) for step in steps]
 
 
 def naive_freedave(
@@ -72,15 +72,15 @@ def naive_freedave(
     accepted = []
     for start in range(len(prompt), len(canvas), block_length):
         block = range(start, start + block_length)
-        ranked = _ranked(_probabilities(transformer, canvas), canvas, block, mask)
+        ranked = rank_masks(_probabilities(transformer, canvas), canvas, block, mask)
         while True:
-            drafts = [_filled(canvas, ranked[: j + 1]) for j in range(min(draft_steps, len(ranked)))]
+            drafts = [fill(canvas, ranked[: j + 1]) for j in range(min(draft_steps, len(ranked)))]
             if len(ranked) == 1:
                 canvas = drafts[0]
                 break
             drafts = [draft for draft in drafts if mask in [draft[position] for position in block]]
-            rankings = [_ranked(_probabilities(transformer, draft), draft, block, mask) for draft in drafts]
-            targets = [_filled(draft, ranking[:1]) for draft, ranking in zip(drafts, rankings, strict=True)]
+            rankings = [rank_masks(_probabilities(transformer, draft), draft, block, mask) for draft in drafts]
+            targets = [fill(draft, ranking[:1]) for draft, ranking in zip(drafts, rankings, strict=True)]
             best = 0
             while agreeing := [j for j in range(best + 1, len(drafts)) if drafts[j] == targets[best]]:
                 best = max(agreeing)
@@ -89,7 +89,7 @@ def naive_freedave(
     return canvas[len(prompt) :], accepted
 
 
-def _ranked(probabilities, canvas: list[int], block: range, mask: int) -> list[tuple[float, int, int]]:
+def rank_masks(probabilities, canvas: list[int], block: range, mask: int) -> list[tuple[float, int, int]]:
     """(confidence, position, token) of the block's masks, the surest first, then from left to right."""
     best = []
     for position in block:
@@ -100,23 +100,23 @@ def _ranked(probabilities, canvas: list[int], block: range, mask: int) -> list[t
     return sorted(best, key=lambda pick: (-pick[0], pick[1]))
 
 
-def _filled(canvas: list[int], picks: list[tuple[float, int, int]]) -> list[int]:
+def fill(canvas: list[int], picks: list[tuple[float, int, int]]) -> list[int]:
     filled = list(canvas)
     for _, position, token in picks:
         filled[position] = token
     return filled
 
 
-def _picks(step: list[tuple[float, int, int]], origin: int) -> Picks:
+def picks_of(step: list[tuple[float, int, int]], origin: int) -> Picks:
     return [(position - origin, token) for _, position, token in step]
 
 
 def _probabilities(transformer: Transformer, canvas: list[int]) -> list[list[float]]:
     with torch.no_grad():
-        return _softmax(transformer.logits(torch.tensor([canvas]))[0], transformer.config.mask_id)
+        return softmax_of(transformer.logits(torch.tensor([canvas]))[0], transformer.config.mask_id)
 
 
-def _softmax(logits: Tensor, mask: int) -> list[list[float]]:
+def softmax_of(logits: Tensor, mask: int) -> list[list[float]]:
     probabilities = logits.double().clone()
     probabilities[:, mask] = -torch.inf
     return probabilities.softmax(dim=-1).tolist()

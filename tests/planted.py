@@ -47,7 +47,7 @@ class IgnoresOrder(SelfSpeculative):
     """Fills its drafts in and re-reads them: a draft is believed if its token is the one the node before it predicts
     there, although stepwise decoding might have picked another position."""
 
-    def _decode_block(self, session, block, trace, step):
+    def _decode_block(self, session, block, trace, step, known=None):
         rank = session.rule.rank
 
         def remember(scores, masked, block) -> Ranking:
@@ -55,9 +55,9 @@ class IgnoresOrder(SelfSpeculative):
             return rank(scores, masked, block)
 
         session.rule.rank = remember
-        step = super()._decode_block(session, block, trace, step)
+        decoded = super()._decode_block(session, block, trace, step, known)
         session.rule.rank = rank
-        return step
+        return decoded
 
     def accept(self, session, draft, next_states, next_steps):
         path = [0]
@@ -74,11 +74,11 @@ class StaleContext(SelfSpeculative):
 
     blocks_missed: int | None = 1
 
-    def _decode_block(self, session, block, trace, step):
+    def _decode_block(self, session, block, trace, step, known=None):
         missing = block.start - session.canvas.prompt_length
         if self.blocks_missed is not None:
             missing = min(missing, self.blocks_missed * (block.stop - block.start))
-        return super()._decode_block(_LateSession(**vars(session), missing=missing), block, trace, step)
+        return super()._decode_block(_LateSession(**vars(session), missing=missing), block, trace, step, known)
 
 
 class NeverRefreshes(StaleContext):
@@ -104,13 +104,18 @@ class _LateSession(DecodeSession):
 class EndsBlocksEarly(SelfSpeculative):
     """Off by one position: every block but the last ends one position early, and the next one begins there."""
 
-    def _decode_block(self, session, block, trace, step):
-        settings, canvas = session.rule.settings, session.canvas
+    def _decode_block(self, session, block, trace, step, known=None):
+        rule, settings, canvas = session.rule, session.rule.settings, session.canvas
         start = block.start - (block.index > 0)
         stop = block.stop - (block.stop < canvas.length)
         shift = session.model.config.logits_shift
-        moved = replace(settings, block_length=stop - start, gen_length=stop - start, steps=None)
-        return super()._decode_block(session, block_at(block.index, start, canvas.length, moved, shift), trace, step)
+        rule.settings = replace(settings, block_length=stop - start, gen_length=stop - start, steps=None)
+        if block.stop == canvas.length:  # it is longer than the schedule knows
+            rule._counts = torch.cat((rule._counts[:-1], torch.tensor([1, 0])))
+        moved_block = block_at(block.index, start, canvas.length, rule.settings, shift)
+        decoded = super()._decode_block(session, moved_block, trace, step, known)
+        rule.settings = settings
+        return decoded
 
 
 class RightTokensInAnotherOrder(SelfSpeculative):

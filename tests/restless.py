@@ -21,7 +21,8 @@ def restless_transformer(
     with torch.no_grad():
         transformer.embedding.weight[transformer.config.mask_id] *= 0.1
         for layer in transformer.layers:
-            layer.query.weight *= 4
+            # A norm of the queries undoes what their own weight does.
+            (layer.query_norm if layer.has_norms else layer.query).weight *= 4
     return transformer
 
 

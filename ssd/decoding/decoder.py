@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ssd.decoding.cache_policy import check_pair
+from ssd.decoding.cache_policy import Opening, check_pair
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
@@ -210,10 +210,7 @@ class BlockDecoder(Decoder):
         if known is not None:
             current = self._state(session, block, draft.states[0], known, step)
             draft = self._draft(session, current)
-        stored = session.cache.store(session.model, canvas, block)
-        if stored:
-            trace.note(partial(Event, "refresh", block.index, step, 1, 0, (), stored=stored))
-        opening, scores = session.open(draft, block)
+        opening, scores = self._open(session, draft, block, trace, step)
         kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
         # With the other rankings, confidence belongs to the position and not to the drafted token.
         by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
@@ -239,6 +236,15 @@ class BlockDecoder(Decoder):
             kind = "decode" if draft.nodes == 1 else "verify"
             rows, stored = session.computed(draft, block).window.size, 0
             scores = session.evaluate(draft, block, context)
+
+    def _open(
+        self, session: DecodeSession, draft: Draft, block: Block, trace: Trace, step: int
+    ) -> tuple[Opening, Scores]:
+        """Run the block's first forward, and before it the one that only stores, if the policy has one."""
+        stored = session.cache.store(session.model, session.canvas, block)
+        if stored:
+            trace.note(partial(Event, "refresh", block.index, step, 1, 0, (), stored=stored))
+        return session.open(draft, block)
 
     def _draft(self, session: DecodeSession, current: BlockState) -> Draft:
         """Return the next draft: the current state alone if its scores predict none of its masks."""

@@ -107,8 +107,10 @@ class ModelConfig:
 
 def _own_head_size(values: JsonValues, family: Traits, sizes: Mapping[str, int]) -> int | None:
     """Return an explicit head size that differs from hidden_size / heads."""
-    even = sizes["hidden_size"] // sizes["heads"]
-    size = values.whole(family.head_size_key, default=even) if family.head_size_key else even
+    key = family.head_size_key
+    if key is None or values.values.get(key) is None:
+        return None
+    size = values.whole(key)
     return None if size * sizes["heads"] == sizes["hidden_size"] else size
 
 

@@ -76,12 +76,16 @@ class WindowForwards(DiffusionModel):
         _check_states(state[None], window)
         _check_cache(kv_cache, window)
         tokens = torch.cat((state, state.new_full((window.rows,), self.config.mask_id)))
+        positions, visible = window.shadow_positions(self.device), window.shadow_visibility(self.device)
+        if self.config.causal_block is not None:
+            blocks = positions // self.config.causal_block
+            visible = visible & (blocks[None] <= blocks[:, None])
         forward_input = ForwardInput(
             self._moved(tokens[None]),
             window.start,
             kv_cache,
-            positions=window.shadow_positions(self.device),
-            visible=window.shadow_visibility(self.device),
+            positions=positions,
+            visible=visible,
         )
         hidden = self.hidden(forward_input)[0]
         pair = torch.stack((hidden[window.row_slice], hidden[window.size :]))

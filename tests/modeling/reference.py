@@ -1,15 +1,24 @@
-"""transformers' own Llama and Qwen2 with the weights of a checkpoint of ours, run without the causal mask."""
+"""transformers' own Llama, Qwen2 and Qwen3 with the weights of a checkpoint of ours, run without the causal mask."""
 
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    DynamicCache,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from ssd.modeling.config import ModelConfig
 
-# LLaDA's weight names to Llama's, written down apart from ssd.modeling.weights; Dream's are Qwen2's already.
+# LLaDA's weight names to Llama's, written down apart from ssd.modeling.weights; the others are Qwen's already.
 LLAMA_NAMES = {
     "model.transformer.wte": "model.embed_tokens",
     "model.transformer.ln_f": "model.norm",
@@ -49,13 +58,17 @@ def reference_model(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Pr
         "rms_norm_eps": config.norm_epsilon,
         "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
         "max_position_embeddings": config.context_length,
-        "tie_word_embeddings": False,
+        "tie_word_embeddings": config.tied_head,
         "attn_implementation": "sdpa",
     }
-    weights = load_file(folder / "model.safetensors")
+    weights = {name: weight for file in folder.glob("*.safetensors") for name, weight in load_file(file).items()}
+    if config.tied_head:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     if config.family == "llada":
         model = LlamaForCausalLM(LlamaConfig(**shape))
         weights = {llama_name(name): weight for name, weight in weights.items()}
+    elif config.family == "sdar":
+        model = Qwen3ForCausalLM(Qwen3Config(**shape, head_dim=config.head_size, attention_bias=False))
     else:
         model = Qwen2ForCausalLM(Qwen2Config(**shape))
     model = model.to(dtype).eval().requires_grad_(False)
@@ -68,7 +81,7 @@ def widen_norms(model: PreTrainedModel, config: ModelConfig) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child).__name__.endswith("RMSNorm"):
-                norm = nn.RMSNorm(config.hidden_size, eps=config.norm_epsilon, dtype=torch.float64)
+                norm = nn.RMSNorm(len(child.weight), eps=config.norm_epsilon, dtype=torch.float64)
                 norm.weight = child.weight
                 setattr(parent, name, norm)
 
@@ -91,8 +104,19 @@ def run_bidirectional(
     ).logits
 
 
+def run_block_causal(model: PreTrainedModel, tokens: Tensor, block: int) -> Tensor:
+    """Outputs [batch, length, vocabulary] where a token sees its own block and all blocks before it.
+
+    Blocks lie on a grid from position 0. The mask is written down position by position; there is no cache.
+    """
+    length = tokens.shape[1]
+    hidden = torch.tensor([[column // block > row // block for column in range(length)] for row in range(length)])
+    mask = torch.zeros(length, length, dtype=model.dtype).masked_fill(hidden, torch.finfo(model.dtype).min)
+    return model(tokens, attention_mask=mask[None, None].expand(len(tokens), 1, -1, -1), use_cache=False).logits
+
+
 def aligned(outputs: Tensor, config: ModelConfig) -> Tensor:
-    """Outputs moved to the position they predict: Dream's stand one to its left, position 0 keeps its own."""
+    """Outputs moved to the position they predict: with a shift they stand one to its left, position 0 keeps its own."""
     if config.logits_shift == 0:
         return outputs
     return torch.cat((outputs[:, :1], outputs[:, :-1]), dim=1)

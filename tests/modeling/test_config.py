@@ -47,7 +47,8 @@ def test_what_is_written_is_read(family: Family) -> None:
 
 @pytest.mark.parametrize("model_type", ["llama", "dream", None])
 def test_unknown_model_type(model_type: str | None) -> None:
-    with pytest.raises(ValueError, match=f"^here: model_type is {model_type!r}, expected 'llada' or 'Dream'$"):
+    known = "'llada', 'Dream', 'sdar', 'Fast_dLLM_Qwen'"
+    with pytest.raises(ValueError, match=f"^here: model_type is {model_type!r}, expected one of {known}$"):
         parse("llada", model_type=model_type)
 
 
@@ -130,7 +131,7 @@ def test_a_value_of_another_type(family: Family, key: str, value: object, expect
 
 @pytest.mark.parametrize("model_type", [["llada"], 0, {}])
 def test_a_model_type_that_is_no_text(model_type: object) -> None:
-    with pytest.raises(ValueError, match=r"^here: model_type is .*, expected 'llada' or 'Dream'$"):
+    with pytest.raises(ValueError, match=r"^here: model_type is .*, expected one of 'llada', 'Dream'"):
         parse("llada", model_type=model_type)
 
 

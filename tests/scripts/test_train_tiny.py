@@ -187,7 +187,10 @@ def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
 
 def test_mistakes_have_one_line_messages(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert train_tiny.main(["--model", "gpt_tiny"]) == 1
-    assert "no recipe gpt_tiny.yaml; there are dream_tiny, llada_tiny, verifier_tiny" in capsys.readouterr().err
+    assert (
+        "no recipe gpt_tiny.yaml; there are dream_tiny, fast_dllm_v2_tiny, llada_tiny, sdar_tiny, sdar_tiny_b16, "
+        in (capsys.readouterr().err)
+    )
     (tmp_path / "half.yaml").write_text("name: half\nseed: 1\n")
     with pytest.raises(ValueError, match=r"half.yaml lacks about, adamw_rate, config"):
         read_recipe(tmp_path / "half.yaml")

@@ -30,7 +30,7 @@ def current_in_block(seed=0, block_length=12, **values) -> tuple[DecodeSession, 
     session = DecodeSession.start(model, canvas, [1, 2, 3], settings, runner_up=True, draft_state=DraftMemory())
     block = next(canvas.blocks(settings, 0))
     state = canvas.tokens[block.start : block.stop].clone()
-    _, scores, _ = session.open(Draft.of_state(state, 0), block)
+    _, scores = session.open(Draft.of_state(state, 0), block)
     return session, BlockState(block, state, state == 63, scores, 0)
 
 
