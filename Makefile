@@ -4,7 +4,7 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 ARGS ?=
-MAIN_JOB := decoder=ssd model=llada_tiny task=tiny_math runtime.limit=20
+MAIN_JOB := decoder=ssd decoder.builder=best_first decoder.depth=auto model=sdar_tiny_b16 task=tiny_math runtime.limit=20 runtime.threads=1
 MEASURED := outputs/reference
 REFERENCE := results_dir=$(MEASURED) runtime.limit=8 runtime.threads=1
 TINY_TASKS := task=tiny_math,tiny_humaneval,tiny_mbpp

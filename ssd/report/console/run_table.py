@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from ssd.metrics.warnings import warnings_of
+from ssd.report.console.verdict import verdict
 from ssd.report.console.width import wide_console
 
 WIDTH = 100
@@ -18,13 +19,14 @@ DEPTHS = 8
 
 
 def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -> None:
-    """Print reference and decoder side by side, and the warnings below.
+    """Print the verdict, reference and decoder side by side, and the warnings below.
 
     summary: as `ssd.metrics.summary.summarise` returns it; pass_at: each k of the pass@k that are printed where prompts
     have several responses.
     """
     if summary["compared_with"] != "stepwise decoding":
         print(f"reference: {summary['compared_with']}")
+    print(verdict(summary))
     table = Table(title=title, title_justify="left")
     for name in ("", "reference", "decoder", ""):
         table.add_column(name, justify="left" if not name else "right", overflow="fold")
