@@ -39,6 +39,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "wino": {"decoder.threshold": 0.6, "decoder.threshold_back": 0.9, "generation.block_length": 128},
     "spiffy": {"decoder.name": "spiffy", "decoder.budget": 11, "generation.block_length": 32},
     "psd": {"decoder.name": "psd", "decoder.rule": "threshold", "decoder.threshold": 0.9},
+    "sdar_static": {"decoder.name": "ssd", "generation.gen_length": 1024, "generation.block_length": 4},
+    "sdar_dynamic": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.block_length": 4},
+    "fast_dllm_v2": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.sub_block_length": 8},
 }
 
 each_experiment = pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)

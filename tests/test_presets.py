@@ -35,7 +35,18 @@ PUBLISHED: dict[str, tuple[int, int, str, float, float, int]] = {
     "dream_humaneval": (768, 768, "keep", 0.1, 0.9, 0),
     "dream_mbpp": (1024, 1024, "keep", 0.1, 0.9, 0),
     "dream_math500": (512, 512, "keep", 0.1, 0.9, 0),
+    **{
+        f"{model}_{task}": (1024, 4, "keep", 0.0, 1.0, 0)
+        for model in ("sdar_1_7b", "sdar_4b", "sdar_8b")
+        for task in ("gsm8k", "humaneval", "mbpp", "math500")
+    },
+    **{
+        f"{model}_{task}": (2000, 4, "keep", 0.0, 1.0, 0)
+        for model in ("trado_4b", "trado_8b")
+        for task in ("gsm8k", "math500")
+    },
 }
+BLOCK_CAUSAL = ("sdar", "trado")
 
 each_preset = pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
 each_published = pytest.mark.parametrize("name", PUBLISHED)
@@ -83,7 +94,7 @@ def test_a_preset_names_its_source_and_sets_only_options_that_exist(file: Path) 
     header, command, source, *_ = file.read_text().splitlines()
     assert header == "# @package _global_"
     assert command.startswith("# python run.py decoder=ssd model=")
-    assert source.startswith(("# ML-GSAI/LLaDA, ", "# DreamLM/Dream, "))
+    assert source.startswith(("# ML-GSAI/LLaDA, ", "# DreamLM/Dream, ", "# SDAR, arXiv ", "# TraDo, arXiv "))
     config = composed(*command.removeprefix("# python run.py ").split())
     as_written = OmegaConf.merge(config, OmegaConf.load(file))
     for key in own_values(file):
@@ -124,8 +135,9 @@ def test_a_preset_says_how_to_get_the_published_cache(file: Path) -> None:
         "# Published with generation.cache=none; the default here is dual: add generation.cache=none for the published "
         "setting."
     )
-    assert file.read_text().splitlines().count(said) == 1
+    assert file.read_text().splitlines().count(said) == (not file.stem.startswith(BLOCK_CAUSAL))
     assert composed().generation.cache == "dual"
+    assert composed("model=sdar_4b").generation.cache == "exact", "the published cache"
 
 
 @pytest.mark.parametrize("model", ["dream", "dream_base"])

@@ -15,7 +15,7 @@ from ssd.config.runtime import DTYPES, check_here, device_named
 from ssd.config.special_ids import special_of
 from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.decoder import Decoder
-from ssd.decoding.settings import GenerationSettings, RankingName, SpecialTokens, Workload
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
@@ -109,7 +109,8 @@ def load(
         raise ValueError(f"dtype={dtype!r}: expected one of {', '.join(DTYPES)}")
     preset = find_preset(name)
     folder = _folder(name, path, preset, revision)
-    config = read_config(folder)
+    block_length = preset.settings.causal_block if preset else None
+    config = read_config(folder, block_length)
     special = special_of(folder, config) if preset is None else _checked(preset, config)
     if preset is not None:
         config = replace(config, context_length=min(config.context_length, preset.context_length))
@@ -123,19 +124,21 @@ def load(
     return LoadedModel(
         name=preset.name if preset else name,
         folder=folder,
-        model=load_model(folder, where, DTYPES[dtype] if dtype else None),
+        model=load_model(folder, where, DTYPES[dtype] if dtype else None, block_length),
         tokenizer=tokenizer,
         special=special,
         config=config,
         chat=bool(getattr(tokenizer, "chat_template", None)) and (preset is None or preset.chat),
-        settings=preset.settings if preset else GenerationSettings(ranking=config_ranking(config)),
+        settings=preset.settings if preset else _settings(config),
         verifier=preset.verifier if preset else None,
     )
 
 
-def config_ranking(config: ModelConfig) -> RankingName:
-    """Return the ranking that a family's published checkpoints are decoded with."""
-    return "entropy" if config.logits_shift else "low_confidence"
+def _settings(config: ModelConfig) -> GenerationSettings:
+    """Return the settings that a family's published checkpoints are decoded with."""
+    if config.causal_block is not None:
+        return GenerationSettings(block_length=config.causal_block, grid="absolute", cache="exact")
+    return GenerationSettings(ranking="entropy" if config.logits_shift else "low_confidence")
 
 
 def _device(name: str) -> torch.device:

@@ -77,7 +77,7 @@ def load(run: StoredRun) -> Reproduction:
         files = ", ".join(map(str, source_files(type(decoder)).values()))
         raise ValueError(f"{run.folder}: the decoder's source has changed since the run ({files}); measure it anew")
     reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
-    loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]])
+    loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]], settings.causal_block)
     model = as_decoded(loaded, config["runtime"]["engine"], config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():
         decoder.restore(json.loads((run.folder / "measured.json").read_text()))

@@ -62,7 +62,8 @@ class ForwardTimes:
         torch.set_num_threads(threads(plan))
         try:
             with device_lock(runtime.torch_device(), False, "an estimate", tell=None):
-                loaded = self._models.get(model_path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics)
+                wanted = runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics, plan.settings.causal_block
+                loaded = self._models.get(model_path, *wanted)
                 model = as_decoded(loaded, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
                 nodes = [runtime.batch_size]  # a forward of a batch costs about as much as one of as many nodes
                 return CostModel.measure(model, plan.settings, plan.special, [longest], nodes, BUDGET_S)

@@ -145,6 +145,11 @@ class GenerationSettings:
         return -(-(self.block_length - 1 + self.gen_length) // self.block_length)
 
     @property
+    def causal_block(self) -> int | None:
+        """The block length of a block-causal model; None on a grid for full attention."""
+        return self.block_length if self.grid == "absolute" else None
+
+    @property
     def most_steps(self) -> int:
         """The number of steps with one token each: per response, on an absolute grid per block."""
         return self.block_length if self.grid == "absolute" else self.gen_length

@@ -59,8 +59,11 @@ def resolve(path: str, revision: str | None = None, option: str = "model.path") 
         ) from error
 
 
-def read_config(folder: Path) -> ModelConfig:
-    """Return a checkpoint's config. Raises FileNotFoundError without a config.json, ValueError for an unusable one."""
+def read_config(folder: Path, block_length: int | None = None) -> ModelConfig:
+    """Return a checkpoint's config; block_length: see `ModelConfig.from_hub`.
+
+    Raises FileNotFoundError without a config.json, ValueError for an unusable one.
+    """
     file = folder / "config.json"
     if not file.is_file():
         missing = f"{folder}: no config.json; model.path must name a checkpoint in the Hub's layout"
@@ -71,7 +74,7 @@ def read_config(folder: Path) -> ModelConfig:
             f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id "
             f"{mask_id}; take both files from the model's Hub page"
         )
-    return ModelConfig.from_hub(values.values, str(file), mask_id, _end_ids(folder))
+    return ModelConfig.from_hub(values.values, str(file), mask_id, _end_ids(folder), block_length)
 
 
 def _mask_id(folder: Path) -> int | None:
@@ -94,17 +97,20 @@ def _end_ids(folder: Path) -> tuple[int, ...] | None:
 
 
 def load_model(
-    folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+    folder: Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    block_length: int | None = None,
 ) -> MaskedDiffusionModel:
     """Return the model of a folder, read tensor by tensor from memory-mapped files.
 
     The transformer starts on the meta device, so that a second copy of the weights never exists.
-    dtype=None keeps the stored one. Raises ValueError naming missing or unexpected weights, or the first one with a
-    wrong shape.
+    dtype=None keeps the stored one; block_length: see `ModelConfig.from_hub`.
+    Raises ValueError naming missing or unexpected weights, or the first one with a wrong shape.
     """
     from safetensors import SafetensorError
 
-    config = read_config(folder)
+    config = read_config(folder, block_length)
     make_current(torch.device(device))
     with torch.device("meta"):
         transformer = Transformer(config)

@@ -77,10 +77,12 @@ class ModelConfig:
         where: str = "config.json",
         mask_id: int | None = None,
         end_ids: tuple[int, ...] | None = None,
+        block_length: int | None = None,
     ) -> ModelConfig:
         """Return the config of the Hub's keys. Raises ValueError naming a missing, a wrong or an unsupported key.
 
-        mask_id, end_ids: those of the checkpoint's other files, for a config.json without them.
+        mask_id, end_ids: those of the checkpoint's other files, for a config.json without them; block_length: of
+        block-causal attention, for a config.json without it.
         """
         family, values = family_of(hub.get("model_type"), where), JsonValues(hub, where)
         for key, allowed in family.fixed.items():
@@ -99,7 +101,9 @@ class ModelConfig:
             more_end_ids=tuple(more_end_ids),
             own_head_size=_own_head_size(values, family, sizes),
             tied_head=family.may_tie_head and values.values.get("tie_word_embeddings") is True,
-            causal_block=values.whole(family.block_key, default=family.block_length) if family.block_key else None,
+            causal_block=values.whole(family.block_key, default=block_length or family.block_length)
+            if family.block_key
+            else None,
         )
         _check_heads(config, where)
         return config

@@ -31,7 +31,7 @@ class Prepared(NamedTuple):
 
 def prepare(plan: Plan, model_path: Path) -> Prepared:
     """Read tokenizer and shape and render every prompt. Raises ValueError if the plan does not fit the checkpoint."""
-    shape = check_model(plan, read_config(model_path))
+    shape = check_model(plan, read_config(model_path, plan.settings.causal_block))
     check_pair(plan.settings, shape)
     plan.decoder.check(plan.settings, shape)
     if plan.decoder.needs_verifier and plan.runtime.batch_size > 1:

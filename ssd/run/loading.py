@@ -48,17 +48,25 @@ class Models:
         self._model: DiffusionModel | None = None
 
     def get(
-        self, path: Path, device: torch.device, dtype: torch.dtype, numerics: str, tell: Tell = silent
+        self,
+        path: Path,
+        device: torch.device,
+        dtype: torch.dtype,
+        numerics: str,
+        block_length: int | None = None,
+        tell: Tell = silent,
     ) -> DiffusionModel:
         """Return the model as it was loaded; `numerics` matters because float64 converts its weights in place.
 
+        block_length: of block-causal attention, for a config.json without it.
+
         tell: prints a line before the weights are read, which may take minutes.
         """
-        key = (fingerprint(path), path, device, dtype, numerics == "float64")
+        key = (fingerprint(path), path, device, dtype, numerics == "float64", block_length)
         if self._model is None or self._key != key:
             tell(f"loading {path} on {device}")
             self.forget()  # before the next one needs its memory
-            self._model, self._key = load_model(path, device, dtype), key
+            self._model, self._key = load_model(path, device, dtype, block_length), key
         return self._model
 
     def forget(self) -> None:
@@ -69,7 +77,8 @@ class Models:
 def load_run(models: Models, plan: Plan, start: Start, tell: Tell = silent) -> Loaded:
     """Return the run with its model and its loaded decoder; a resumed run's decoder gets its stored measurements."""
     runtime, path = plan.runtime, start.model_path
-    weights = models.get(path, runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics, tell)
+    wanted = runtime.torch_device(), DTYPES[runtime.dtype], runtime.numerics, plan.settings.causal_block
+    weights = models.get(path, *wanted, tell)
     model = as_decoded(weights, runtime.engine, runtime.numerics, plan.reference, plan.decoder)
     plan.decoder.restore(start.measured)
     plan.decoder.load(model, path, plan.settings, Workload(median_high(start.lengths), runtime.batch_size))

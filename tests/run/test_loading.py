@@ -1,11 +1,14 @@
 """The model that is kept between the runs of a grid, and what a finished run leaves on it: nothing."""
 
+import json
+
 import pytest
 import torch
 
 from ssd.run import loading
 from ssd.run.loading import Models
 from ssd.run.runner import MODELS
+from tests.models import random_transformer, write_checkpoint
 
 
 @pytest.fixture
@@ -60,3 +63,15 @@ def test_a_checkpoint_that_has_changed_is_loaded_again(checkpoints, loads, tmp_p
     shutil.rmtree(folder)
     shutil.copytree(checkpoints["dream"], folder)
     assert models.get(folder, torch.device("cpu"), torch.float32, "native").config.family == "dream"
+
+
+def test_a_block_causal_model_without_a_block_in_its_files_has_the_settings_block(tmp_path):
+    folder = write_checkpoint(tmp_path / "model", random_transformer("sdar", causal_block=8))
+    file = folder / "config.json"
+    content = json.loads(file.read_text())
+    models, device = Models(), torch.device("cpu")
+    assert models.get(folder, device, torch.float32, "native", 8).config.causal_block == 8
+    del content["block_size"]
+    file.write_text(json.dumps(content))
+    assert models.get(folder, device, torch.float32, "native", 16).config.causal_block == 16
+    assert models.get(folder, device, torch.float32, "native").config.causal_block == 4, "the family's"

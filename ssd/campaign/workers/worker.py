@@ -43,7 +43,8 @@ class Worker:
         plan = assignment.plan
         with device_lock(plan.runtime.torch_device(), False, assignment.run_id, tell=None):
             path = _model_path(assignment)
-            self._models.get(path, plan.runtime.torch_device(), DTYPES[plan.runtime.dtype], plan.runtime.numerics)
+            wanted = plan.runtime.torch_device(), DTYPES[plan.runtime.dtype], plan.runtime.numerics
+            self._models.get(path, *wanted, plan.settings.causal_block)
 
     def decode(
         self,

@@ -58,10 +58,10 @@ class DecoderModel(LM):
             torch.set_num_threads(plan.runtime.threads)
         self.folder = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
         self.tokenizer = load_tokenizer(self.folder)
-        self.shape = check_model(plan, read_config(self.folder))
+        self.shape = check_model(plan, read_config(self.folder, plan.settings.causal_block))
         check_pair(plan.settings, self.shape)
         plan.decoder.check(plan.settings, self.shape)
-        model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype])
+        model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype], plan.settings.causal_block)
         self.model = as_decoded(model, plan.runtime.engine, plan.runtime.numerics, plan.reference, plan.decoder)
         plan.decoder.load(self.model, self.folder, plan.settings, Workload())
         self.decoded: list[Decoded] = []
