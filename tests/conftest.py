@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from ssd.modeling.config import Family
 from ssd.run.device_lock import FOLDER_VARIABLE
 from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
+from tests.compositions import remembered_compositions
 from tests.data import data_folder
 from tests.effort import load_profile, pairwise
+from tests.lines import Line, completed, own_logging, run_here
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
 
@@ -31,6 +33,12 @@ load_profile()
 def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests that run side by side, and the runs that they start, do not wait for each other to measure."""
     os.environ[FOLDER_VARIABLE] = str(tmp_path_factory.mktemp("locks"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _remembered_compositions() -> Iterator[None]:
+    with remembered_compositions():
+        yield
 
 
 @pytest.fixture(params=FAMILIES)
@@ -87,6 +95,23 @@ def short_run(checkpoints: dict[Family, Path], tmp_path: Path) -> Callable[..., 
         return run(make_plan(composed(*short_words(checkpoints[family], family, tmp_path), *overrides)))
 
     return call
+
+
+@pytest.fixture
+def line(
+    checkpoints: dict[Family, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Callable[..., Line]]:
+    """Runs `python run.py` with these words on a random model, three prompts each, into tmp_path/results."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> Line:
+        return run_here(completed(words, checkpoints["llada"]), monkeypatch, capsys)
+
+    with own_logging():
+        yield call
 
 
 def _axes(item: pytest.Item) -> tuple[object, ...]:

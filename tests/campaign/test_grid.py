@@ -13,7 +13,7 @@ from ssd.report.console import run_table as table
 from ssd.results import atomic_io as disk
 from ssd.results.atomic_io import locked
 from ssd.speculation.decoder import SelfSpeculative
-from tests.campaign.conftest import folders
+from tests.lines import folders
 from tests.runs import lines_of
 
 RESULTS = Path("results")
