@@ -17,7 +17,7 @@ from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
 from tests.compositions import remembered_compositions
 from tests.data import data_folder
-from tests.effort import load_profile, pairwise
+from tests.effort import covering, load_profile
 from tests.lines import Line, completed, own_logging, run_here
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
@@ -124,7 +124,7 @@ def _axes(item: pytest.Item) -> tuple[object, ...]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Thin products of parameters to pairwise covers, unless the run is long; start with the longest modules.
+    """Thin products of parameters to covers, unless the run is long; start with the longest modules.
 
     No worker is left alone with a long module at the end.
     """
@@ -134,7 +134,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             products[item.path, item.nodeid.partition("[")[0]].append(item)
     dropped: set[pytest.Item] = set()
     for cases in products.values():
-        kept = {cases[place] for place in pairwise([_axes(case) for case in cases])}
+        kept = {cases[place] for place in covering([_axes(case) for case in cases])}
         dropped |= set(cases) - kept
     if dropped:
         config.hook.pytest_deselected(items=[item for item in items if item in dropped])

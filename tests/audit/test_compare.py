@@ -122,6 +122,7 @@ def test_drafts_beyond_the_block_are_graded_algorithmic(family, cache):
     assert caught
 
 
+@pytest.mark.slow
 def test_a_wrong_decoder_stays_algorithmic_where_every_margin_is_narrow(family):
     """With all logits nearly equal margins say nothing; evaluating the nodes one by one still tells."""
     found = 0
@@ -136,6 +137,7 @@ def test_a_wrong_decoder_stays_algorithmic_where_every_margin_is_narrow(family):
     assert found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "scale"), [(torch.float64, 1e-11), (torch.float32, 1e-6)], ids=str)
 @pytest.mark.parametrize("cache", CACHES)
 def test_rounding_between_twin_tokens_is_numeric(family, cache, dtype, scale):
@@ -157,6 +159,7 @@ def test_rounding_between_twin_tokens_is_numeric(family, cache, dtype, scale):
     assert found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", CACHES)
 def test_rounding_between_an_end_token_and_its_twin_is_numeric(family, cache):
     """Where end tokens are put last, the least noise between one and its twin moves a position through the order."""
@@ -192,6 +195,7 @@ def test_rounding_between_twin_positions_is_numeric():
     assert found
 
 
+@pytest.mark.slow
 def test_rounding_beside_a_threshold_is_numeric(family):
     """Thresholds that are some token's very probability, so that the least noise keeps it out of its step."""
     found, generation = [], settings("none", block_length=16)

@@ -84,6 +84,7 @@ def test_native_is_the_model_itself():
     assert with_numerics(model, "native", Stepwise()) is model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_locked_run_is_identical_and_runs_of_other_numerics_have_other_ids(family, short_run):
     words = ("decoder=ssd", "runtime.dtype=bfloat16")

@@ -67,6 +67,7 @@ def test_names_differ_and_captions_are_one_sentence():
         assert ". " not in entry.caption
 
 
+@pytest.mark.slow
 def test_files_have_the_widths_of_columns_and_their_fonts_with_them(one_run, tmp_path):
     (entry,) = (entry for entry in FIGURES if entry.name == "acceptance-depth")
     files = entry.write(one_run, tmp_path)

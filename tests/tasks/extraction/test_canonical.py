@@ -87,6 +87,7 @@ def test_a_humaneval_prompt_is_no_answer(humaneval: list[Row], chat: bool) -> No
             assert humaneval_program(text, row["prompt"], row["entry_point"], chat) is None, row["task_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chat", "wrapping"),
     [
