@@ -1,4 +1,4 @@
-"""Hydra composes each choice of files once per process; values of the command line are applied every time."""
+"""Hydra reads each file and composes each choice of files once per process; a line's values are applied every time."""
 
 import pickle
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.config_repository import ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import DefaultsList
 from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 
 Key = tuple[Any, ...]
@@ -18,10 +19,19 @@ Key = tuple[Any, ...]
 
 @contextmanager
 def remembered_compositions() -> Iterator[None]:
-    """Let Hydra remember which files a line chooses, and their merged contents: 0.1 s of each composition."""
+    """Let Hydra remember files, which of them a line chooses, and what they merge to: 0.1 s of each composition."""
     choose, merge = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
     chosen: dict[Key, DefaultsList] = {}
+    read = ConfigRepository.load_config
     merged: dict[Key, bytes] = {}
+    files: dict[Key, bytes] = {}
+
+    def read_once(self: ConfigRepository, config_path: str) -> ConfigResult | None:
+        key = (*_folders(self), config_path)
+        if key not in files:
+            files[key] = pickle.dumps(read(self, config_path))
+        content: ConfigResult | None = pickle.loads(files[key])
+        return content
 
     def choose_once(
         repo: IConfigRepository, config_name: str | None, overrides_list: list[Override], **options: bool
@@ -47,6 +57,7 @@ def remembered_compositions() -> Iterator[None]:
         return config
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigRepository, "load_config", read_once)
         patch.setattr(config_loader_impl, "create_defaults_list", choose_once)
         patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge_once)
         yield

@@ -22,7 +22,15 @@ from tests.lines import Line, completed, own_logging, run_here
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
 
-LONGEST = ("test_trained.py", "test_run.py", "test_conformance.py", "test_canonical.py")
+LONGEST = (
+    "test_trained.py",
+    "test_conformance.py",
+    "test_compare.py",
+    "test_trained_drafts.py",
+    "test_cuda_run.py",
+    "test_tour.py",
+    "test_wheel.py",
+)
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)

@@ -46,6 +46,7 @@ def test_a_right_decoder_in_coarse_arithmetic_is_never_algorithmic(family, model
         assert met, "this arithmetic is not coarse enough to test anything"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", [*WRONG, RightTokensInAnotherOrder], ids=lambda kind: kind.__name__)
 def test_wrong_decoders_are_algorithmic_in_coarse_arithmetic_too(family, planted):
     classes = []
