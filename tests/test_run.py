@@ -90,6 +90,7 @@ def test_a_choice_that_does_not_exist_lists_those_that_do(line, word, available)
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_grid_runs_every_combination_and_ends_with_one_table(line):
     status, output, errors = line("-m", "decoder.depth=1,2", "runtime.limit=2")
     assert status == 0, errors

@@ -93,6 +93,7 @@ def test_planted_wrong_decoders_are_graded_algorithmic(family, planted, dtype, t
     assert all(caught.values()), f"this decoder was never caught: {caught}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 @pytest.mark.parametrize("planted", WRONG, ids=lambda kind: kind.__name__)
 def test_the_same_mistakes_over_a_threshold_are_graded_algorithmic(family, planted, temperature):
@@ -179,6 +180,7 @@ def test_rounding_between_an_end_token_and_its_twin_is_numeric(family, cache):
     assert set(verdicts) == {"numeric"}
 
 
+@pytest.mark.slow
 def test_rounding_between_twin_positions_is_numeric():
     """Noise that only changes which position comes first: token and confidence are as good as equal."""
     found = 0
@@ -249,6 +251,7 @@ def test_no_rounding_within_the_tolerance_makes_a_right_decoder_algorithmic(tie,
     assert tie in met
 
 
+@pytest.mark.slow
 def test_noise_beyond_the_tolerance_is_no_rounding():
     """Although the nodes one by one give the reference's response: something mixes the rows of a forward."""
     verdicts = []

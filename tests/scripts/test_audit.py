@@ -70,6 +70,7 @@ def test_a_replay_is_made_in_the_runs_numerics(numerics, checkpoint, tmp_path, c
     }[numerics]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_every_planted_wrong_decoder_is_caught(name, checkpoint, tmp_path, capsys):
     folder = measured(checkpoint, tmp_path, *planted(name))

@@ -44,6 +44,7 @@ def test_of_long_names(entry: Entry, columns, long_names):
     assert faults(entry.draw(long_names, columns)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
 def test_of_runs_that_were_not_timed(entry: Entry, untimed):
     figure = entry.draw(untimed, 1)
