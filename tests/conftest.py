@@ -1,5 +1,6 @@
 """Fixtures that several packages' tests share."""
 
+import gc
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -120,6 +121,13 @@ def line(
 
     with own_logging():
         yield call
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of garbage collection, each of which would look at all of torch for half a second."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def _axes(item: pytest.Item) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from ssd.results.responses import Responses
 from ssd.results.store import RunFolder
 from ssd.run import runner
 from ssd.tasks.tiny_math import TinyMath
+from tests.effort import LONG
 from tests.runs import composed, lines_of, only_folder, short_words
 
 SECONDS = {"latency_s", "time_s", "verifier_s", "model_s", "peak_memory_mib"}
@@ -67,9 +68,13 @@ def undisturbed(checkpoints, tmp_path_factory) -> tuple[dict, Path]:
     return summary, only_folder(results)
 
 
+TORN = '{"index": 0, "repeat"'
+KILLS = [(place, ("", TORN)[place % 2]) for place in range(6)]
+MORE = [(place, ("", TORN)[(place + 1) % 2]) for place in range(6)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("torn", ["", '{"index": 0, "repeat"'])
-@pytest.mark.parametrize("killed_at", range(6))
+@pytest.mark.parametrize(("killed_at", "torn"), KILLS + (MORE if LONG else []))
 def test_a_kill_before_any_line_loses_and_doubles_nothing(
     killed_at, torn, undisturbed, short_run, tmp_path, monkeypatch, calls
 ):
