@@ -11,7 +11,6 @@ import pytest
 
 from ssd.config.command_line import options
 from ssd.config.plan import make_plan
-from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
 from tests.lines import Line, own_logging, run_here
 from tests.runs import composed
