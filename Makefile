@@ -16,6 +16,9 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check
 PIP_LOG := .venv/pip.log
 torch_named := $(filter-out file,$(origin TORCH))
 
+# Without byte code every process compiles all that it imports: for torch, half a minute.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-quick test-long check docs wheel bench bench-gpu results format clean FORCE
 

@@ -1,8 +1,9 @@
 """Fixtures that several packages' tests share."""
 
+import gc
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,22 @@ from ssd.modeling.config import Family
 from ssd.run.device_lock import FOLDER_VARIABLE
 from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
+from tests.compositions import remembered_compositions
 from tests.data import data_folder
-from tests.effort import load_profile, pairwise
+from tests.effort import covering, load_profile
+from tests.lines import Line, completed, own_logging, run_here
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
 
-LONGEST = ("test_trained.py", "test_run.py", "test_conformance.py", "test_canonical.py")
+LONGEST = (
+    "test_trained.py",
+    "test_conformance.py",
+    "test_compare.py",
+    "test_trained_drafts.py",
+    "test_cuda_run.py",
+    "test_tour.py",
+    "test_wheel.py",
+)
 
 # Tiny matrices are slower on many threads, and far slower on cores that something else keeps busy.
 torch.set_num_threads(1)
@@ -31,6 +42,12 @@ load_profile()
 def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests that run side by side, and the runs that they start, do not wait for each other to measure."""
     os.environ[FOLDER_VARIABLE] = str(tmp_path_factory.mktemp("locks"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _remembered_compositions() -> Iterator[None]:
+    with remembered_compositions():
+        yield
 
 
 @pytest.fixture(params=FAMILIES)
@@ -89,6 +106,30 @@ def short_run(checkpoints: dict[Family, Path], tmp_path: Path) -> Callable[..., 
     return call
 
 
+@pytest.fixture
+def line(
+    checkpoints: dict[Family, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Callable[..., Line]]:
+    """Runs `python run.py` with these words on a random model, three prompts each, into tmp_path/results."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> Line:
+        return run_here(completed(words, checkpoints["llada"]), monkeypatch, capsys)
+
+    with own_logging():
+        yield call
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of garbage collection, each of which would look at all of torch for half a second."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
 def _axes(item: pytest.Item) -> tuple[object, ...]:
     """The values of the test's case by axis: a table of cases is one axis, however many columns it has."""
     values: dict[str, object] = {name: id(value) for name, value in item.callspec.params.items()}
@@ -99,7 +140,7 @@ def _axes(item: pytest.Item) -> tuple[object, ...]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Thin products of parameters to pairwise covers, unless the run is long; start with the longest modules.
+    """Thin products of parameters to covers, unless the run is long; start with the longest modules.
 
     No worker is left alone with a long module at the end.
     """
@@ -109,7 +150,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             products[item.path, item.nodeid.partition("[")[0]].append(item)
     dropped: set[pytest.Item] = set()
     for cases in products.values():
-        kept = {cases[place] for place in pairwise([_axes(case) for case in cases])}
+        kept = {cases[place] for place in covering([_axes(case) for case in cases])}
         dropped |= set(cases) - kept
     if dropped:
         config.hook.pytest_deselected(items=[item for item in items if item in dropped])

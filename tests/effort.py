@@ -1,4 +1,7 @@
-"""How much a test run tries: HYPOTHESIS_PROFILE (quick, default, long) scales examples, SSD_TEST_LONG=1 tries all."""
+"""How much a test run tries: HYPOTHESIS_PROFILE (quick, default, long) scales examples, SSD_TEST_LONG=1 tries all.
+
+A quick run tries every value of a parameter, others every pair of values of two parameters.
+"""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -10,6 +13,8 @@ from hypothesis import settings
 SHARES = {"quick": 0.1, "default": 0.25, "long": 1.0}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 LONG = os.environ.get("SSD_TEST_LONG") == "1"
+STRENGTH = 1 if PROFILE == "quick" else 2
+"""Of products of parameters, every value is tried, by default every pair of values."""
 
 
 def examples(count: int, thinner: int = 1) -> int:
@@ -29,23 +34,26 @@ def some(items: Iterable[Any], step: int) -> list[Any]:
     return list(items)[:: 1 if LONG else step]
 
 
-def pairwise(combinations: Sequence[tuple[Any, ...]]) -> list[int]:
-    """Places of combinations that together hold every pair of values of two axes; all places in a long run.
+def covering(combinations: Sequence[tuple[Any, ...]], strength: int = STRENGTH) -> list[int]:
+    """Places of combinations that together hold all that `strength` axes combine; all places in a long run.
 
-    Greedy: each chosen combination is the one that holds most pairs which no earlier one holds.
+    Greedy: each chosen combination is the one that holds most of what no earlier one holds.
     """
     if LONG:
         return list(range(len(combinations)))
-    pairs = [{(i, j, values[i], values[j]) for i, j in _axes(len(values))} for values in combinations]
-    missing = set().union(*pairs)
+    held = [
+        {(axes, tuple(values[axis] for axis in axes)) for axes in _axes(len(values), strength)}
+        for values in combinations
+    ]
+    missing = set().union(*held)
     chosen = []
     while missing:
-        best = max(range(len(pairs)), key=lambda place: len(pairs[place] & missing))
+        best = max(range(len(held)), key=lambda place: len(held[place] & missing))
         chosen.append(best)
-        missing -= pairs[best]
+        missing -= held[best]
     return sorted(chosen)
 
 
-def _axes(count: int) -> list[tuple[int, int]]:
-    """Every two axes; a single axis beside itself."""
-    return list(combinations_of(range(count), 2)) or [(0, 0)]
+def _axes(count: int, strength: int) -> list[tuple[int, ...]]:
+    """Every `strength` axes of that many."""
+    return list(combinations_of(range(count), min(strength, count)))

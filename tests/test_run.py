@@ -1,73 +1,33 @@
-"""run.py as a user runs it: a command line, its output, its exit status, and what a kill leaves behind."""
+"""run.py as a user runs it: a command line, its output and its exit status; two lines in processes of their own."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ssd.results.reference_cache import FOLDER
-from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
+from tests.lines import Line, completed, folders
 
-pytestmark = pytest.mark.slow
-
-SHORT = ["runtime.limit=2", "generation.gen_length=16", "generation.block_length=8"]
-Run = Callable[..., subprocess.Popen]
+RESULTS = Path("results")
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "llada", "llada")
+def run_alone(folder: Path, words: list[str]) -> Line:
+    """Return what run.py came to in a process of its own, offline."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(REPOSITORY / "run.py"), *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return Line(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.fixture
-def start(checkpoint: Path, tmp_path: Path) -> Run:
-    """Starts run.py in an empty folder, offline, in a process group of its own."""
-    # Without a commit, somebody who edits the sources meanwhile cannot fail a test that resumes.
-    environment = os.environ | {"GIT_DIR": os.devnull, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-
-    def call(*words: str) -> subprocess.Popen:
-        command = [sys.executable, str(REPOSITORY / "run.py"), *words]
-        command += ["model=llada_tiny", "runtime.threads=1"]
-        if not any(word.startswith("model.path=") for word in words):
-            command.append(f"model.path={checkpoint}")
-        return subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    return call
-
-
-def finished(process: subprocess.Popen) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=120)
-    return process.returncode, output, errors
-
-
-def runs_in(folder: Path) -> list[Path]:
-    """The runs that a line has left; the references that they share are none."""
-    return [path for path in (folder / "results").iterdir() if path.is_dir() and path.name != FOLDER]
-
-
-def lines_of(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
-
-
-def test_a_run_prints_its_table_and_says_where_its_results_are(start, tmp_path):
-    status, output, errors = finished(start("decoder=ssd", "task=tiny_math", *SHORT))
+@pytest.mark.slow
+def test_a_run_prints_its_table_and_says_where_its_results_are(line, checkpoints, tmp_path):
+    words = ["decoder=ssd", "task=tiny_math", "runtime.predict=true", "runtime.limit=2"]
+    status, output, errors = run_alone(tmp_path, completed(words, checkpoints["llada"]))
     assert status == 0, errors
-    (folder,) = runs_in(tmp_path)
+    (folder,) = folders(RESULTS)
     summary = json.loads((folder / "summary.json").read_text())
     assert f"results/{folder.name}" in output.splitlines()[-1]
     rows = {cells[1].strip(): cells[2:4] for line in output.splitlines() if len(cells := line.split("│")) == 6}
@@ -81,43 +41,26 @@ def test_a_run_prints_its_table_and_says_where_its_results_are(start, tmp_path):
     assert all(any(reason in line for reason in expected) for line in warnings), warnings
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"], "nothing else is left lying about"
 
-    status, again, _ = finished(start("decoder=ssd", "task=tiny_math", *SHORT))
+    status, again, _ = line(*words)
     assert status == 0
     assert "is finished" in again
     assert output.splitlines()[-3:] == again.splitlines()[-3:]
 
 
-@pytest.mark.parametrize("torn", [b"", b'{"index": 2, "prompt_ids": [2, 3, 35'])
-def test_a_killed_run_goes_on_where_it_was(start, tmp_path, torn):
-    words = ["runtime.limit=12", "generation.gen_length=64", "generation.block_length=32"]
-    process = start(*words)
-    samples, deadline = None, time.monotonic() + 90
-    while samples is None or samples.read_bytes().count(b"\n") < 2:
-        assert process.poll() is None, finished(process)
-        assert time.monotonic() < deadline
-        samples = next((tmp_path / "results").glob("*/samples.jsonl"), None)
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    folder = samples.parent
-    assert not (folder / "done.json").exists(), "the run was over before it was killed; make it longer"
-    kept = samples.read_bytes()
-    kept = kept[: kept.rfind(b"\n") + 1]
-    samples.write_bytes(kept + torn)
-
-    status, output, errors = finished(start(*words))
-    assert status == 0, errors
-    assert folder.name in output
-    assert samples.read_bytes().startswith(kept), "what was measured is kept as it was"
-    assert [line["index"] for line in lines_of(folder)] == list(range(12))
-    assert json.loads((folder / "done.json").read_text())["prompts"] == 12
-    assert runs_in(tmp_path) == [folder]
+@pytest.mark.slow
+def test_bad_input_ends_a_process_with_status_1_and_one_line(checkpoints, tmp_path):
+    """It has no file, and offline nothing else."""
+    status, output, errors = run_alone(tmp_path, completed(["task=gsm8k"], checkpoints["llada"]))
+    assert status == 1
+    assert output == ""
+    assert errors.startswith("error: GSM8K's test split cannot be loaded from the Hub")
+    assert errors.count("\n") == 1, errors
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["generation.gen_length=100"], "generation.gen_length=100 is not divisible by generation.block_length=32"),
+        (["generation.gen_length=100"], "generation.gen_length=100 is not divisible by generation.block_length=8"),
         (["decoder.depth=0"], "decoder.depth=0: expected auto or a whole number of at least 1"),
         (["decoder.budget=1"], "decoder.budget=1: expected null or at least 2 nodes"),
         (["decoder.builder=chain", "decoder.width=2"], "decoder.width=2, decoder.alternatives=False: a chain has one"),
@@ -126,39 +69,37 @@ def test_a_killed_run_goes_on_where_it_was(start, tmp_path, torn):
         (["model.path=./no/such/folder"], "model.path=./no/such/folder: no such folder; give a checkpoint's folder"),
         (["model.path=owner/name"], "model.path=owner/name"),
         (["task=gsm8k", "task.path=no.jsonl"], "task.path=no.jsonl does not exist; pass an existing file"),
-        (["task=gsm8k"], "GSM8K's test split cannot be loaded from the Hub"),
-        (
-            ["generation.gen_length=8192", "generation.block_length=32"],
-            "tiny_math, document 0: a prompt of ",
-        ),
+        (["generation.gen_length=8192"], "tiny_math, document 0: a prompt of "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_one_line_that_says_what_to_change(start, words, message):
-    status, output, errors = finished(start(*words))
+def test_bad_input_is_one_line_that_says_what_to_change(line, monkeypatch, words, message):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    status, output, errors = line(*words)
     assert status == 1
     assert output == ""
     assert errors.startswith(f"error: {message}")
-    assert errors.count("\n") == 1, errors
+    assert "\n" not in errors.rstrip("\n"), errors
 
 
 @pytest.mark.parametrize(("word", "available"), [("decoder=nope", "ssd stepwise"), ("task=nope", "gsm8k tiny_math")])
-def test_a_choice_that_does_not_exist_lists_those_that_do(start, word, available):
-    status, _, errors = finished(start(word))
+def test_a_choice_that_does_not_exist_lists_those_that_do(line, word, available):
+    status, _, errors = line(word)
     assert status == 1
     assert f"{word}: expected one of " in errors
     assert set(available.split()) <= set(errors.replace(",", " ").split())
     assert "Traceback" not in errors
 
 
-def test_a_grid_runs_every_combination_and_ends_with_one_table(start, tmp_path):
-    status, output, errors = finished(start("-m", "decoder.depth=1,2", *SHORT))
+@pytest.mark.slow
+def test_a_grid_runs_every_combination_and_ends_with_one_table(line):
+    status, output, errors = line("-m", "decoder.depth=1,2", "runtime.limit=2")
     assert status == 0, errors
     assert "2 runs of tiny_math" in output
     assert all(any(label in line for line in output.splitlines()[-6:]) for label in ("ssd depth=1", "ssd depth=2"))
-    assert len(runs_in(tmp_path)) == 2
+    assert len(folders(RESULTS)) == 2
     depths, forwards = [], []
-    for folder in sorted(runs_in(tmp_path), key=lambda folder: (folder / "config.yaml").read_text()):
+    for folder in sorted(folders(RESULTS), key=lambda folder: (folder / "config.yaml").read_text()):
         assert (folder / "done.json").is_file()
         depths.append(next(line for line in (folder / "config.yaml").read_text().splitlines() if "  depth:" in line))
         forwards.append(json.loads((folder / "summary.json").read_text())["nfe"]["decoder"])

@@ -8,7 +8,7 @@ import pytest
 
 from ssd.config.plan import make_plan
 from ssd.run.runner import run
-from tests.effort import examples
+from tests.effort import LONG
 from tests.runs import composed
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return summarise
 
 
-PROMPTS = examples(100)
+PROMPTS = 100 if LONG else 8
 SHARED = ("runtime.timing=false", "runtime.predict=false", "runtime.threads=1", f"runtime.limit={PROMPTS}")
 """Nothing is timed, so that all runs of a model share the responses of one reference."""
 CHAIN = ("decoder=ssd", "decoder.builder=chain", "decoder.depth=8", "model=llada_tiny", "task=tiny_math")

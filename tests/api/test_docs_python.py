@@ -2,12 +2,15 @@
 
 import re
 
+import pytest
+
 import ssd
 from tests.data import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "python.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_block_runs(tmp_path):
     """`folder` stands for a folder of the reader's own."""
     namespace = {"folder": tmp_path}

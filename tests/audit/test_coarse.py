@@ -26,6 +26,7 @@ SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
 PROMPTS = ([5, 17, 31, 8, 44], [9, 2, 2, 50, 33, 21], [40, 13, 7])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", [SplitKernels, in_tiles], ids=lambda kernels: kernels.__name__)
 @pytest.mark.parametrize("model_dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_a_right_decoder_in_coarse_arithmetic_is_never_algorithmic(family, model_dtype, kernels):
@@ -45,6 +46,7 @@ def test_a_right_decoder_in_coarse_arithmetic_is_never_algorithmic(family, model
         assert met, "this arithmetic is not coarse enough to test anything"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", [*WRONG, RightTokensInAnotherOrder], ids=lambda kind: kind.__name__)
 def test_wrong_decoders_are_algorithmic_in_coarse_arithmetic_too(family, planted):
     classes = []
@@ -76,6 +78,7 @@ def divergence_of(model, decoding_model, generation, prompt, decoder, special):
     return judge.compare(*compared) or judge.compare_order(*compared)
 
 
+@pytest.mark.slow
 def test_a_right_decoder_beside_a_reference_from_a_batch_is_not_algorithmic():
     """The reference's own forwards are rounded otherwise than alone, so it may have another of two near tokens."""
     met, generation, decoder = [], GenerationSettings(gen_length=16, block_length=8), SelfSpeculative(depth=4)

@@ -39,6 +39,7 @@ def both_sides(model, generation, seed, decoder):
     return prompt, *(side.decode(model, prompt, generation, SPECIAL) for side in (Stepwise(), decoder)), decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_a_leak_between_nodes_is_algorithmic_in_any_arithmetic(family, dtype):
     """In 16 bits a dtype's bound would excuse most of them, and evaluating nodes one by one hides them all."""

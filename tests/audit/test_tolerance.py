@@ -24,6 +24,7 @@ def prompt_of(seed: int) -> list[int]:
     return random.Random(seed).choices(range(60), k=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_only_ties_within_a_few_times_the_noise_are_near(dtype):
     """Twin tokens, ever farther apart, and a response with the wrong twin; the noise is measured here, by hand."""

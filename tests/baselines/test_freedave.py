@@ -38,6 +38,7 @@ def many(count: int):
     )
 
 
+@pytest.mark.slow
 @many(80)
 @given(draft_steps=DRAFT_STEPS, rule=RULES, **DRAWN)
 def test_response_and_order_are_stepwise_decodings(family, seed, sharpness, prompt, generation, draft_steps, rule):

@@ -87,6 +87,7 @@ def naive_wino(
     return canvas[len(prompt) :], forwards, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gen_length", "block_length"), [(24, 8), (32, 32)])
 def test_uncached_wino_is_the_naive_decoder(gen_length: int, block_length: int, tmp_path: Path) -> None:
     settings = GenerationSettings(gen_length=gen_length, block_length=block_length, cache="none")

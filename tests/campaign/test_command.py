@@ -1,21 +1,17 @@
-"""A sweep that is killed again and again ends with the very results of one that was left alone."""
+"""Runs and sweeps that are killed, again and again, end with the very results of those that were left alone."""
 
 import json
-import multiprocessing
-import os
 import random
-import runpy
-import sys
 import time
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 import pytest
 
-from ssd.run.device_lock import FOLDER_VARIABLE
 from tests.checkpoints import write_tiny_checkpoint
-from tests.data import REPOSITORY
 from tests.effort import LONG
+from tests.lines import completed, folders, run_in, warm_processes
+from tests.runs import lines_of
 
 pytestmark = pytest.mark.slow
 
@@ -29,24 +25,9 @@ SIDES = ("reference", "decoder")
 TIMINGS = ("latency_s", "time_s", "verifier_s", "model_s", "predicted_s")
 
 
-def carry_out(folder: Path, words: list[str]) -> None:
-    """`python run.py` with these words in that folder, in a process that has imported all it needs already."""
-    os.chdir(folder)
-    # Without a commit, somebody who edits the sources meanwhile cannot fail a test that resumes.
-    os.environ |= {"GIT_DIR": os.devnull, FOLDER_VARIABLE: str(folder / "locks")}
-    sys.argv = ["run.py", *words]
-    with (folder / "said").open("a") as said:
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
-        runpy.run_path(str(REPOSITORY / "run.py"), run_name="__main__")
-
-
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
-    """Forks processes from one that has spent the seconds that importing takes."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ssd.run.runner", "ssd.campaign.start", "ssd.tasks.tiny_math", "transformers"])
-    return context
+    return warm_processes()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +38,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def begin(processes: ForkServerContext, folder: Path, words: list[str]) -> ForkServerProcess:
     folder.mkdir(exist_ok=True)
-    process = processes.Process(target=carry_out, args=(folder, words))
+    process = processes.Process(target=run_in, args=(folder, words))
     process.start()
     return process
 
@@ -125,3 +106,27 @@ def test_a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_left_alone(
     expected = contents(alone / "results")
     assert sum(name.endswith("done.json") for name in expected) == RUNS
     assert contents(killed / "results") == expected
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"index": 2, "prompt_ids": [2, 3, 35'])
+def test_a_killed_run_goes_on_where_it_was(processes, checkpoints, tmp_path, torn):
+    words = completed(["runtime.limit=12", "generation.gen_length=32"], checkpoints["llada"])
+    process, results = begin(processes, tmp_path / "run", words), tmp_path / "run" / "results"
+    while stored_responses(results) < 2:
+        assert process.exitcode is None, (tmp_path / "run" / "said").read_text()
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    (folder,) = folders(results)
+    assert not (folder / "done.json").exists(), "the run was over before it was killed; make it longer"
+    samples = folder / "samples.jsonl"
+    kept = samples.read_bytes()
+    kept = kept[: kept.rfind(b"\n") + 1]
+    samples.write_bytes(kept + torn)
+
+    end(begin(processes, tmp_path / "run", words), tmp_path / "run")
+    assert folder.name in (tmp_path / "run" / "said").read_text()
+    assert samples.read_bytes().startswith(kept), "what was measured is kept as it was"
+    assert [line["index"] for line in lines_of(folder)] == list(range(12))
+    assert json.loads((folder / "done.json").read_text())["prompts"] == 12
+    assert folders(results) == [folder]

@@ -20,6 +20,7 @@ def planned(checkpoints, tmp_path):
     return lambda *words: make_plan(composed(*short_words(checkpoints["llada"], "llada", tmp_path), *words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other", "measured"),
     [

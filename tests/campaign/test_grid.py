@@ -16,7 +16,7 @@ from ssd.results import atomic_io as disk
 from ssd.results.atomic_io import locked
 from ssd.results.last_grid import last_grid
 from ssd.speculation.decoder import SelfSpeculative
-from tests.campaign.conftest import folders
+from tests.lines import folders
 from tests.runs import lines_of
 
 RESULTS = Path("results")
@@ -69,6 +69,7 @@ def test_what_an_unfinished_run_has_counts(line):
     assert (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)[:2] == whole[:2]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_stops_no_other_and_is_listed_with_its_traceback(line, monkeypatch):
     with monkeypatch.context() as patch:
         break_depth(patch, 2, RuntimeError("the model broke\nin two lines"))
@@ -91,6 +92,7 @@ def test_a_run_that_fails_stops_no_other_and_is_listed_with_its_traceback(line, 
     assert not (failed / "error.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried ..."), MemoryError()])
 def test_out_of_memory_names_the_remedy(line, monkeypatch, error):
     break_depth(monkeypatch, 2, error)
@@ -111,6 +113,7 @@ def test_a_single_run_that_fails_unexpectedly_names_its_traceback(line, monkeypa
     )
 
 
+@pytest.mark.slow
 def test_an_interrupted_grid_stops_and_the_same_line_goes_on(line, monkeypatch):
     with monkeypatch.context() as patch:
         break_depth(patch, 2, KeyboardInterrupt())
@@ -122,6 +125,7 @@ def test_an_interrupted_grid_stops_and_the_same_line_goes_on(line, monkeypatch):
     assert output.startswith("grid of 3 runs: 1 done already")
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_measures_is_left_to_it(line):
     line("-m", "decoder.depth=1,2")
     folder = folders(RESULTS)[0]
@@ -169,6 +173,7 @@ def test_a_grid_whose_results_cannot_be_written_does_not_start(line, monkeypatch
     assert errors.startswith("error: results cannot be written: the disk is read-only")
 
 
+@pytest.mark.slow
 def test_runs_measured_under_other_circumstances_are_marked(line):
     line("-m", "decoder.depth=1,2")
     file = folders(RESULTS)[0] / "environment.json"
@@ -253,6 +258,7 @@ def test_slurm_is_asked_for_only_where_it_is(line, monkeypatch):
     assert errors.startswith("error: hydra/launcher=slurm: this machine has no srun; ")
 
 
+@pytest.mark.slow
 def test_the_same_run_in_other_words_is_measured_once(line):
     status, output, errors = line("-m", "overwrite=true", "decoder.depth=2", "decoder.width=null,1")
     assert status == 0, errors

@@ -4,14 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ssd.config.command_line import options
 from ssd.config.plan import make_plan
-from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
+from tests.lines import Line, own_logging, run_here
 from tests.runs import composed
 
 DECODER = '''
@@ -45,31 +46,46 @@ def words(folder: Path, kind: str) -> list[str]:
     return [f"hydra.searchpath=[file://{own}]"] if kind == "searchpath" else ["--config-dir", str(own)]
 
 
-def call(folder: Path, *given: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-m", "ssd", "run", *given]  # -P: only `ssd-bench run` itself finds patience.py
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+@pytest.fixture
+def call(folder, monkeypatch, capsys) -> Iterator[Callable[..., Line]]:
+    """Runs `ssd-bench run` in the folder, which only the command itself puts on the path."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    with own_logging():
+        yield lambda *given: run_here(list(given), monkeypatch, capsys)
+    sys.modules.pop("patience", None)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["searchpath", "config-dir"])
-@pytest.mark.parametrize("grid", [False, True])
-def test_an_own_decoder_is_measured(folder, kind, grid):
-    checkpoint = write_tiny_checkpoint(folder / "checkpoint", "llada")
-    values = ["-m", "decoder.patience=4"] if grid else ["decoder.patience=4"]
-    done = call(folder, *words(folder, kind), "decoder=patient", *values, *SHORT, f"model.path={checkpoint}")
-    assert done.returncode == 0, done.stderr
+def assert_measured(folder: Path, line: Line) -> None:
+    assert line.status == 0, line.errors
     (summary,) = folder.glob("results/patient-*/summary.json")
     assert json.loads(summary.read_text())["identity"]["rate"] == 1.0
 
 
+@pytest.mark.slow
+def test_an_own_decoder_is_measured_in_a_process_of_its_own(folder, checkpoints):
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    given = (*words(folder, "config-dir"), "decoder=patient", *SHORT, f"model.path={checkpoints['llada']}")
+    command = [sys.executable, "-P", "-m", "ssd", "run", *given]  # -P: only `ssd-bench run` itself finds patience.py
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert_measured(folder, Line(done.returncode, done.stdout, done.stderr))
+
+
 @pytest.mark.parametrize("kind", ["searchpath", "config-dir"])
-def test_an_own_option_is_known_to_errors_and_help(folder, kind):
+@pytest.mark.parametrize("grid", [False, True])
+def test_an_own_decoder_is_measured(folder, call, checkpoints, kind, grid):
+    values = ["-m", "decoder.patience=4"] if grid else ["decoder.patience=4"]
+    line = call(*words(folder, kind), "decoder=patient", *values, *SHORT, f"model.path={checkpoints['llada']}")
+    assert_measured(folder, line)
+
+
+@pytest.mark.parametrize("kind", ["searchpath", "config-dir"])
+def test_an_own_option_is_known_to_errors_and_help(folder, call, kind):
     given = [*words(folder, kind), "decoder=patient"]
     assert "decoder.patience" in options(given)
-    done = call(folder, *given, "decoder.patiense=1")
-    assert "did you mean decoder.patience?" in done.stderr
-    shown = call(folder, *given, "--help").stdout
+    refused = call(*given, "decoder.patiense=1")
+    assert "did you mean decoder.patience?" in refused.errors
+    shown = call(*given, "--help").output
     assert "decoder.patience=3" in shown
     assert "in days" in shown
 

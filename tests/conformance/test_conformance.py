@@ -77,6 +77,7 @@ def test_every_decoder_takes_every_cache_for_at_least_one_family(name):
         assert any(accepts(candidate(f"decoder={name}", family).decoder, generation, family) for family in FAMILIES)
 
 
+@pytest.mark.slow
 @each_line
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_the_same_seed_gives_the_same_response(line, temperature):

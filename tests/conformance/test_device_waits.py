@@ -59,6 +59,7 @@ def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics
     assert record.copies == found.trace.nfe + shadows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in DECODERS if name != "wino"])
 def test_sampling_makes_no_copy_wait_and_only_drafts_read_again(record, family, name):
     settings = GenerationSettings(gen_length=10, block_length=5, temperature=0.7)

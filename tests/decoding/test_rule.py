@@ -138,6 +138,7 @@ def test_random_order_depends_on_step_and_position_only():
     assert order[0] == order[1] != order[2]
 
 
+@pytest.mark.slow
 def test_origin_transfers_each_mask_with_the_rate_of_its_step():
     """1 - t[i+1]/t[i] per mask, everything at the last step: counted over many seeds."""
     counts = torch.zeros(3)
@@ -180,6 +181,7 @@ def test_a_step_that_commits_nothing_is_passed_over():
     assert all(int(score(rule, block, random_logits(1), [s], masked).step) == step for s in range(step + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranking", ["low_confidence", "maskgit_plus", "topk_margin", "entropy"])
 def test_sampled_tokens_follow_the_tempered_distribution(ranking):
     """Over many seeds a row's token is a sample of softmax(logits / T); LLaDA's confidence stays untempered."""

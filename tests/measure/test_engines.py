@@ -105,6 +105,7 @@ def test_eager_is_the_model_itself():
     assert capture_s(model) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numerics", ["native", "locked", "float64"])
 def test_a_run_at_static_shapes_is_another_run_with_the_same_responses(
     family, numerics, short_run, tmp_path, monkeypatch
@@ -139,6 +140,7 @@ def test_under_a_lock_static_shapes_favour_no_place(family, monkeypatch):
         assert torch.equal(model.window(states.roll(by, 0), window, context), together.roll(by, 0))
 
 
+@pytest.mark.slow
 def test_layers_are_compiled_once_for_all(family, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     torch._dynamo.reset()
@@ -153,6 +155,7 @@ def test_layers_are_compiled_once_for_all(family, monkeypatch):
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 8  # not 5 layers · 4 shapes · 2 steps
 
 
+@pytest.mark.slow
 def test_a_process_may_compile_for_any_number_of_families_and_dtypes(monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     window, canvas = Window(10, 14, 11, 14, 24), torch.arange(24)

@@ -49,6 +49,7 @@ def test_locked_responses_are_the_references_bit_by_bit_where_native_ones_are_no
     assert diverging(DECODERS[name], "locked", family, cache, dtype) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
 def test_a_lock_of_the_most_nodes_holds_every_forward_of_a_decoder(line):
     decoder, generator = candidate(line, "llada").decoder, Random(line)
@@ -84,6 +85,7 @@ def test_native_is_the_model_itself():
     assert with_numerics(model, "native", Stepwise()) is model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_locked_run_is_identical_and_runs_of_other_numerics_have_other_ids(family, short_run):
     words = ("decoder=ssd", "runtime.dtype=bfloat16")

@@ -43,6 +43,7 @@ def test_lines_without_a_chain_have_no_hops():
     assert reference_chain(prompts, prompts) is None
 
 
+@pytest.mark.slow
 def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):
     chain = short_run(family, "runtime.reference=chain")
     alone = short_run(family, "generation.cache=none", "decoder=stepwise")

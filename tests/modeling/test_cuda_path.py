@@ -64,6 +64,7 @@ def test_window_forwards_give_what_a_cpu_gives(record, family, mode, dtype):
     assert set(record.work) == {PLACE.index}
 
 
+@pytest.mark.slow
 @DTYPES
 @pytest.mark.parametrize("lock", [False, True], ids=["native", "locked"])
 @pytest.mark.parametrize("packed", [16, 0], ids=["packed", "in parts"])

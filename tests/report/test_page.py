@@ -97,6 +97,7 @@ def browser_path() -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_script_prints_what_it_wrote_and_left_out(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

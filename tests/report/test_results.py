@@ -156,6 +156,7 @@ def test_an_empty_folder_has_the_columns(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_a_report_needs_no_torch(tmp_path: Path) -> None:
     """A report is often made on a machine without it."""
     folder = write_run(tmp_path, prompts=2, traces=True)

@@ -177,6 +177,7 @@ def decoded(monkeypatch) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", ["runtime.batch_size=1", "runtime.batch_size=2"])
 def test_runs_that_time_nothing_share_one_reference(batch, short_run, tmp_path, decoded):
     words = (UNTIMED, batch, "runtime.reference=chain")
@@ -195,6 +196,7 @@ def test_runs_that_time_nothing_share_one_reference(batch, short_run, tmp_path, 
     assert decoded.count(Stepwise.__name__) == 2 * 2 * 3, "of other settings it is another reference"
 
 
+@pytest.mark.slow
 def test_what_is_not_timed_agrees_with_what_is(family, short_run, tmp_path):
     timed, untimed = (short_run(family, word) for word in ("runtime.timing=true", UNTIMED))
     assert timed["run_id"] != untimed["run_id"]
@@ -211,6 +213,7 @@ def test_what_is_not_timed_agrees_with_what_is(family, short_run, tmp_path):
         assert timed[name] == untimed[name]
 
 
+@pytest.mark.slow
 def test_readers_of_results_do_without_times(short_run, tmp_path, capsys):
     words = (UNTIMED, "runtime.reference=chain")
     runs = []
@@ -229,6 +232,7 @@ def test_readers_of_results_do_without_times(short_run, tmp_path, capsys):
     assert (tmp_path / FOLDER).is_dir(), "and references are no run"
 
 
+@pytest.mark.slow
 def test_options_of_timing_are_no_part_of_a_run_that_times_nothing(short_run, tmp_path):
     first = short_run("llada", UNTIMED)
     assert short_run("llada", UNTIMED, "runtime.warmup=3", "runtime.predict=true") == first

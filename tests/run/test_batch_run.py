@@ -13,6 +13,7 @@ def lines_of(root, run_id):
     return [json.loads(line) for line in (root / run_id / "samples.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", ["prefix", "dual"])
 def test_a_batch_changes_no_response_and_no_trace(family, cache, short_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(job, "BATCHES", 1)
@@ -39,6 +40,7 @@ def test_a_batch_changes_no_response_and_no_trace(family, cache, short_run, tmp_
     assert "responses per forward" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_batch_is_resumed_where_it_stopped(short_run, tmp_path):
     words = ("runtime.limit=5", "runtime.batch_size=2")
     whole = short_run("llada", *words)
@@ -69,6 +71,7 @@ def test_what_cannot_be_batched_is_refused(words, message, short_run):
         short_run("dream", "runtime.batch_size=2", *words)
 
 
+@pytest.mark.slow
 def test_sides_take_turns_at_going_first_after_a_warm_up_of_whole_batches(short_run, monkeypatch):
     monkeypatch.setattr(job, "BATCHES", 1)
     calls = []

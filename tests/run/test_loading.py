@@ -29,6 +29,7 @@ def hooks(module: torch.nn.Module) -> int:
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules())
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_grid_load_their_model_once_and_leave_no_hook(short_run, loads):
     for depth in (1, 2, 3):
         short_run("llada", f"decoder.depth={depth}")

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from ssd.audit.auditor import Auditor
+from ssd.campaign.dispatch import run
+from ssd.config.plan import make_plan
 from ssd.measure.timing import Stopwatch
 from ssd.results.responses import Responses
 from ssd.results.store import RunFolder
 from ssd.run import runner
 from ssd.tasks.tiny_math import TinyMath
-from tests.runs import lines_of, only_folder
+from tests.effort import LONG
+from tests.runs import composed, lines_of, only_folder, short_words
 
 SECONDS = {"latency_s", "time_s", "verifier_s", "model_s", "peak_memory_mib"}
 WORDS = ("runtime.warmup=0", "runtime.traces=true", "decoder.depth=4")
@@ -57,12 +60,26 @@ def test_nothing_is_audited_or_scored_between_timed_responses(batch_size, short_
     assert calls == ["time"] * timed + ["audit", "score"] * 3
 
 
-@pytest.mark.parametrize("torn", ["", '{"index": 0, "repeat"'])
-@pytest.mark.parametrize("killed_at", range(6))
-def test_a_kill_before_any_line_loses_and_doubles_nothing(killed_at, torn, short_run, tmp_path, monkeypatch, calls):
+@pytest.fixture(scope="module")
+def undisturbed(checkpoints, tmp_path_factory) -> tuple[dict, Path]:
+    """The summary and the folder of the run that nothing kills."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    summary = run(make_plan(composed(*short_words(checkpoints["llada"], "llada", results), *WORDS)))
+    return summary, only_folder(results)
+
+
+TORN = '{"index": 0, "repeat"'
+KILLS = [(place, ("", TORN)[place % 2]) for place in range(6)]
+MORE = [(place, ("", TORN)[(place + 1) % 2]) for place in range(6)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("killed_at", "torn"), KILLS + (MORE if LONG else []))
+def test_a_kill_before_any_line_loses_and_doubles_nothing(
+    killed_at, torn, undisturbed, short_run, tmp_path, monkeypatch, calls
+):
     """Lines 0 to 2 are of the first phase, lines 3 to 5 of the second; 3 is the kill between them."""
-    undisturbed = short_run("llada", *WORDS, f"results_dir={tmp_path / 'undisturbed'}")
-    expected = only_folder(tmp_path / "undisturbed")
+    summary, expected = undisturbed
     stored = []
 
     def kill(kind: type) -> None:
@@ -99,7 +116,7 @@ def test_a_kill_before_any_line_loses_and_doubles_nothing(killed_at, torn, short
     assert any(event["draft"] for trace in traces_of(folder).values() for event in trace["decoder"])
     assert names(folder) == names(expected)
     for name in ("nfe", "token_rows", "acceptance_length", "identity", "accuracy", "length"):
-        assert resumed[name] == undisturbed[name]
+        assert resumed[name] == summary[name]
 
 
 def test_a_response_comes_back_with_its_seconds(short_run, tmp_path, monkeypatch):
@@ -116,6 +133,7 @@ def test_a_response_comes_back_with_its_seconds(short_run, tmp_path, monkeypatch
         assert line["peak_memory_mib"] == response.peak_memory_mib > 0
 
 
+@pytest.mark.slow
 def test_responses_of_another_machine_or_other_prompts_are_not_resumed(short_run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "append", lambda *_: (_ for _ in ()).throw(Killed))

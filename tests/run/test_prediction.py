@@ -12,6 +12,7 @@ CASES = [("llada", "none"), ("dream", "prefix"), ("llada", "dual")]
 MORE = [("dream", "none"), ("llada", "prefix"), ("dream", "dual")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "cache"), CASES + (MORE if LONG else []))
 def test_a_run_predicts_its_speedup_and_resumes_with_the_same_costs(family, cache, short_run, tmp_path, capsys):
     words = ("runtime.predict=true", f"generation.cache={cache}", "decoder.depth=auto", "decoder.budget=4")
@@ -37,5 +38,6 @@ def test_a_run_predicts_its_speedup_and_resumes_with_the_same_costs(family, cach
         assert found["decoder"]["predicted_s"] == line["decoder"]["predicted_s"]
 
 
+@pytest.mark.slow
 def test_windows_that_the_cost_model_does_not_know_are_not_predicted(short_run):
     assert short_run("llada", "runtime.predict=true", "decoder=wino")["predicted_speedup"] is None

@@ -6,6 +6,7 @@ from ssd.report.console.run_table import print_summary
 from tests.runs import lines_of, only_folder
 
 
+@pytest.mark.slow
 def test_several_responses_per_prompt_are_resumed_and_have_seeds_of_their_own(short_run, tmp_path, capsys):
     words = (
         "generation.temperature=1",

@@ -56,6 +56,7 @@ def test_a_finished_run_says_that_its_checkpoint_is_another_now(short_run, check
     assert "NOTE: it was measured under other circumstances: checkpoint: " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_finished_run_with_threads_of_its_own_is_what_it_was(short_run, capsys):
     short_run("llada", "runtime.threads=2")
     torch.set_num_threads(1)  # as a process begins

@@ -12,6 +12,7 @@ from ssd.sandbox.sandbox import Sandbox
 from tests.sandbox.confined import GOOD, Judge, confined
 
 
+@pytest.mark.slow
 def test_secrets_cannot_be_read(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hunter2")

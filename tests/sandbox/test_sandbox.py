@@ -62,6 +62,7 @@ def test_a_judge_that_dies_idle_fails_nothing(two: Sandbox) -> None:
     assert all(outcome.passed for outcome in two.run([GOOD, GOOD]))
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_stuck_is_replaced(strongest: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "STARTUP_S", 3.0)
     monkeypatch.setattr(worker_module, "_GRACE_S", 1.0)
@@ -167,6 +168,7 @@ def test_the_refusal_says_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         Sandbox()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protection", [Protection.SYSTEM_CALLS, Protection.LIMITS])
 def test_unsafe_code_runs_where_it_is_allowed(protection: Protection) -> None:
     with confined(protection) as sandbox:

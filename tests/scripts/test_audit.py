@@ -55,6 +55,7 @@ def test_a_right_decoder_passes_and_is_reproduced(checkpoint, tmp_path, capsys):
     assert report["fails"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numerics", ["locked", "float64"])
 def test_a_replay_is_made_in_the_runs_numerics(numerics, checkpoint, tmp_path, capsys, monkeypatch):
     words = ["runtime.dtype=bfloat16", f"runtime.numerics={numerics}", "decoder.depth=4"]
@@ -69,6 +70,7 @@ def test_a_replay_is_made_in_the_runs_numerics(numerics, checkpoint, tmp_path, c
     }[numerics]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_every_planted_wrong_decoder_is_caught(name, checkpoint, tmp_path, capsys):
     folder = measured(checkpoint, tmp_path, *planted(name))
@@ -90,6 +92,7 @@ def test_every_planted_wrong_decoder_is_caught_on_a_trained_model(name, tmp_path
     assert main([str(folder)]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_leak_between_nodes_is_caught_although_nodes_one_by_one_show_none(dtype, tmp_path, capsys):
     words = [*planted("LeaksBetweenNodes"), "generation.gen_length=24", f"runtime.dtype={dtype}"]

@@ -27,6 +27,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Path]:
     return {family: write_tiny_checkpoint(root / family, family) for family in FAMILIES}
 
 
+@pytest.mark.slow
 def test_a_graph_is_calibrated_and_used(family, checkpoints, tmp_path, capsys):
     file = tmp_path / "graph.json"
     words = short_words(checkpoints[family], family, tmp_path / "results")

@@ -59,6 +59,7 @@ def tokenizer() -> Any:
     return wrap(train_tokenizer(), "<|startoftext|>", 4096)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_training_continues_to_the_same_weights(model: str, tmp_path: Path) -> None:
     recipe = small_recipe(model)
@@ -77,6 +78,7 @@ def test_training_continues_to_the_same_weights(model: str, tmp_path: Path) -> N
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_finished_training_has_the_files_of_a_hub_checkpoint(model: str, tmp_path: Path) -> None:
     recipe = small_recipe(model)
@@ -98,6 +100,7 @@ def test_a_finished_training_has_the_files_of_a_hub_checkpoint(model: str, tmp_p
     assert loading in (ROOT / "checkpoints" / model / "README.md").read_text(), "the shipped card is this one"
 
 
+@pytest.mark.slow
 def test_dream_starts_with_the_weights_of_the_verifier(tmp_path: Path) -> None:
     verifier = Training(small_recipe("verifier_tiny"), tmp_path / "verifier.pt")
     verifier.export(tmp_path / "verifier", [])
@@ -114,6 +117,7 @@ def test_dream_starts_with_the_weights_of_the_verifier(tmp_path: Path) -> None:
         start_from(verifier.network, tmp_path / "verifier", tokens)
 
 
+@pytest.mark.slow
 def test_llada_starts_with_what_dream_computes(tmp_path: Path) -> None:
     shapes = {"config": read_recipe(ROOT / "scripts" / "tiny" / "recipes" / "llada_tiny.yaml")["config"]}
     llada = Training(small_recipe("llada_tiny") | shapes, tmp_path / "llada.pt")

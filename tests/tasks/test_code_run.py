@@ -30,6 +30,7 @@ def lines_of(root: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (only_folder(root) / "samples.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_of_a_random_model(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_run_of_a_random_model(
     assert plan.task._sandbox is None, "its judges are gone when the run is over"
 
 
+@pytest.mark.slow
 def test_both_sides_are_judged_in_one_call_where_they_differ(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

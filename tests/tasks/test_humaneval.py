@@ -50,6 +50,7 @@ def test_every_canonical_solution_is_correct(data_file: DataFile) -> None:
     assert all(documents[index].names[0] in (source or "") for index, source in responses)
 
 
+@pytest.mark.slow
 def test_a_chat_may_go_on_as_plain_text_does(data_file: DataFile) -> None:
     file = str(data_file("humaneval/HumanEval.jsonl.gz"))
     chat, plain = HumanEval(path=file), HumanEval(path=file, chat=False)
@@ -61,6 +62,7 @@ def test_a_chat_may_go_on_as_plain_text_does(data_file: DataFile) -> None:
             assert chat.extract(before + continued(document), document) == own
 
 
+@pytest.mark.slow
 def test_no_prompt_is_an_answer(task: HumanEval) -> None:
     documents = task.documents(None)
     for asked in (task.raw_prompt, lambda document, _: task.user_turn(document), lambda *_: "", lambda *_: "Sure!"):

@@ -120,6 +120,7 @@ def test_descriptions_prefixes_and_examples_from_the_same_split(
         assert render(tokenizer, task, document, [], chat) == tokenizer.encode(asked, add_special_tokens=not chat)
 
 
+@pytest.mark.slow
 def test_a_run_over_a_task_of_ones_own(tmp_path: Path, family: Family) -> None:
     checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", family)
     words = ["task=lm_eval", "task.name=ssd_sums", f"task.include_path={write_task(tmp_path / 'own')}"]

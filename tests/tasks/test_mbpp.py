@@ -39,6 +39,7 @@ def marked(document: Document) -> str:
     return f"{document.solution}\n[DONE]\n\nYou are an expert Python programmer, and here is your task: Write more."
 
 
+@pytest.mark.slow
 def test_canonical_solutions_are_correct(task: MBPP) -> None:
     """In the ways in which a prompt leads a model to answer: a chat's opens a fence, a plain one shows [DONE]."""
     documents = task.documents(30)
@@ -47,6 +48,7 @@ def test_canonical_solutions_are_correct(task: MBPP) -> None:
         assert {verdict.reason for verdict in verdicts} == {"passed"}, response.__name__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mbpp.jsonl", "sanitized-mbpp.json"])
 def test_tasks_with_a_set_up_are_correct(name: str, data_file: DataFile) -> None:
     task = MBPP(path=str(data_file(f"mbpp/{name}")))
@@ -58,6 +60,7 @@ def test_tasks_with_a_set_up_are_correct(name: str, data_file: DataFile) -> None
         task.close()
 
 
+@pytest.mark.slow
 def test_no_prompt_is_an_answer(task: MBPP) -> None:
     documents, examples = task.documents(None), task.fewshot(3)
     for shots in ([], examples):

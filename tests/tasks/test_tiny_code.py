@@ -18,6 +18,7 @@ def task(request: pytest.FixtureRequest) -> Iterator[TinyCode]:
     task.close()
 
 
+@pytest.mark.slow
 def test_every_response_of_training_is_correct_and_no_question_is(task: TinyCode) -> None:
     documents = task.documents(40)
     verdicts = task.judge([(document.solution, document) for document in documents])

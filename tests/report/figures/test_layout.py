@@ -44,6 +44,7 @@ def test_of_long_names(entry: Entry, columns, long_names):
     assert faults(entry.draw(long_names, columns)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
 def test_of_runs_that_were_not_timed(entry: Entry, untimed):
     figure = entry.draw(untimed, 1)
@@ -67,6 +68,7 @@ def test_names_differ_and_captions_are_one_sentence():
         assert ". " not in entry.caption
 
 
+@pytest.mark.slow
 def test_files_have_the_widths_of_columns_and_their_fonts_with_them(one_run, tmp_path):
     (entry,) = (entry for entry in FIGURES if entry.name == "acceptance-depth")
     files, _ = entry.write(one_run, tmp_path)

@@ -3,6 +3,7 @@
 from itertools import product
 from pathlib import Path
 
+import pytest
 import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,6 +30,7 @@ def test_a_tree_grid_shows_every_speedup_and_leaves_blank_what_was_not_run(tmp_p
         assert shown == {places[key]: f"{value:.2f}" for key, value in stored.items()}
 
 
+@pytest.mark.slow
 def test_the_shipped_grid_of_trees_is_one_map(tmp_path):
     """Its trees of width 1 are chains."""
     sweep = yaml.safe_load(Path("conf/experiment/tree_grid.yaml").read_text())["hydra"]["sweeper"]["params"]

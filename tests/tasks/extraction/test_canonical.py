@@ -64,6 +64,7 @@ def mbpp(data_file: Callable[[str], Path]) -> list[dict]:
     return [json.loads(line) for line in data_file("mbpp/mbpp.jsonl").read_text("utf-8").splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("style", "wrap"), [*((False, wrap) for wrap in COMPLETIONS), *((True, wrap) for wrap in CHATS)]
 )
@@ -80,6 +81,7 @@ def test_humaneval_solutions(humaneval: list[Row], style: bool, wrap: str) -> No
                 assert ast.dump(node) in [ast.dump(kept) for kept in ast.parse(program).body], row["task_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chat", [False, True])
 def test_a_humaneval_prompt_is_no_answer(humaneval: list[Row], chat: bool) -> None:
     for row in humaneval:
@@ -87,6 +89,7 @@ def test_a_humaneval_prompt_is_no_answer(humaneval: list[Row], chat: bool) -> No
             assert humaneval_program(text, row["prompt"], row["entry_point"], chat) is None, row["task_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chat", "wrapping"),
     [

@@ -76,6 +76,7 @@ def test_it_dies_with_its_parent() -> None:
     assert not survived
 
 
+@pytest.mark.slow
 def test_a_process_that_something_kills_is_asked_again(comparison: Comparison) -> None:
     comparison.limit_s = 5
     verdicts: list[bool] = []

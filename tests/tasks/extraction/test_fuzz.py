@@ -83,6 +83,7 @@ def test_answers_are_not_empty(text: str) -> None:
     assert answer is None or answer.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["```", "```\n", "def ", "def \n", "@a\n", "if x:\n", "(", '"""', "-", "x.", "return\n", "\\\n"]
 )

@@ -304,6 +304,7 @@ def test_every_reference_solution_gives_its_answer(rows: list[dict[str, str]]) -
     assert all(same_answer(row["answer"], row["answer"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_every_target_has_a_value_that_equals_itself(rows: list[dict[str, str]]) -> None:
     comparison = Comparison(limit_s=60)
     different = [row["answer"] for row in rows if not comparison.same(row["answer"], row["answer"])]
@@ -352,6 +353,7 @@ def test_threads_may_compare(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_comparison_that_takes_too_long_ends_and_the_next_one_works() -> None:
     comparison = Comparison(limit_s=8)
     start_s = time.monotonic()
