@@ -45,7 +45,7 @@ def test_a_preset_by_name_and_by_path():
 
 
 def test_every_preset_can_be_read():
-    assert len(model_names()) == 8
+    assert len(model_names()) == 19
     presets = {name: read_preset(name) for name in model_names()}
     assert presets["dream"].settings.ranking == "entropy"
     assert presets["llada"].settings.gen_length == 256
@@ -103,7 +103,7 @@ def test_wrong_input_is_refused_in_one_line(name, options, kind, line):
     ("file", "content", "line"),
     [
         ("config.json", "[]", r"config\.json: holds a list, expected an object"),
-        ("config.json", '{"model_type": "llama"}', r"config\.json: model_type is 'llama', expected 'llada' or 'Dream'"),
+        ("config.json", '{"model_type": "llama"}', r"config\.json: model_type is 'llama', expected one of 'llada', 'Dream'"),
         ("generation_config.json", '{"eos_token_id"', r"generation_config\.json: not JSON"),
         (
             "generation_config.json",

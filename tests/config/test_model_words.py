@@ -80,7 +80,7 @@ def test_a_shipped_folder_is_its_preset() -> None:
 
 def test_a_folder_of_another_family(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(ValueError, match=r"config\.json: model_type is 'llama', expected 'llada' or 'Dream'"):
+    with pytest.raises(ValueError, match=r"config\.json: model_type is 'llama', expected one of 'llada', 'Dream'"):
         plain_words([f"model={tmp_path}"])
 
 
