@@ -40,6 +40,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "spiffy": {"decoder.name": "spiffy", "decoder.budget": 11, "generation.block_length": 32},
     "psd": {"decoder.name": "psd", "decoder.rule": "threshold", "decoder.threshold": 0.9},
     "sdar_static": {"decoder.name": "ssd", "generation.gen_length": 1024, "generation.block_length": 4},
+    "freedave_trado": {"decoder.eager": True, "decoder.draft_steps": 8, "generation.store": "separate"},
     "sdar_dynamic": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.block_length": 4},
     "fast_dllm_v2": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.sub_block_length": 8},
 }

@@ -47,7 +47,7 @@ def test_words_that_are_right(words):
     [
         ("decoder=sdd", "stepwise, wino; did you mean ssd or psd?"),
         ("task=gsm8", "did you mean gsm8k?"),
-        ("model=lada_tiny", "did you mean llada_tiny or dream_tiny?"),
+        ("model=lada_tiny", "did you mean llada_tiny or sdar_tiny or dream_tiny?"),
         ("experiment=ssdpaper", "did you mean ssd_paper?"),
         ("decoder=zzzzzz", "spiffy, ssd, stepwise, wino"),
     ],
