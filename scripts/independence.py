@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ssd.config.plan import Plan
+from ssd.decoding.cache_policy import cache_policy
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.settings import Cache, GenerationSettings
+from ssd.decoding.settings import CACHES, GenerationSettings
 from ssd.modeling.attention import attend
 from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Layer
@@ -75,10 +76,11 @@ def building_blocks(model: DiffusionModel, prompt: Sequence[int], settings: Gene
 def window_forwards(model: DiffusionModel, prompt: Sequence[int], plan: Plan, nodes: int) -> Found:
     """Whole window forwards over the first block, for every cache mode."""
     canvas = Canvas(prompt, plan.settings, plan.special)
-    for cache in get_args(Cache):
-        block = next(canvas.blocks(replace(plan.settings, cache=cache), model.config.logits_shift))
-        window = block.window
-        context = None if window.is_whole else model.refresh(canvas.tokens, block.refresh)[1]
+    for cache in CACHES[plan.settings.grid]:
+        settings = replace(plan.settings, cache=cache)
+        block = next(canvas.blocks(settings, model.config.logits_shift))
+        window, state = block.window, canvas.tokens[None, block.start : block.span_stop]
+        context = cache_policy(settings).open(model, canvas, state, block, False).context
         generator = torch.Generator().manual_seed(SEED)
         drawn = torch.randint(2, model.config.vocabulary_size, (2, nodes, window.size), generator=generator)
         evaluate = partial(model.window, window=window, kv_cache=context)

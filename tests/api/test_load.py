@@ -103,7 +103,11 @@ def test_wrong_input_is_refused_in_one_line(name, options, kind, line):
     ("file", "content", "line"),
     [
         ("config.json", "[]", r"config\.json: holds a list, expected an object"),
-        ("config.json", '{"model_type": "llama"}', r"config\.json: model_type is 'llama', expected one of 'llada', 'Dream'"),
+        (
+            "config.json",
+            '{"model_type": "llama"}',
+            r"config\.json: model_type is 'llama', expected one of 'llada', 'Dream'",
+        ),
         ("generation_config.json", '{"eos_token_id"', r"generation_config\.json: not JSON"),
         (
             "generation_config.json",
