@@ -202,7 +202,7 @@ def measure_mine(conf, mine, checkpoints, tmp_path, monkeypatch) -> Callable[[],
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_command, "CONF", conf)
     monkeypatch.setattr(CostModel, "measure", partial(CostModel.measure, most_rounds=1))  # seconds less
-    words = short_words(checkpoints["llada"], "llada", tmp_path / "results")
+    words = set(short_words(checkpoints["llada"], "llada", tmp_path / "results")) - {"runtime.predict=false"}
     return lambda: main(["run", "--config-dir", str(mine / "conf"), "decoder=mine", *words, "runtime.predict=true"])
 
 
