@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Literal, get_args
 
-from ssd.decoding.commit_rule import Capped, CommitName, CommitRule, commit_rule
+from ssd.decoding.commit_rule import Capped, CommitName, CommitRule, check_steps, commit_rule
 from ssd.decoding.decoder import BlockDecoder, Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import ModelConfig
@@ -53,6 +53,7 @@ class FastDLLM(BlockDecoder):
         return f"stepwise decoding, {self.commit}{cap}"
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        check_steps(self.commit, settings)
         if self.scope == "global" and settings.grid == "absolute":
             raise ValueError(
                 "decoder.scope=global: a block-causal model decodes block by block; pass decoder.scope=block"

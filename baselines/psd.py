@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from baselines.fast_dllm import FastDLLM
-from ssd.decoding.commit_rule import CommitName
+from ssd.decoding.commit_rule import CommitName, check_steps
+from ssd.decoding.settings import GenerationSettings
+from ssd.modeling.config import ModelConfig
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.draft_tree import Builder
 from ssd.speculation.options import Depth
@@ -36,6 +38,10 @@ class ParallelSelfSpeculative(SelfSpeculative):
         super().__init__(depth, width, budget, builder, alternatives, costs=costs)
         self._reference = FastDLLM(rule, threshold, factor)
         self.commit = self._reference.commit
+
+    def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        super().check(settings, model)
+        check_steps(self.commit, settings)
 
     @property
     def reference(self) -> FastDLLM:

@@ -81,7 +81,7 @@ class WINO(BlockDecoder):
             state[revoked] = mask_id
             if not (state == mask_id).any():
                 break
-            kind, rows, stored, spare = "decode", block.window.size + len(state), 0, len(picked) - 1
+            kind, rows, stored, spare = "decode", block.window.size + block.window.rows, 0, len(picked) - 1
             scores = look_twice(session, block, state, context)
         return step + len(state), None
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ssd.measure.instrumentation import NodeByNode
 from ssd.modeling.forwards import Context, DelegatingModel, DiffusionModel
+from ssd.modeling.growing_kv_cache import GrowingKVCache
 from ssd.modeling.kv_cache import Window
 
 
@@ -25,8 +26,19 @@ class NodeIsolationProbe(DelegatingModel):
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         together = self.inner.window(states, window, kv_cache)
         if len(states) > 1:
-            alone = self._alone.window(states, window, kv_cache)
-            largest = alone.masked_fill(~alone.isfinite(), 0).abs().amax().clamp(min=torch.finfo(alone.dtype).tiny)
-            apart = torch.where(together == alone, 0, together - alone).abs().amax() / largest
-            self.difference = max(self.difference, float(apart.nan_to_num(nan=torch.inf)))
+            self._compare(together, self._alone.window(states, window, kv_cache))
         return together
+
+    def append(
+        self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
+    ) -> Tensor:
+        together = self.inner.append(tokens, kv_cache, states, window)
+        if states is not None and len(states) > 1:
+            kv_cache.rewind(kv_cache.size - len(tokens))
+            self._compare(together, self._alone.append(tokens, kv_cache, states, window))
+        return together
+
+    def _compare(self, together: Tensor, alone: Tensor) -> None:
+        largest = alone.masked_fill(~alone.isfinite(), 0).abs().amax().clamp(min=torch.finfo(alone.dtype).tiny)
+        apart = torch.where(together == alone, 0, together - alone).abs().amax() / largest
+        self.difference = max(self.difference, float(apart.nan_to_num(nan=torch.inf)))

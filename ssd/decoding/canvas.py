@@ -63,11 +63,11 @@ class Canvas:
         for index, start in enumerate(starts):
             yield block_at(index, start, self.length, settings, logits_shift, lookahead, self.prompt_length)
 
-    def is_ended(self, block: Block, state: Tensor, settings: GenerationSettings) -> bool:
-        """Whether decoding stops after a full block; state: int64 [at least block], the block's tokens."""
+    def is_ended(self, start: int, tokens: Tensor, settings: GenerationSettings) -> bool:
+        """Whether decoding stops after the full block at `start`; tokens: int64 [block]."""
         if settings.stop == "none":
             return False
-        response = state[max(0, self.prompt_length - block.start) : block.stop - block.start]
+        response = tokens[max(0, self.prompt_length - start) :]
         ends = torch.isin(response, torch.tensor(self.special.end_ids))
         return bool(ends.any() if settings.stop == "eos_any" else ends.all())
 

@@ -9,6 +9,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ssd.decoding.settings import GenerationSettings
+
 CommitName = Literal["threshold", "factor", "dynamic"]
 
 
@@ -110,3 +112,12 @@ def commit_rule(rule: CommitName, threshold: float, factor: float) -> CommitRule
     if rule == "factor":
         return Factor(factor)
     return Dynamic(threshold) if rule == "dynamic" else Threshold(threshold)
+
+
+def check_steps(commit: CommitRule | None, settings: GenerationSettings) -> None:
+    """Raise ValueError for a rule with a least number of tokens per step if the steps do not divide a block."""
+    if commit is not None and commit.has_least and settings.block_length % settings.steps_per_block:
+        raise ValueError(
+            f"generation.steps={settings.steps} with decoder.rule=dynamic: expected a divisor of "
+            f"generation.block_length={settings.block_length}, for a fixed number of tokens per step"
+        )

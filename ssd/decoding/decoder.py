@@ -191,7 +191,7 @@ class BlockDecoder(Decoder):
                 step, scores = self._decode_block(session, block, trace, step, scores)
             step = max(0, step - session.rule.steps_per_block)
             scores = scores and self._carried(session, block, scores)
-            if canvas.is_ended(block, canvas.tokens[block.start : block.stop], settings):
+            if canvas.is_ended(block.start, canvas.tokens[block.start : block.stop], settings):
                 trace.filled = canvas.fill_after(block)
                 break
         return Decoded(canvas.response.tolist(), trace)
@@ -278,9 +278,12 @@ class BlockDecoder(Decoder):
         canvas, settings = session.canvas, session.rule.settings
         if settings.stop == "none" or block.span_stop == block.stop:
             return path
-        full = (next_states[path, : block.stop - block.start] != canvas.special.mask_id).all(dim=1).tolist()
-        if True in full:
+        for start in range(block.start, block.span_stop, settings.block_length):
+            rows = slice(start - block.start, start - block.start + settings.block_length)
+            full = (next_states[path, rows] != canvas.special.mask_id).all(dim=1).tolist()
+            if True not in full:
+                break
             place = full.index(True)
-            if canvas.is_ended(block, next_states[path[place]], settings):
+            if canvas.is_ended(start, next_states[path[place], rows], settings):
                 return path[: place + 1]
         return path

@@ -103,6 +103,7 @@ class SteppingRule:
             passes = self.commit.passes(torch.where(pickable, scores.probability, -torch.inf))
             if starts is not None:  # upstream takes nothing else from a refresh forward (Fast-dLLM on Dream)
                 passes &= ~starts.any(dim=1, keepdim=True)
+                minimum = torch.where(starts.any(dim=1), 1, minimum)
             passes.scatter_(1, order[:, :1], True)
             first = passes.long().scatter_(1, order[:, :1], 2)
             order = order.gather(1, _stable_order(first.gather(1, order)))

@@ -53,10 +53,11 @@ def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
 
 
 def blocks_filled_by_refresh(trace: Trace) -> int:
-    """Return the number of blocks whose only forward is their refresh."""
+    """Return the number of blocks whose only forward is their refresh over the whole canvas."""
     kinds: defaultdict[int, list[Kind]] = defaultdict(list)
     for event in trace.events:
-        kinds[event.block].append(event.kind)
+        if not event.stored:
+            kinds[event.block].append(event.kind)
     return sum(of_block == ["refresh"] for of_block in kinds.values())
 
 

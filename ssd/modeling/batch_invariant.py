@@ -43,10 +43,14 @@ class BatchInvariantModel(WindowForwards, DelegatingModel):
         if nodes < 1:
             raise ValueError(f"a batch-invariant model of {nodes} nodes: expected at least 1")
         super().__init__(inner)
-        self.most_nodes = nodes
         self.nodes = whole_tiles(nodes, inner.config.causal_block)
 
     def computed_nodes(self, nodes: int) -> int:
+        if nodes > self.nodes:
+            raise ValueError(
+                f"a forward over {nodes} nodes, but runtime.numerics=locked allows {self.nodes}, the decoder's "
+                "most_nodes; correct its most_nodes, or pass runtime.numerics=native"
+            )
         return self.nodes
 
     @torch.inference_mode()
@@ -69,13 +73,8 @@ class BatchInvariantModel(WindowForwards, DelegatingModel):
 
     def _padded(self, states: Tensor) -> Tensor:
         """Return states [nodes, window] with further ones, all masks."""
-        requested = len(states)
-        if requested > self.most_nodes:
-            raise ValueError(
-                f"a forward over {requested} nodes, but runtime.numerics=locked allows {self.most_nodes}, the "
-                "decoder's most_nodes; correct its most_nodes, or pass runtime.numerics=native"
-            )
-        return F.pad(states, (0, 0, 0, self.nodes - requested), value=self.config.mask_id)
+        padding = self.computed_nodes(len(states)) - len(states)
+        return F.pad(states, (0, 0, 0, padding), value=self.config.mask_id)
 
     def hidden(self, forward_input: ForwardInput) -> Tensor:
         rows = slice(None) if forward_input.logit_rows is None else forward_input.logit_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ def read_config(folder: Path, block_length: int | None = None) -> ModelConfig:
             f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id "
             f"{mask_id}; take both files from the model's Hub page"
         )
+    named = re.findall(r"-b(\d+)(?=/|$)", folder.as_posix())  # as in SDAR-8B-Chat-b32
+    block_length = block_length or (int(named[-1]) if named else None)
     return ModelConfig.from_hub(values.values, str(file), mask_id, _end_ids(folder), block_length)
 
 

@@ -20,6 +20,8 @@ class WindowForwards(DiffusionModel):
 
     @torch.inference_mode()
     def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
+        if self.config.causal_block is not None:
+            raise ValueError("a refresh has full attention; block-causal models store their blocks by `append`")
         if canvas.shape[0] != window.length:
             raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
         kv_cache = self.new_cache(window)

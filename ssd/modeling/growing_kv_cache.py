@@ -75,7 +75,7 @@ class StoredContext(ContextAttention):
         return attend(query, key, value, stored, buffer, visible)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def block_causal(start: int, stop: int, block: int, device: torch.device) -> Tensor | None:
     """Return bool [window, window]: the positions (columns) that each position (row) of [start, stop) attends to.
 

@@ -92,7 +92,7 @@ def _cost_model(run: Loaded, tell: Tell) -> CostModel | None:
     plan, start, model = run
     if plan.runtime.predicts and not start.measured.get("forwards"):
         tell(f"timing forwards ({BUDGET_S:.0f} s)")
-        nodes = nodes_made(plan.decoder, plan.settings)
+        nodes = nodes_made(plan.decoder, plan.settings, model)
         return CostModel.measure(model, plan.settings, plan.special, list(start.lengths), nodes, BUDGET_S)
     return stored_cost_model(run)
 

@@ -72,6 +72,8 @@ class SelfSpeculative(BlockDecoder):
         self.needs_timing = self.is_auto and self._given is None
         self._measured: NodeCosts | None = None
         self._length_policy = DraftLengthPolicy(self._given, self.budget) if self._given else None
+        if type(lookahead) is not int or lookahead < 0:
+            raise ValueError(f"decoder.lookahead={lookahead}: expected a whole number of at least 0")
         self._lookahead = lookahead
         self._learns = self.is_auto or alternatives or builder == "best_first"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,14 +35,17 @@ def least_blocks(settings: GenerationSettings) -> int:
     return -(-settings.gen_length // settings.block_length)
 
 
-def nodes_made(decoder: Decoder, settings: GenerationSettings) -> list[int]:
+def nodes_made(decoder: Decoder, settings: GenerationSettings, model: DiffusionModel) -> list[int]:
     """Return the numbers of nodes to time for a decoder.
 
-    With an exact cache, rows count: those of later blocks that drafts reach into, and of a block that is stored.
+    With an exact cache rows count, also those of later blocks that drafts reach into. A model with padded nodes allows
+    the decoder's own number only.
     """
     most = decoder.most_nodes
     if settings.cache == "exact" and isinstance(decoder, BlockDecoder):
-        most = most * (1 + decoder.lookahead(settings)) + 1
+        with suppress(ValueError):
+            model.computed_nodes(most * (1 + decoder.lookahead(settings)))
+            most *= 1 + decoder.lookahead(settings)
     return node_grid(most)
 
 
@@ -121,14 +125,23 @@ class CostModel:
         """
         if not all(self._is_own(event, length) for event in trace.events):
             return None
-        shapes = Counter(self._shape(event, length) for event in trace.events)
+        if self.settings.cache == "exact":
+            return sum(self._by_rows(event, length) for event in trace.events)
+        shapes = Counter(
+            Shape(0 if event.kind == "refresh" else event.nodes, event.block, length) for event in trace.events
+        )
         return sum(count * self.forward_s(shape) for shape, count in shapes.items())
 
-    def _shape(self, event: Event, length: int) -> Shape:
-        """Return the shape of an event's forward; with an exact cache by its rows, and the prompt's blocks apart."""
-        if self.settings.cache == "exact" and (event.block or not event.stored):
-            return Shape((event.nodes * event.rows + event.stored) / self.settings.block_length, event.block, length)
-        return Shape(0 if event.kind == "refresh" else event.nodes, event.block, length)
+    def _by_rows(self, event: Event, length: int) -> float:
+        """Return the seconds of a forward over an exact cache, by its rows. The one that stores the prompt is apart.
+
+        More rows than were timed cost in proportion.
+        """
+        if event.stored and not event.block:
+            return self.forward_s(Shape(0, event.block, length))
+        blocks = (event.nodes * event.rows + event.stored) / self.settings.block_length
+        timed = min(max(blocks, 1.0), float(self.nodes[-1]))
+        return self.forward_s(Shape(timed, event.block, length)) * max(1.0, blocks / timed)
 
     def _is_own(self, event: Event, length: int) -> bool:
         if event.kind == "verifier":

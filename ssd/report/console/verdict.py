@@ -1,4 +1,4 @@
-"""The verdict above a run's table: faster or slower and why, identical or not and what that means."""
+"""The verdict above a run's table: the speed and its reasons, and what a difference means for a decoder's claim."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """Return two sentences, of which the first is missing where nothing was timed; summary: as in summary.json."""
+    """Return sentences on speed, missing where nothing was timed, and on identity; summary: as in summary.json."""
     return " ".join(sentence for sentence in (_of_speed(summary), _of_identity(summary)) if sentence)
 
 
@@ -16,11 +16,11 @@ def _of_speed(summary: dict[str, Any]) -> str:
     ratio, low, high = (summary["speedup"][key] for key in ("ratio", "low", "high"))
     is_clear = low is not None and (low > 1 or high < 1)
     word = ("Faster" if ratio > 1 else "Slower") if is_clear else "Neither clearly faster nor slower"
-    rows, ms = summary["token_rows"], summary["ms_per_forward"]
+    nfe, rows, ms = summary["nfe"], summary["token_rows"], summary["ms_per_forward"]
+    forwards, computed, cost = (each["decoder"] / each["reference"] for each in (nfe, rows, ms))
     return (
-        f"{word}: {ratio:.2f} times the speed of {summary['compared_with']}, with {summary['nfe']['ratio']:.2f} times "
-        f"fewer forwards, {rows['decoder'] / rows['reference']:.2f} times the token rows, and "
-        f"{ms['decoder'] / ms['reference']:.2f} times the time per forward."
+        f"{word}: {ratio:.2f} times the speed of {summary['compared_with']}. The decoder has {forwards:.2f} times the "
+        f"forwards and {computed:.2f} times the token rows; a forward costs {cost:.2f} times as much."
     )
 
 
@@ -28,9 +28,13 @@ def _of_identity(summary: dict[str, Any]) -> str:
     identity, responses = summary["identity"], summary["responses"]
     different, wrong = responses - identity["identical"], identity["algorithmic"]
     if not summary["claims_lossless"]:
+        if not different:
+            return f"All {responses} responses are identical, although this decoder is lossy."
         return f"{different} of {responses} responses differ, as can be expected: this decoder is lossy."
     if wrong:
         return f"NOT lossless: {wrong} of {responses} responses differ, and rounding does not explain it."
+    if identity["other_order"]["algorithmic"]:
+        return f"NOT lossless: {identity['other_order']['algorithmic']} of {responses} responses have another order."
     if different:
-        return f"{different} of {responses} responses differ by rounding alone; otherwise the decoder is lossless here."
-    return f"All {responses} responses are identical, as a lossless decoder promises."
+        return f"{different} of {responses} responses differ by rounding alone."
+    return f"All {responses} responses are identical, as expected of a lossless decoder."

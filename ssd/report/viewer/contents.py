@@ -59,7 +59,8 @@ def _sample(run: StoredRun, line: Line, decode: Decode | None) -> Data:
     file = _trace_of(run, line)
     try:
         trace = json.loads(file.read_text(encoding="utf-8"))
-        events = {side: [_event(event) for event in trace[side]] for side in SIDES}
+        lengths = {side: len(line[side]["response_ids"]) for side in SIDES}
+        events = {side: [_event(event, lengths[side]) for event in trace[side]] for side in SIDES}
     except (ValueError, LookupError, TypeError) as error:
         raise _damaged(f"{file}: not a trace", error) from error
     index, repeat = place_of(line)
@@ -96,12 +97,23 @@ def _divergence(case: Line | None) -> Data | None:
     return {"differs": case["differs"], "class": case["class"], "forward": case.get("forward"), "positions": at}
 
 
-def _event(event: Line) -> Data:
-    """Return an event with rounded confidences."""
+def _event(event: Line, length: int) -> Data:
+    """Return an event with rounded confidences; length: of the response. Positions behind it are not shown."""
+    names = ("kind", "block", "step", "nodes", "rows", "stored", "drafted", "accepted")
     return {
-        **{name: event[name] for name in ("kind", "block", "step", "nodes", "rows", "drafted", "accepted", "revoked")},
-        "picks": [[position, token, _short(confidence)] for position, token, confidence in event["picks"]],
-        "draft": [{**node, "confidence": _short(node["confidence"])} for node in event["draft"]],
+        **{name: event[name] for name in names},
+        "revoked": [position for position in event["revoked"] if position < length],
+        "picks": [
+            [position, token, _short(confidence)] for position, token, confidence in event["picks"] if position < length
+        ],
+        "draft": [
+            {
+                **node,
+                "picks": [pick for pick in node["picks"] if pick[0] < length],
+                "confidence": _short(node["confidence"]),
+            }
+            for node in event["draft"]
+        ],
     }
 
 
@@ -130,7 +142,7 @@ def unstored(run: Data, ends: Sequence[int], samples: Sequence[Data], decode: De
         {
             **sample,
             "sides": {
-                name: {**side, "events": [_event(event) for event in side["events"]]}
+                name: {**side, "events": [_event(event, len(side["ids"])) for event in side["events"]]}
                 for name, side in sample["sides"].items()
             },
         }

@@ -40,7 +40,7 @@ function drawFacts(list, forward, drafting) {
 
 function factsOf(forward, drafting) {
   const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
-  const facts = ["kind", "block", "step", "nodes", "rows"].map((name) => [name, forward[name]]);
+  const facts = ["kind", "block", "step", "nodes", "rows", "stored"].map((name) => [name, forward[name]]);
   if (forward.drafted.length) facts.push(["drafted", total(forward.drafted)]);
   if (drafting) return facts;
   if (forward.drafted.length) facts.push(["accepted", total(forward.accepted)]);

@@ -11,10 +11,10 @@ def summary(low: float = 1.4, high: float = 1.6, **changes: Any) -> dict[str, An
     return {
         "speedup": {"ratio": 1.5, "low": low, "high": high},
         "compared_with": "stepwise decoding",
-        "nfe": {"ratio": 3.0},
+        "nfe": {"reference": 60.0, "decoder": 20.0, "ratio": 3.0},
         "token_rows": {"reference": 100.0, "decoder": 180.0},
         "ms_per_forward": {"reference": 8.0, "decoder": 16.0},
-        "identity": {"identical": 20, "numeric": 0, "algorithmic": 0},
+        "identity": {"identical": 20, "numeric": 0, "algorithmic": 0, "other_order": {"algorithmic": 0}},
         "responses": 20,
         "claims_lossless": True,
         **changes,
@@ -23,8 +23,9 @@ def summary(low: float = 1.4, high: float = 1.6, **changes: Any) -> dict[str, An
 
 def test_speed_has_its_reasons() -> None:
     assert verdict(summary()) == (
-        "Faster: 1.50 times the speed of stepwise decoding, with 3.00 times fewer forwards, 1.80 times the token rows, "
-        "and 2.00 times the time per forward. All 20 responses are identical, as a lossless decoder promises."
+        "Faster: 1.50 times the speed of stepwise decoding. The decoder has 0.33 times the forwards and 1.80 times the "
+        "token rows; a forward costs 2.00 times as much. All 20 responses are identical, as expected of a lossless "
+        "decoder."
     )
     slow = summary(0.5, 0.9, speedup={"ratio": 0.7, "low": 0.5, "high": 0.9})
     assert verdict(slow).startswith("Slower: 0.70 times")
@@ -35,11 +36,19 @@ def test_speed_has_its_reasons() -> None:
 @pytest.mark.parametrize(
     ("identity", "lossless", "expected"),
     [
-        ((18, 2, 0), True, "2 of 20 responses differ by rounding alone; otherwise the decoder is lossless here."),
+        ((18, 2, 0), True, "2 of 20 responses differ by rounding alone."),
+        ((20, 0, 0), False, "All 20 responses are identical, although this decoder is lossy."),
         ((17, 1, 2), True, "NOT lossless: 2 of 20 responses differ, and rounding does not explain it."),
         ((15, 0, 5), False, "5 of 20 responses differ, as can be expected: this decoder is lossy."),
     ],
 )
 def test_a_difference_is_judged_by_the_claim(identity: tuple[int, int, int], lossless: bool, expected: str) -> None:
     counts = dict(zip(("identical", "numeric", "algorithmic"), identity, strict=True))
+    counts |= {"other_order": {"algorithmic": 0}}
     assert verdict(summary(speedup=None, identity=counts, claims_lossless=lossless)) == expected
+
+
+def test_another_order_of_picks_breaks_the_claim() -> None:
+    identity = {"identical": 20, "numeric": 0, "algorithmic": 0, "other_order": {"algorithmic": 3}}
+    expected = "NOT lossless: 3 of 20 responses have another order."
+    assert verdict(summary(speedup=None, identity=identity)) == expected
