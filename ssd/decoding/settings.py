@@ -94,8 +94,9 @@ class GenerationSettings:
     def _check_blocks(self) -> None:
         if self.cache not in CACHES[self.grid]:
             raise ValueError(
-                f"generation.cache={self.cache} with generation.grid={self.grid}: expected one of "
-                f"{', '.join(CACHES[self.grid])}"
+                f"generation.cache={self.cache} with generation.grid={self.grid}: this grid has "
+                f"{' or '.join(CACHES[self.grid])}; models with full attention (LLaDA, Dream) have the grid prompt, "
+                "block-causal ones (SDAR, Fast-dLLM v2) the grid absolute"
             )
         part = self.sub_block_length
         if part is not None and (not _is_whole(part) or part < 1 or self.block_length % part):
@@ -112,7 +113,7 @@ class GenerationSettings:
             if not _is_whole(self.steps) or not 1 <= self.steps <= self.block_length or self.steps % parts:
                 raise ValueError(
                     f"generation.steps={self.steps}: expected null (one token per step) or the number of steps per "
-                    f"block, a multiple of {parts} up to {self.block_length}"
+                    f"block, from {parts} to {self.block_length}" + (f" by {parts}" if parts > 1 else "")
                 )
             return
         if not _is_whole(self.steps) or not self.blocks <= self.steps <= self.gen_length:

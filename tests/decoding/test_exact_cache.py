@@ -87,9 +87,12 @@ ABSOLUTE = GenerationSettings(gen_length=16, block_length=4, grid="absolute", ca
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"cache": "prefix"}, "generation.cache=prefix with generation.grid=absolute: expected one of none, exact"),
-        ({"cache": "dual"}, "generation.cache=dual with generation.grid=absolute: expected one of none, exact"),
-        ({"grid": "prompt"}, "generation.cache=exact with generation.grid=prompt: expected one of none, prefix, dual"),
+        ({"cache": "prefix"}, "generation.cache=prefix with generation.grid=absolute: this grid has none or exact"),
+        ({"cache": "dual"}, "generation.cache=dual with generation.grid=absolute: this grid has none or exact"),
+        (
+            {"grid": "prompt"},
+            "generation.cache=exact with generation.grid=prompt: this grid has none or prefix or dual",
+        ),
         ({"grid": "page"}, "generation.grid='page': expected one of prompt, absolute"),
         ({"store": "late"}, "generation.store='late': expected one of fused, separate"),
         ({"stop": "eos"}, "generation.stop='eos': expected one of none, eos_block, eos_any"),
@@ -97,9 +100,9 @@ ABSOLUTE = GenerationSettings(gen_length=16, block_length=4, grid="absolute", ca
         ({"sub_block_length": 0}, "generation.sub_block_length=0: expected null or a divisor"),
         (
             {"steps": 5},
-            "generation.steps=5: expected null .* or the number of steps per block, a multiple of 1 up to 4",
+            "generation.steps=5: expected null .* or the number of steps per block, from 1 to 4",
         ),
-        ({"steps": 3, "sub_block_length": 2}, "generation.steps=3: expected null .*, a multiple of 2 up to 4"),
+        ({"steps": 3, "sub_block_length": 2}, "generation.steps=3: expected null .* from 2 to 4 by 2"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(values: dict, message: str) -> None:

@@ -11,6 +11,7 @@ def summary(low: float = 1.4, high: float = 1.6, **changes: Any) -> dict[str, An
     return {
         "speedup": {"ratio": 1.5, "low": low, "high": high},
         "compared_with": "stepwise decoding",
+        "numerics": "native",
         "nfe": {"reference": 60.0, "decoder": 20.0, "ratio": 3.0},
         "token_rows": {"reference": 100.0, "decoder": 180.0},
         "ms_per_forward": {"reference": 8.0, "decoder": 16.0},
@@ -27,6 +28,7 @@ def test_speed_has_its_reasons() -> None:
         "token rows; a forward costs 2.00 times as much. All 20 responses are identical, as expected of a lossless "
         "decoder."
     )
+    assert verdict(summary(numerics="locked")).startswith("All 20 responses"), "no speedup under a lock"
     slow = summary(0.5, 0.9, speedup={"ratio": 0.7, "low": 0.5, "high": 0.9})
     assert verdict(slow).startswith("Slower: 0.70 times")
     assert verdict(summary(0.9, 1.6)).startswith("Neither clearly faster nor slower: 1.50")
