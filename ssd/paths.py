@@ -12,5 +12,7 @@ ROOT = PACKAGE / "assets" if IS_INSTALLED else PACKAGE.parent
 CONF = ROOT / "conf"
 RUN = "ssd-bench run" if IS_INSTALLED else "python run.py"
 """The command that measures, as messages and help name it."""
-SHOWS_TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"
-"""Whether the user wants whole tracebacks. `ssd-bench run` sets the variable later, because Hydra reads it too."""
+OWN_VARIABLE = "SSD_SET_HYDRA_FULL_ERROR"
+"""Set where `ssd-bench run` itself has set HYDRA_FULL_ERROR, which Hydra reads, too. Child processes inherit both."""
+SHOWS_TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1" and OWN_VARIABLE not in os.environ
+"""Whether the user wants whole tracebacks."""

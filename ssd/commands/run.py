@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ssd.config.words import check_each_word
 from ssd.extras import extra
-from ssd.paths import CONF, IS_INSTALLED, SHOWS_TRACEBACKS
+from ssd.paths import CONF, IS_INSTALLED, OWN_VARIABLE, SHOWS_TRACEBACKS
 from ssd.version import version_line
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def main() -> int:
     begun.clear()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a user's own decoders and tasks
+    if not SHOWS_TRACEBACKS:
+        os.environ[OWN_VARIABLE] = "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong with the command line, instead of printing it
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
