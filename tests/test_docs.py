@@ -111,6 +111,7 @@ def composed_groups(words: tuple[str, ...], conf: Path, searchpath: Path) -> set
 
 
 @pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.slow
 def test_every_command_composes(line, conf, mine):
     words = [word for word in COMMANDS[line] if word != "-m"]
     if "--config-dir" in words:

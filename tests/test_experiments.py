@@ -107,6 +107,7 @@ def test_an_experiment_wins_over_the_presets_of_model_and_task(file: Path, model
 
 @each_experiment
 @pytest.mark.parametrize(("model", "task"), [("dream", "gsm8k"), ("llada_base", "math500"), ("llada_1_5", "mbpp")])
+@pytest.mark.slow
 def test_an_experiment_has_nothing_of_what_a_models_authors_evaluate_it_with(file: Path, model: str, task: str) -> None:
     words = [f"experiment={file.stem}", f"model={model}", f"task={task}"]
     assert composed(f"model={model}", f"task={task}") != composed(f"model={model}", f"task={task}", "~preset")
@@ -114,6 +115,7 @@ def test_an_experiment_has_nothing_of_what_a_models_authors_evaluate_it_with(fil
 
 
 @each_experiment
+@pytest.mark.slow
 def test_the_command_line_wins_over_an_experiment(file: Path) -> None:
     words = [word for word in command(file) if not word.startswith("decoder.")]
     config = composed(*words, "generation.gen_length=384", "generation.cache=none", "decoder=stepwise")

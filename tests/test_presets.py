@@ -103,6 +103,7 @@ def test_a_preset_names_its_source_and_sets_only_options_that_exist(file: Path) 
 
 
 @each_published
+@pytest.mark.slow
 def test_words_win_wherever_they_stand(name: str) -> None:
     words = ["generation.gen_length=96", "generation.block_length=32", "generation.temperature=0.5"]
     for line in ([*choices(name), *words], [*words, *choices(name)]):
@@ -112,6 +113,7 @@ def test_words_win_wherever_they_stand(name: str) -> None:
 
 
 @pytest.mark.parametrize("experiment", [file.stem for file in project_files("conf/experiment/*.yaml")])
+@pytest.mark.slow
 def test_experiments_win(experiment: str) -> None:
     expected = {
         key: value
@@ -149,6 +151,7 @@ def test_dream_has_one_block_whatever_the_length(model: str, words: list[str]) -
 
 
 @pytest.mark.parametrize("task", [*EVALUATED, "lm_eval"])
+@pytest.mark.slow
 def test_dream_instruct_is_never_left_at_temperature_0(task: str) -> None:
     assert composed("model=dream", f"task={task}").generation.temperature == 0.1
     assert composed("model=dream", f"task={task}", "generation.temperature=0").generation.temperature == 0

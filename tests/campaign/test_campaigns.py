@@ -36,6 +36,7 @@ def test_its_command_stands_in_the_second_line(file: Path) -> None:
 
 
 @each_campaign
+@pytest.mark.slow
 def test_all_its_runs_can_be_planned_and_no_two_are_the_same(file: Path) -> None:
     words = [f"experiment={file.stem}", "model=llada_tiny", "task=tiny_math"]
     plans = [make_plan(composed(*words, *job)) for job in jobs(file)]
@@ -47,6 +48,7 @@ def test_all_its_runs_can_be_planned_and_no_two_are_the_same(file: Path) -> None
 
 
 @each_campaign
+@pytest.mark.slow
 def test_the_words_that_it_proposes_can_be_planned(file: Path) -> None:
     for added in re.findall(r": \+ (.*)$", file.read_text(), re.MULTILINE):
         for job in some(jobs(file, *added.split()), 5):

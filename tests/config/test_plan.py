@@ -206,6 +206,7 @@ def test_a_run_records_the_version_of_its_task_and_the_device_that_auto_stands_f
 
 
 @pytest.mark.parametrize("file", project_files("conf/**/*.yaml"), ids=lambda file: str(file.relative_to(CONF)))
+@pytest.mark.slow
 def test_every_file_begins_with_a_command_that_runs_it(file: Path):
     header, first, *_ = [*file.read_text().splitlines(), ""]
     command = first if header.startswith("# @package") else header

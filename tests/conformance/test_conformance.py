@@ -91,6 +91,7 @@ def test_the_same_seed_gives_the_same_response(line, temperature):
 @each_line
 @anything
 @given(generation=generations(), family=st.sampled_from(FAMILIES), seed=st.integers(0, 5), length=st.integers(1, 9))
+@pytest.mark.slow
 def test_responses_keep_the_contract_under_any_settings(line, generation, family, seed, length):
     decoder = candidate(line, family).decoder
     if accepts(decoder, generation, family):
@@ -98,6 +99,7 @@ def test_responses_keep_the_contract_under_any_settings(line, generation, family
 
 
 @pytest.mark.parametrize("line", [*(line for line in LINES if LOSSLESS[line.split()[0]]), *OWN_LINES])
+@pytest.mark.slow
 def test_what_claims_to_be_lossless_is(line):
     """A claim that a caveat takes back everywhere is none; what the YAML alone makes must keep it everywhere."""
     if not candidate(line, FAMILIES[0]).lossless:

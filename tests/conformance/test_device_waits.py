@@ -50,6 +50,7 @@ def decoded(record, name, family, settings, engine="eager", numerics="native"):
 @pytest.mark.parametrize("cache", ["none", "dual"])
 @pytest.mark.parametrize(("engine", "numerics"), [("eager", "native"), ("graph", "native"), ("graph", "locked")])
 @pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.slow
 def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics, cache):
     settings = GenerationSettings(gen_length=10, block_length=5, cache=cache)
     found, expected = decoded(record, name, "llada", settings, engine, numerics)

@@ -31,6 +31,7 @@ def jobs_of(decoder, prompts, settings):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("line", [line for line in LINES if "=apd" not in line])  # APD asks a second model besides
+@pytest.mark.slow
 def test_a_batch_gives_what_its_prompts_give_alone(family, line):
     if line.startswith("decoder=wino"):
         family = "llada"  # it takes no other

@@ -80,6 +80,7 @@ ENDLESS_TESTS = {
 }
 
 
+@pytest.mark.slow
 def test_the_data_sets_own_code_is_inside_the_time_limit(strongest: Sandbox) -> None:
     source = "def f():\n    return 1"
     programs = [Program(source, tests, ("f",)) for tests in ENDLESS_TESTS.values()]
@@ -130,6 +131,7 @@ def test_tests_that_pass_what_cannot_be_sent(two: Sandbox) -> None:
         two.run([Program("def f(x): pass", "f(lambda: 1)", ("f",))])
 
 
+@pytest.mark.slow
 def test_processes_start_fresh(sandbox: Sandbox) -> None:
     # A forked process would know the modules and the memory of this one.
     program = Program("import sys\ndef f(name):\n    return name in sys.modules", "assert not f('pytest')", ("f",))

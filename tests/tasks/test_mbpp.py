@@ -163,6 +163,7 @@ def test_a_response_of_many_lines_is_not_read_and_says_so(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("skip", [None, 493, [10], ["493"], "493"])
+@pytest.mark.slow
 def test_skip_must_be_a_list_of_test_tasks(skip: object) -> None:
     with pytest.raises(ValueError, match=r"task\.skip is .*; expected a list of task ids from 11 to 510; pass"):
         MBPP(skip=skip)  # type: ignore[arg-type]

@@ -107,6 +107,7 @@ def test_math500(build: Build) -> None:
 
 @pytest.mark.parametrize("model", ["dream", "dream_base"])
 @pytest.mark.parametrize("kind", [GSM8K, HumanEval, Math500, MBPP])
+@pytest.mark.slow
 def test_every_prompt_leaves_room_for_the_presets_response(
     model: str, kind: type[Task], build: Build, data_file: DataFile
 ) -> None:

@@ -142,6 +142,7 @@ def test_what_cannot_be_decoded_is_one_line(model: DecoderModel) -> None:
         model.chat_template("other")
 
 
+@pytest.mark.slow
 def test_a_cached_response_is_of_the_same_configuration_and_counted(
     tmp_path: Path, command: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

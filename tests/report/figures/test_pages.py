@@ -31,6 +31,7 @@ def titles(figure) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["speed", "latency"])
+@pytest.mark.slow
 def test_many_groups_are_drawn_on_pages(many: Results, name: str) -> None:
     assert ENTRIES[name].draw(many, 1).get_figheight() > PAGE_INCHES
     pages = list(ENTRIES[name].pages(many, 1))
