@@ -51,7 +51,7 @@ class Response:
     @property
     def acceptance_lengths(self) -> list[int]:
         """Tokens committed per forward that checked drafts, bonus included; empty for a decoder without drafts."""
-        return self.trace.acceptance_lengths
+        return self.trace.acceptance_lengths(len(self.ids))
 
     @property
     def decoded(self) -> Decoded:

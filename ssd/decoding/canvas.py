@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, prompt_in_first_block
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.kv_cache import Window
 
@@ -79,7 +79,7 @@ class Canvas:
 
 def first_start(prompt_length: int, settings: GenerationSettings) -> int:
     """Return the start of the first block. On an absolute grid it may include the prompt's last tokens."""
-    return prompt_length - (prompt_length % settings.block_length if settings.grid == "absolute" else 0)
+    return prompt_length - prompt_in_first_block(prompt_length, settings.block_length, settings.grid)
 
 
 def canvas_length(prompt_length: int, settings: GenerationSettings) -> int:

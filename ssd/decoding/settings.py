@@ -14,6 +14,11 @@ CACHES: dict[Grid, tuple[Cache, ...]] = {"prompt": ("none", "prefix", "dual"), "
 """The caches of each grid: models with full attention count blocks from the prompt, block-causal ones from 0."""
 
 
+def prompt_in_first_block(prompt_length: int, block_length: int, grid: Grid) -> int:
+    """Return the number of the prompt's last tokens that share the first block with the response."""
+    return prompt_length % block_length if grid == "absolute" else 0
+
+
 @dataclass(frozen=True)
 class SpecialTokens:
     """Special token ids: the mask and the end tokens. Raises ValueError without an end token apart from the mask."""

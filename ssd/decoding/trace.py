@@ -97,10 +97,18 @@ class Trace:
         """All picks in the order of commitment."""
         return [pick for event in self.events for pick in event.picks]
 
-    @property
-    def acceptance_lengths(self) -> list[int]:
-        """Tokens committed by each forward with drafts, bonus included."""
-        return [len(event.picks) for event in self.events if event.drafted]
+    def acceptance_lengths(self, gen_length: int) -> list[int]:
+        """Return the response tokens that each forward with drafts committed, bonus included.
+
+        Tokens behind the response's gen_length positions do not count.
+        """
+        drafting = (event for event in self.events if event.drafted)
+        return [sum(pick.position < gen_length for pick in event.picks) for event in drafting]
+
+    def tokens_cut(self, gen_length: int) -> int:
+        """Return the number of tokens that were decided behind the response, up to the end of an absolute grid."""
+        made = sum(pick.position >= gen_length for pick in self.picks)
+        return made - sum(position >= gen_length for event in self.events for position in event.revoked)
 
     def drafted_by(self, event: int) -> list[DraftedNode]:
         """Return the drafted nodes of the event with this index; none if there is no record of its draft."""

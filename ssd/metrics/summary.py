@@ -55,6 +55,7 @@ def summarise(
         "oracle_tokens_per_forward": _oracle(samples),
         "tokens_total": per_response(samples, lambda part: part["tokens_total"]),
         "tokens_useful": per_response(samples, lambda part: part["tokens_useful"]),
+        "tokens_cut": per_response(samples, lambda part: part.get("tokens_cut", 0)),  # 0: older lines lack it
         "identity": _identity(samples),
         "order_correlation": {
             side: mean_correlation([sample[side]["order_correlation"] for sample in samples]) for side in SIDES

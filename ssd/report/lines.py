@@ -24,7 +24,7 @@ SIDE = pa.struct(
         "reason": TEXT,
         "forwards": NUMBER,
         "nfe": pa.struct(dict.fromkeys(KINDS, WHOLE)),
-        **dict.fromkeys(("node_evaluations", "token_rows", "tokens_total", "tokens_useful"), WHOLE),
+        **dict.fromkeys(("node_evaluations", "token_rows", "tokens_total", "tokens_useful", "tokens_cut"), WHOLE),
         "blocks_filled_by_refresh": WHOLE,
         **dict.fromkeys(("acceptance_lengths", "drafted_by_depth", "accepted_by_depth"), pa.list_(WHOLE)),
         "order_correlation": pa.struct(dict.fromkeys(("within_blocks", "response"), NUMBER)),

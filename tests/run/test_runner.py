@@ -34,6 +34,7 @@ SIDE = {
     "token_rows": int,
     "tokens_total": int,
     "tokens_useful": int,
+    "tokens_cut": int,
     "acceptance_lengths": list,
 }
 LINE = {

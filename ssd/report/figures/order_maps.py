@@ -137,7 +137,7 @@ def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:
     found = []
     for _, events in forwards.groupby(["index", "repeat"]):
         events = events.sort_values("forward")
-        steps, _ = commitments(zip(events["block"], events["positions"], events["accepted"], strict=True))
+        steps = commitments(zip(events["positions"], events["accepted"], strict=True))
         found.append(np.array([steps.get(position, -1) for position in range(length)]))
     return found
 
