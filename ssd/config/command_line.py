@@ -50,7 +50,7 @@ def one_line(error: BaseException) -> str:
         if model != file and "/" in model:
             return (
                 f"model={model}: neither a preset nor one checkpoint's folder; for a checkpoint of the Hub, or for "
-                f"several folders, pass model=llada (or dream) model.path={model}"
+                f"several folders, pass model=llada (dream, sdar_4b, fast_dllm_v2_7b) model.path={model}"
             )
         group, _, name = file.rpartition("/")
         near = difflib.get_close_matches(name, error.options, MOST_NAMES, LEAST_ALIKE_CHOICE)

@@ -103,6 +103,11 @@ class GenerationSettings:
                 f"{' or '.join(CACHES[self.grid])}; models with full attention (LLaDA, Dream) have the grid prompt, "
                 "block-causal ones (SDAR, Fast-dLLM v2) the grid absolute"
             )
+        if self.store == "separate" and self.cache != "exact":
+            raise ValueError(
+                f"generation.store=separate with generation.cache={self.cache}: expected fused, because only the exact "
+                "cache stores full blocks; pass generation.store=fused"
+            )
         part = self.sub_block_length
         if part is not None and (not _is_whole(part) or part < 1 or self.block_length % part):
             raise ValueError(

@@ -11,7 +11,7 @@ from torch import nn
 
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.json_values import LARGEST, read_json, refuse_pointer
+from ssd.modeling.json_values import LARGEST, MEND, read_json, refuse_pointer
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weight_files import weight_files, without_weights
 from ssd.modeling.weights import for_products, hub_names
@@ -73,7 +73,7 @@ def read_config(folder: Path, block_length: int | None = None) -> ModelConfig:
     if None not in (mask_id, values.values.get("mask_token_id")) and mask_id != values.values["mask_token_id"]:
         raise ValueError(
             f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id "
-            f"{mask_id}; take both files from the model's Hub page"
+            f"{mask_id}; {MEND}"
         )
     named = re.findall(r"-b(\d+)(?=/|$)", folder.as_posix())  # as in SDAR-8B-Chat-b32
     block_length = block_length or (int(named[-1]) if named else None)

@@ -16,6 +16,7 @@ from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.paths import CONF, ROOT
 from tests.data import project_files
+from tests.models import BLOCK_CAUSAL, FAMILIES
 from tests.restless import restless_model
 
 NAMES = [file.stem for file in project_files("conf/decoder/*.yaml")]
@@ -85,7 +86,7 @@ LIMITS = {
 
 SPECIAL = SpecialTokens(mask_id=1, end_ids=(0, 4))
 SMALL = 12
-TINY: dict[Family, str] = {"llada": "llada_tiny", "dream": "dream_tiny"}
+TINY: dict[Family, str] = {name: f"{name}_tiny" for name in (*FAMILIES, *BLOCK_CAUSAL)}
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,12 @@ def candidate(line: str, family: Family) -> Candidate:
         composed = compose("config", overrides=[f"model={TINY[family]}", *line.split()])
     values = OmegaConf.to_container(composed, resolve=True)["decoder"]
     decoder = build_decoder(values)
-    folder, generation = ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32)
-    decoder.load(model_of(family), folder, generation, Workload())
+    folder, model, generation = ROOT / "checkpoints" / TINY[family], model_of(family), GenerationSettings(gen_length=32)
+    if family in BLOCK_CAUSAL:
+        block_length = model.config.causal_block
+        generation = replace(generation, grid="absolute", cache="exact", block_length=block_length)
+    if accepts(decoder, generation, family):
+        decoder.load(model, folder, generation, Workload())
     return Candidate(decoder, values["lossless"])
 
 

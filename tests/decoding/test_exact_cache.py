@@ -95,6 +95,10 @@ ABSOLUTE = GenerationSettings(gen_length=16, block_length=4, grid="absolute", ca
         ),
         ({"grid": "page"}, "generation.grid='page': expected one of prompt, absolute"),
         ({"store": "late"}, "generation.store='late': expected one of fused, separate"),
+        (
+            {"store": "separate", "cache": "none"},
+            "generation.store=separate with generation.cache=none: expected fused, .*; pass generation.store=fused$",
+        ),
         ({"stop": "eos"}, "generation.stop='eos': expected one of none, eos_block, eos_any"),
         ({"sub_block_length": 3}, "generation.sub_block_length=3: expected null or a divisor of generation.block_len"),
         ({"sub_block_length": 0}, "generation.sub_block_length=0: expected null or a divisor"),

@@ -15,6 +15,7 @@ from lm_eval.api.registry import register_model
 from tqdm import tqdm
 
 from ssd.config.runtime import DTYPES
+from ssd.config.special_ids import check_tokenizer
 from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
@@ -58,6 +59,7 @@ class DecoderModel(LM):
             torch.set_num_threads(plan.runtime.threads)
         self.folder = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
         self.tokenizer = load_tokenizer(self.folder)
+        check_tokenizer(self.folder, self.tokenizer, plan.special)
         self.shape = check_model(plan, read_config(self.folder, plan.settings.causal_block))
         check_pair(plan.settings, self.shape)
         plan.decoder.check(plan.settings, self.shape)
