@@ -23,7 +23,7 @@ from ssd.extras import extra
 from ssd.measure.timing import Question, Stopwatch
 from ssd.metrics.bootstrap import ratio_of_sums
 from ssd.results.schema import Interval
-from ssd.run.device_lock import device_lock
+from ssd.run.device_lock import device_lock, say_first
 from ssd.tasks.task import Document
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def compare(
     references, responses = _timed(model, sides, ids)
     exact = ExactModel(model.model) if by.most_nodes > 1 and by.caveat(chosen) is None else None
     audit = Audit(model.model, chosen, model.special, against.commit, exact, reference=against)
-    with device_lock(model.model.device, exclusive=False, owner="ssd.compare"):
+    with device_lock(model.model.device, exclusive=False, owner="ssd.compare", tell=say_first):
         divergences = [
             audit.compare(expected.prompt_ids, expected.decoded, found.decoded, by)
             for expected, found in zip(references, responses, strict=True)
@@ -164,7 +164,7 @@ def compare(
 def _timed(model: LoadedModel, sides: _Sides, ids: Sequence[list[int]]) -> tuple[list[Response], list[Response]]:
     """Return both sides' responses to all prompts, decoded while no other timed run uses the device."""
     questions = [Question(Document(index, "", "", ""), prompt, 0) for index, prompt in enumerate(ids)]
-    with device_lock(model.model.device, exclusive=True, owner="ssd.compare"):
+    with device_lock(model.model.device, exclusive=True, owner="ssd.compare", tell=say_first):
         for side in (sides.reference, sides.decoder):
             model.prepare(side, sides.settings, max(map(len, ids)))
         stopwatch = Stopwatch.of(sides, model.model)

@@ -87,7 +87,7 @@ class SideRecord(TypedDict):
     token_rows: int
     tokens_total: int
     tokens_useful: int
-    tokens_cut: int
+    tokens_cut: NotRequired[int]
     acceptance_lengths: list[int]
     drafted_by_depth: list[int]
     accepted_by_depth: list[int]
@@ -225,7 +225,7 @@ class Summary(Speed):
     oracle_tokens_per_forward: float | None
     tokens_total: Pair
     tokens_useful: Pair
-    tokens_cut: Pair
+    tokens_cut: NotRequired[Pair]
     identity: Identity
     order_correlation: dict[str, OrderCorrelation]
     accuracy: Pair

@@ -6,9 +6,9 @@ import pytest
 
 from ssd.config.plan import make_plan
 from ssd.metrics.reference_chain import LINKS, reference_chain
+from ssd.report.console.run_table import print_summary
 from ssd.run.runner import run
 from tests.runs import composed
-from ssd.report.console.run_table import print_summary
 
 
 def side(ids: list[int], correct: bool, time_s: float) -> dict:
