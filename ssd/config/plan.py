@@ -20,7 +20,7 @@ from ssd.config.source import source_of
 from ssd.config.tracker import Tracker
 from ssd.config.validate import TEXTS, as_text, require_bool, require_text
 from ssd.decoding.decoder import BlockDecoder, Decoder
-from ssd.decoding.settings import CACHES, GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
 from ssd.modeling.fingerprint import fingerprint
 from ssd.paths import ROOT
@@ -89,7 +89,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     if runtime.reference == "chain" and settings.cache == "none":
         raise ValueError(
             "runtime.reference=chain: with generation.cache=none the chain has no uncached part to compare; pass "
-            f"generation.cache={CACHES[settings.grid][-1]}, or runtime.reference=stepwise"
+            "generation.cache=dual (or prefix), or runtime.reference=stepwise"
         )
     special = _check_model(config["model"])
     config["model"]["path"] = common_path(config["model"]["path"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args, get_type_hints
 
 Cache = Literal["none", "prefix", "dual", "exact"]
 Grid = Literal["prompt", "absolute"]
@@ -147,6 +147,10 @@ class GenerationSettings:
             raise ValueError(f"generation.top_p={self.top_p}: expected a number above 0, and 1 at most (all tokens)")
         if self.top_k is not None and (not _is_whole(self.top_k) or self.top_k < 1):
             raise ValueError(f"generation.top_k={self.top_k}: expected null (all tokens) or a whole number above 0")
+
+    def with_cache(self, cache: Cache) -> Self:
+        """Return the settings with this cache; another one stores as its default does."""
+        return self if cache == self.cache else replace(self, cache=cache, store="fused")
 
     @property
     def blocks(self) -> int:

@@ -45,7 +45,7 @@ def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, Ref
 def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that a response of the reference depends on, apart from its prompt and seed."""
     decoder, runtime = type(plan.reference), plan.config["runtime"]
-    settings = asdict(replace(plan.settings, cache=cache, steps=plan.config["generation"]["steps"]))
+    settings = asdict(replace(plan.settings.with_cache(cache), steps=plan.config["generation"]["steps"]))
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",

@@ -47,10 +47,9 @@ DECODERS: dict[str, Decoder] = {
 }
 
 
-@pytest.mark.parametrize("store", ["fused", "separate"])
+@pytest.mark.parametrize(("cache", "store"), [("exact", "fused"), ("exact", "separate"), ("none", "fused")])
 @pytest.mark.parametrize("family", ["sdar", "fast_dllm_v2"])
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("cache", ["exact", "none"])
 def test_rows_and_forwards_of_the_trace_are_those_that_the_transformer_computes(
     family: str, store: str, decoder: str, cache: str
 ) -> None:

@@ -69,7 +69,7 @@ def _print(console: Console, title: str, listed: Sequence[Listed]) -> None:
     name = column("run", [entry.folder.name for entry in listed], "left")
     label = column("decoder, options", list(labels([entry.run for entry in listed])), "left")
     room = console.width - widths([name])
-    least = max(len(word) for text in label.cells for word in text.split())
+    least = max(len(word) for text in (label.head, *label.cells) for word in text.split())
     width = min(room, max(least, min(label.width, room - widths(figures) - BETWEEN)))
     print_columns(console, title, [name], [label._replace(width=width), *figures])
 
