@@ -99,7 +99,8 @@ def load(
     Hub id with the preset's files; device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; dtype:
     `float64`, `float32`, `bfloat16` or `float16`, None: the preset's, without a preset the stored one.
 
-    Without a preset, config.json and generation_config.json give the mask id and the end ids.
+    Without a preset, config.json and generation_config.json give the mask id and the end ids, and the family's preset
+    gives the settings.
     Raises ValueError, FileNotFoundError or ConnectionError in one line.
 
     >>> ssd.load("llada_tiny")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from baselines.stepwise import Stepwise
+from ssd.config.build import build, known, naming_files
 from ssd.config.runtime import Runtime
 from ssd.config.source import source_of
 from ssd.config.tracker import Tracker
@@ -75,8 +73,8 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     for group in ("decoder", "model", "task"):
         require_text(f"{group}.name", config[group].get("name"))
     require_text("results_dir", config["results_dir"])
-    settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
-    runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
+    settings = GenerationSettings(**known(GenerationSettings, "generation", config["generation"]))
+    runtime = Runtime(**known(Runtime, "runtime", config["runtime"]))
     # A result depends on the device that `auto` stands for, so the run id contains that device.
     config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
     if settings.steps == settings.most_steps:  # the meaning of null
@@ -101,7 +99,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         )
     _check_lookahead(decoder, settings, runtime)
     tracker = _tracker(config["tracker"])
-    task: Task = _build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
+    task: Task = build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
     config["decoder"][SOURCE] = source_of(type(decoder))
     if not type(task).__module__.startswith("ssd."):  # our own tasks have versions
@@ -109,7 +107,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     prints = [fingerprint(path) for path in decoder.files()]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
-    with _naming_files("task", config["task"]):
+    with naming_files("task", config["task"]):
         documents = task.documents(runtime.limit)
         examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
     # The run id depends on the prompts themselves, not only on the name of their file.
@@ -142,7 +140,7 @@ def common_path(path: str) -> str:
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
     """Return the decoder of a resolved `decoder` group."""
     options = {key: value for key, value in values.items() if key not in ("name", "lossless", SOURCE)}
-    decoder: Decoder = _build("decoder", Decoder, options)
+    decoder: Decoder = build("decoder", Decoder, options)
     return decoder
 
 
@@ -150,7 +148,7 @@ def _tracker(values: Mapping[str, Any]) -> Tracker | None:
     """Return the tracker of the finished run; None for a group that names no class."""
     if "_target_" not in values:
         return None
-    tracker: Tracker = _build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
+    tracker: Tracker = build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
     return tracker
 
 
@@ -167,52 +165,3 @@ def _check_model(model: dict[str, Any]) -> SpecialTokens:
             f"model.mask_id={model['mask_id']}, model.end_ids={model['end_ids']}: expected an id and a list of ids"
         )
     return SpecialTokens(ids[0], tuple(ids[1:]))
-
-
-def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
-    """Return an object of the class that `_target_` names. Errors of its constructor pass through."""
-    from hydra.utils import get_class
-
-    require_text(f"{group}._target_", values.get("_target_"))
-    try:
-        # Hydra's own errors hide a mistake inside the user's module, so the module is imported first.
-        with suppress(ModuleNotFoundError, ValueError):
-            import_module(values["_target_"].rpartition(".")[0])
-        kind = get_class(values["_target_"])
-    except SyntaxError as error:
-        place = f"{error.filename} line {error.lineno}"
-        raise ValueError(f"{group}._target_={values['_target_']}: {place}: {error.msg}") from error
-    except (ImportError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(
-            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/, or name "
-            "its folder in PYTHONPATH"
-        ) from error
-    if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")
-    options = {key: value for key, value in values.items() if key != "_target_"}
-    with _naming_files(group, options):
-        return kind(**_known(kind, group, options))
-
-
-@contextmanager
-def _naming_files(group: str, options: Mapping[str, Any]) -> Iterator[None]:
-    """Add the option's name to the system's error about a file that an option of the group names."""
-    try:
-        yield
-    except OSError as error:
-        file = Path(os.fsdecode(error.filename)).absolute() if error.filename is not None else None
-        for key, value in options.items():
-            if isinstance(value, str) and Path(value).expanduser().absolute() == file:
-                raise type(error)(f"{group}.{key}={value}: {error.strerror}; pass {group}.{key}=FILE") from error
-        raise
-
-
-def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values. Raises ValueError naming one that the constructor does not take."""
-    parameters = inspect.signature(kind).parameters.values()
-    names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names) or '(none)'}")
-    return values

@@ -15,7 +15,8 @@ from ssd.metrics.means import SIDES, Sample, per_response, per_sum
 from ssd.metrics.reference_chain import reference_chain
 from ssd.metrics.response import sum_columns, total_nfe
 from ssd.metrics.timing import speed
-from ssd.results.schema import SCHEMA, Acceptance, Identity, Pair, SideRecord
+from ssd.results.schema import SCHEMA, Pair, SideRecord
+from ssd.results.summary_schema import Acceptance, Identity
 
 
 def summarise(

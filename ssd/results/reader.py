@@ -10,7 +10,8 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from ssd.results.schema import SCHEMA, Environment, Failure, Sample, SideRecord, Summary, Verdict
+from ssd.results.schema import SCHEMA, Environment, Failure, Sample, SideRecord, Verdict
+from ssd.results.summary_schema import Summary
 
 Line = dict[str, Any]
 Case = dict[str, Any]

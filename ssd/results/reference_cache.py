@@ -15,8 +15,8 @@ from ssd.config.source import source_of
 from ssd.decoding.settings import Cache
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
+from ssd.results.run_id import path_part, plain
 from ssd.results.schema import MUST_MATCH
-from ssd.results.store import path_part, plain
 
 FOLDER = "references"
 """Name of the folder of references, in a results folder."""

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ssd.config.plan import make_plan
-from ssd.results.store import run_id
+from ssd.results.run_id import run_id
 from tests.data import REPOSITORY, project_files
 from tests.effort import some
 from tests.runs import composed

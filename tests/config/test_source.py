@@ -11,7 +11,7 @@ from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from ssd.config.plan import make_plan
 from ssd.config.source import source_files, source_of
-from ssd.results.store import run_id
+from ssd.results.run_id import run_id
 from tests.runs import composed
 
 DECODER = """

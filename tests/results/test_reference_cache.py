@@ -21,7 +21,7 @@ from ssd.report.console.run_table import print_summary
 from ssd.results import environment
 from ssd.results.records import Timed
 from ssd.results.reference_cache import FOLDER, References, references_of
-from ssd.results.schema import Speed
+from ssd.results.summary_schema import Speed
 from tests.runs import composed, lines_of
 
 UNTIMED = "runtime.timing=false"

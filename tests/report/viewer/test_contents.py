@@ -61,7 +61,7 @@ def test_the_data_are_the_traces(folder):
     assert {str(token) for token in data["samples"][1]["sides"]["decoder"]["ids"]} <= set(data["texts"])
 
 
-def test_the_page_knows_how_much_of_the_prompt_is_in_the_first_block(folder):
+def test_the_page_has_the_number_of_prompt_tokens_in_the_first_block(folder):
     """None on the prompt's grid; on an absolute one what is behind the last border."""
     config = yaml.safe_load((folder / "config.yaml").read_text())
     lengths = [len(line["prompt_ids"]) for line in lines_of(folder)]
