@@ -19,7 +19,7 @@ FOLDER, MODELS = ROOT / "results" / "published", CONF / "model"
 SAME = ("model", "task", "gen_length", "block_length", "method")
 """Columns that a published number and a run share if they are compared, beside the settings of the source."""
 STATED = {
-    r"\b(no|prefix|dual|dkv|dkv_prefill|dllm_cache|sparse|dpad) cache": "generation.cache", r"\bbatch (\d+)": "runtime.batch_size",
+    r"\b(\w+) cache\b": "generation.cache", r"\bbatch (\d+)": "runtime.batch_size",
     r"\beos (\w+)": "generation.eos", r"\btau=([\d.]+)": "decoder.threshold", r"\b(\d+) drafts": "decoder.budget",
     r"\bdraft_steps=(\d+)": "decoder.draft_steps", r"\btemperature=([\d.]+)": "generation.temperature",
 }  # fmt: skip
