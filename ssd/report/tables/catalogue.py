@@ -6,7 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ssd.report.results import Results
-from ssd.report.tables import circumstances, forwards, identity, left_out, main, published, reference_chain, trees
+from ssd.report.tables import (
+    circumstances,
+    forwards,
+    identity,
+    left_out,
+    main,
+    policies,
+    published,
+    reference_chain,
+    trees,
+)
 from ssd.report.tables.latex import latex
 from ssd.report.tables.markdown import markdown
 from ssd.report.tables.table import Table
@@ -14,6 +24,7 @@ from ssd.report.tables.table import Table
 Make = Callable[[Results], Table | None]
 TABLES: dict[str, Make] = {
     "main": main.table,
+    "policies": policies.table,
     "trees": trees.table,
     "forwards": forwards.table,
     "identity": identity.table,
