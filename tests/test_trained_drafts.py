@@ -14,13 +14,13 @@ from ssd.paths import ROOT
 from ssd.run.checks import check_model, render_all
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.node_costs import NodeCosts
-from tests.effort import some
+from tests.effort import LONG, some
 from tests.runs import composed
 
 pytestmark = pytest.mark.slow
 
 FOLDER = ROOT / "checkpoints" / "llada_tiny"
-PROMPTS = 3
+PROMPTS = 3 if LONG else 2
 COSTS = {
     "nodes nearly free": [[1, 1.0], [8, 1.3], [16, 1.7], [32, 2.6]],
     "nodes dear": [[1, 1.0], [2, 1.5], [4, 2.5], [9, 5.2], [32, 17.0]],

@@ -82,7 +82,8 @@ def test_sides_take_turns_at_going_first_after_a_warm_up_of_whole_batches(short_
         return run(self, jobs, size)
 
     monkeypatch.setattr(ContinuousBatcher, "run", watch)
-    summary = short_run("llada", "runtime.limit=5", "runtime.batch_size=2", "runtime.reference=chain")
+    words = ("runtime.limit=5", "runtime.batch_size=2", "runtime.reference=chain", "runtime.warmup=1")
+    summary = short_run("llada", *words)
     warm_up, measured = calls[:3], calls[3:]
     assert warm_up == [("Stepwise", 2), ("SelfSpeculative", 2), ("Stepwise", 2)]
     assert [size for _, size in measured] == [2, 2, 2, 2, 2, 2, 1, 1, 1]
