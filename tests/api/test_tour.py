@@ -24,7 +24,8 @@ def test_it_runs(monkeypatch, checkpoints):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     preparation = f"import functools, ssd; ssd.load = functools.partial(ssd.load, path={str(checkpoints['llada'])!r})"
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(preparation))
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first.source = f"{preparation}\n{first.source}"
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     shown = [kind for output in outputs for kind in output.get("data", {})]

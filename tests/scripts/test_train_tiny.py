@@ -145,6 +145,7 @@ def test_recipes_have_the_keys_of_the_hubs_config(model: str) -> None:
     assert config.keys() == json.loads(shipped.read_text()).keys()
 
 
+@pytest.mark.slow
 def test_every_text_fits_and_digits_are_single_tokens(tokenizer: Any) -> None:
     for task in TASKS:
         for document in documents(task, "test", 300, seed=0):
