@@ -70,6 +70,7 @@ def test_no_prompt_is_an_answer(task: MBPP) -> None:
     assert not any(one.correct for one in task.judge([(task.user_turn(one), one) for one in documents]))
 
 
+@pytest.mark.slow
 def test_the_test_split_is_tasks_11_to_510_without_the_longest(data_file: DataFile) -> None:
     file = data_file("mbpp/mbpp.jsonl")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
