@@ -214,6 +214,7 @@ def measure_mine(conf, mine, checkpoints, tmp_path, monkeypatch) -> Callable[[],
     return lambda: main(["run", "--config-dir", str(mine / "conf"), "decoder=mine", *words, "runtime.predict=true"])
 
 
+@pytest.mark.slow
 def test_the_decoder_that_the_documentation_adds_conforms_and_needs_fewer_forwards(add, family):
     add(block("python"))
     values = yaml.safe_load(block("yaml"))
