@@ -64,8 +64,8 @@ def test_forwards_are_timed_on_the_device_that_makes_them(record, checkpoints, t
     monkeypatch.setattr(Rates, "measure", lambda model: Rates(1e9, 1e12))  # whose products are a GPU's
     monkeypatch.setattr(bench_forward, "attention_rows", partial(attention_rows, repeats=1))
     file = tmp_path / "forward.json"
-    words = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,9", "--budget", "0"]
-    words += ["--random", "--path", str(checkpoints[family]), "--growth", "8", "--caches", "dual", "--json", str(file)]
+    words = ["--prompt", "8", "--gen-length", "4", "--block-length", "4", "--nodes", "1,9", "--budget", "0"]
+    words += ["--random", "--path", str(checkpoints[family]), "--growth", "4", "--caches", "dual", "--json", str(file)]
     bench_forward.main([*words, "--device", "cuda:1", "--dtype", "bfloat16"])
     written = json.loads(file.read_text())
     assert [row["engine"] for row in written["loops"]] == ["eager"] * 3 + ["graph"] * 3
