@@ -26,7 +26,7 @@ def test_it_runs(monkeypatch, checkpoints):
     preparation = f"import functools, ssd; ssd.load = functools.partial(ssd.load, path={str(checkpoints['llada'])!r})"
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     first.source = f"{preparation}\n{first.source}"
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     shown = [kind for output in outputs for kind in output.get("data", {})]
     assert shown.count("image/png") == 1
