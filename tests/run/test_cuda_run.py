@@ -17,7 +17,7 @@ from tests.runs import lines_of, only_folder
 
 DEVICE = "runtime.device=cuda:1"
 GRAPH = "runtime.engine=graph"
-SMALL = ("generation.gen_length=8", "generation.block_length=4", "runtime.warmup=0")
+SMALL = ("generation.gen_length=8", "generation.block_length=4")
 
 
 @pytest.fixture
