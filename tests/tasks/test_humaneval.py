@@ -40,7 +40,7 @@ def test_every_canonical_solution_is_correct(data_file: DataFile) -> None:
     responses = {
         (document.index, task.extract(response(document), document)): (response(document), document)
         for response in (continued, fenced)
-        for document in some(documents, 4)
+        for document in some(documents, 6)
     }
     try:
         verdicts = task.judge(list(responses.values()))
