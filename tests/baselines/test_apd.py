@@ -365,6 +365,7 @@ def test_the_shipped_models_solve_their_task_in_a_few_forwards(
         "task=tiny_math",
         "runtime.limit=5",
         "runtime.predict=false",
+        "runtime.warmup=0",
         f"results_dir={tmp_path}",
     )
     summary = run(make_plan(composed(*line, *words)))

@@ -84,6 +84,7 @@ def test_cached_it_is_the_caching_loop_by_hand(family, cache, block_start, decod
 
 @settings(max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(family=st.sampled_from(FAMILIES), seed=st.integers(0, 50), generation=generations())
+@pytest.mark.slow
 def test_a_threshold_that_nothing_reaches_is_stepwise_decoding(family, seed, generation):
     assume(generation.ranking != "origin")  # its own steps commit any number of picks
     model, prompt = restless_model(family, seed), prompts(seed % 5 + 1)[-1]

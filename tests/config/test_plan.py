@@ -1,6 +1,7 @@
 """From the command line to a plan: presets, precedence, and every refusal in one line."""
 
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from tests.runs import composed
 CONF = REPOSITORY / "conf"
 
 
+@cache
 def names(group: str) -> list[str]:
     return [file.stem for file in project_files(f"conf/{group}/*.yaml")]
 
 
+@cache
 def preset(group: str, name: str) -> dict:
     return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
 

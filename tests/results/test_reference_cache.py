@@ -256,8 +256,8 @@ def test_a_reference_that_does_not_repeat_itself_is_told(short_run, tmp_path, mo
 
 def test_a_run_that_times_decodes_its_own_reference_every_time(short_run, decoded):
     short_run("llada", UNTIMED)
-    short_run("llada", "runtime.warmup=0")
-    short_run("llada", "runtime.warmup=0", "decoder.depth=2")
+    short_run("llada")
+    short_run("llada", "decoder.depth=2")
     assert decoded.count(Stepwise.__name__) == 3 * 3
 
 
