@@ -100,7 +100,7 @@ def test_decisions_of_shipped_models_stay_in_float32(name: str, tmp_path: Path) 
     sides = [ssd.load(name, path=str(path), device="cpu", dtype="float32") for path in (folder, out)]
     for document in TinyMath(documents=100).documents(100 if LONG else 1):
         first, second = (
-            ssd.decode(side, document.question, "stepwise", gen_length=64 if LONG else 16) for side in sides
+            ssd.decode(side, document.question, "stepwise", gen_length=32 if LONG else 16) for side in sides
         )
         assert second.ids == first.ids
         assert orders(second) == orders(first)
