@@ -20,6 +20,7 @@ COMMANDS = {
     "audit": "check that a run's responses equal stepwise decoding's",
     "runs": "list the runs of a results folder",
     "bench": "time forwards and stepwise decoding",
+    "inflate": "write a checkpoint with a small model's decisions at a large model's size",
 }
 INTERRUPTED, FAILED, MISUSED = 130, 1, 2
 UNREAD = 141  # as the shell counts a command that SIGPIPE ended
