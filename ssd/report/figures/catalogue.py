@@ -5,6 +5,7 @@ from __future__ import annotations
 from ssd.report.figures import (
     acceptance,
     confidence,
+    decoding_maps,
     latency,
     option_lines,
     order_maps,
@@ -98,8 +99,14 @@ FIGURES: tuple[Entry, ...] = (
     ),
     Entry(
         "order-map",
-        "Directed decoding map",
+        "Order of positions",
         "Which position was committed after which, as a share of what followed each position.",
         order_maps.draw_map,
+    ),
+    Entry(
+        "decoding-map",
+        "Directed decoding map",
+        "How each step of one response changed the confidences of the positions that were decided before.",
+        decoding_maps.draw,
     ),
 )
