@@ -48,7 +48,8 @@ class DecidedRecord:
         first, start = self.rows.first - self.origin, self.start - self.origin
         rows, span = self.rows.probability.shape[1], self.before.shape[1]
         offset = max(0, -min(first, start))  # an absolute grid's first block may begin in the prompt
-        confidences = torch.full((len(self.before), offset + max(first + rows, start + span)), torch.nan).double()
+        length = offset + max(first + rows, start + span)
+        confidences = torch.full((len(self.before), length), torch.nan, dtype=torch.float64)
         confidences[:, offset + first : offset + first + rows] = self.rows.probability
         inside = confidences[:, offset + start : offset + start + span]  # a view
         inside[:] = torch.where(self.after != self.before, self.probability, inside)
