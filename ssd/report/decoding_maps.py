@@ -19,7 +19,7 @@ Maps: TypeAlias = dict[tuple[int, int], np.ndarray]
 def maps_of(results: Results) -> dict[tuple[str, str], Maps]:
     """Return the maps by run and side, for runs with runtime.confidences=true."""
     forwards = results.forwards()
-    if "decided" not in forwards:  # frames of an earlier version
+    if forwards.empty or "decided" not in forwards:  # frames of an earlier version lack the column
         return {}
     kept = forwards[[isinstance(values, list) and len(values) > 0 for values in forwards["decided"]]]
     lengths = results.runs.set_index("run_id")["config.generation.gen_length"]
