@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ssd.decoding.canvas import Block
 from ssd.decoding.commit_rule import Threshold
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession
@@ -54,6 +54,9 @@ class WINO(BlockDecoder):
                 f"decoder=wino with generation.temperature={settings.temperature}: tokens that were taken back would "
                 "be drawn with the same noise again; pass generation.temperature=0"
             )
+
+    def keep_confidences(self) -> None:
+        Decoder.keep_confidences(self)
 
     def _decode_block(
         self, session: DecodeSession, block: Block, trace: Trace, step: int, known: Scores | None = None

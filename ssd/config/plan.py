@@ -112,6 +112,9 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
     config["task"] |= {"version": task.version, "sha256": asked}
     reference = decoder.reference or Stepwise()
+    if runtime.confidences:  # on both sides, because rows of more logits may round otherwise
+        decoder.keep_confidences()
+        reference.keep_confidences()
     return Plan(config, settings, special, decoder, reference, runtime, task, tracker, documents, examples)
 
 

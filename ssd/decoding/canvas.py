@@ -35,6 +35,11 @@ class Block:
         )
         return replace(self, span_stop=self.stop, refresh=refresh, window=window)
 
+    def with_earlier_rows(self, first_row: int) -> Block:
+        """Return the same block, whose forwards also return the logits of positions before it, from `first_row` on."""
+        refresh, window = (replace(each, first_row=first_row) for each in (self.refresh, self.window))
+        return replace(self, refresh=refresh, window=window)
+
 
 class Canvas:
     """Prompt and response of one sample on the host; the response starts fully masked.

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ssd.decoding.cache_policy import Opening, check_pair
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.decided import DecidedRecord
 from ssd.decoding.draft import Draft
 from ssd.decoding.drafted import DraftRecord
 from ssd.decoding.record import ForwardRecord
@@ -116,6 +117,16 @@ class Decoder(ABC):
     def restore(self, measured: dict[str, Any]) -> None:  # noqa: B027
         """Use the measurements of the run's beginning instead of new ones; called before `load`."""
 
+    def keep_confidences(self) -> None:
+        """From now on keep the confidences of decided positions in traces. Raises ValueError where that is impossible.
+
+        Without a cache all positions of the response keep theirs, otherwise those of the current block.
+        """
+        raise ValueError(
+            f"{type(self).__name__} keeps no confidences of decided positions, because it has a decoding loop of its "
+            "own; pass runtime.confidences=false"
+        )
+
 
 @dataclass
 class BlockState:
@@ -143,6 +154,8 @@ class BlockDecoder(Decoder):
     """The rule for the number of picks per step; None: the schedule decides."""
     runner_up = False
     """Whether drafts use second-best tokens."""
+    keeps_confidences = False
+    """Whether traces keep the confidences of decided positions."""
 
     def new_draft_state(self) -> Any:
         """Return the `session.draft_state` of a new response, for `draft` and `accept`."""
@@ -158,6 +171,9 @@ class BlockDecoder(Decoder):
         next_states: int64 [nodes, span], next_steps: int64 [nodes]: the state and step after each node's own picks.
         """
         return [0]
+
+    def keep_confidences(self) -> None:
+        self.keeps_confidences = True
 
     def lookahead(self, settings: GenerationSettings) -> int:
         """Return the number of blocks after the current one that drafts may include."""
@@ -183,10 +199,13 @@ class BlockDecoder(Decoder):
             self.runner_up,
             self.new_draft_state(),
             drafts=self.most_nodes > 1,
+            keeps_confidences=self.keeps_confidences,
         )
         trace = Trace()
         step, scores = 0, None
         for block in canvas.blocks(settings, model.config.logits_shift, self.lookahead(settings)):
+            if self.keeps_confidences and settings.cache == "none" and settings.grid == "prompt":
+                block = block.with_earlier_rows(canvas.prompt_length)
             if (canvas.tokens[block.start : block.stop] == special.mask_id).any():
                 step, scores = self._decode_block(session, block, trace, step, scores)
             step = max(0, step - session.rule.steps_per_block)
@@ -226,6 +245,10 @@ class BlockDecoder(Decoder):
             left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence, stored)
             if torch.equal(state, draft.states[0]):  # otherwise the loop might never end
                 raise RuntimeError(f"{type(self).__name__} spent a forward that committed nothing, at {left.event()}")
+            if scores.decided is not None:
+                trace.decided[trace.forwards] = DecidedRecord.of(
+                    scores.decided, canvas.prompt_length, block.start, draft, path, state, scores
+                )
             trace.note(left.event)
             masked = state == canvas.special.mask_id
             if not masked[: block.stop - block.start].any():

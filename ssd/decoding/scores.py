@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +24,26 @@ class KeptLogits:
     before: int = 0
 
 
+class DecidedRows(NamedTuple):
+    """The confidences of the decided rows of one forward.
+
+    first: the first row's position in the canvas; probability: float64 [nodes, rows], NaN where a state has a mask.
+    The confidence of a decided position is the probability of its token in this forward, in the distribution that
+    picks take their probability from. With shifted logits, the left neighbour's output predicts the position.
+    """
+
+    first: int
+    probability: Tensor
+
+
 @dataclass(frozen=True)
 class Scores:
     """Per node and block position, on the host: the token that a pick would commit, and its confidence.
 
     step: int64 [nodes], the step of picks from these scores; token: int64 [nodes, rows];
     confidence: float64 [nodes, rows], the key of the ranking; probability: float64 [nodes, rows], of the token;
-    other_token, other_probability: of the second-best token, if requested.
+    other_token, other_probability: of the second-best token, if requested;
+    decided: the confidences of decided rows in all nodes of the forward, if requested.
     """
 
     step: Tensor
@@ -39,6 +53,7 @@ class Scores:
     other_token: Tensor
     other_probability: Tensor
     kept: KeptLogits | None = None
+    decided: DecidedRows | None = None
 
     @classmethod
     def to_host(cls, step: Tensor, *fields: Tensor, kept: KeptLogits | None = None) -> Scores:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ssd.decoding.cache_policy import CachePolicy, Opening, cache_policy, in_window
@@ -14,7 +15,7 @@ from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
 from ssd.decoding.ranking import Ranking
 from ssd.decoding.rule import SteppingRule
-from ssd.decoding.scores import Scores
+from ssd.decoding.scores import DecidedRows, Scores
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.forwards import Context, DiffusionModel
 
@@ -24,7 +25,8 @@ class DecodeSession:
     """Model, canvas and stepping rule of one response.
 
     draft_state: the decoder's own state from forward to forward; it ends with the response;
-    drafts: whether the decoder drafts, from the logits of all masked positions.
+    drafts: whether the decoder drafts, from the logits of all masked positions;
+    keeps_confidences: whether scores include the confidences of decided rows.
     """
 
     model: DiffusionModel
@@ -34,6 +36,7 @@ class DecodeSession:
     draft_state: Any
     cache: CachePolicy
     drafts: bool
+    keeps_confidences: bool = False
 
     @classmethod
     def start(
@@ -46,11 +49,12 @@ class DecodeSession:
         runner_up: bool = False,
         draft_state: Any = None,
         drafts: bool = False,
+        keeps_confidences: bool = False,
     ) -> DecodeSession:
         """Return the session of one response, with the stepping rule of settings, model and commit rule."""
         first_row_first = commits_block_start(settings, model.config.logits_shift)
         rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
-        return cls(model, canvas, rule, runner_up, draft_state, cache_policy(settings), drafts)
+        return cls(model, canvas, rule, runner_up, draft_state, cache_policy(settings), drafts, keeps_confidences)
 
     @property
     def needs_tree(self) -> bool:
@@ -89,8 +93,20 @@ class DecodeSession:
 
     def _score(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> Scores:
         masked = self._masked(draft)
+        decided = self._decided(logits, draft, block, first_position) if self.keeps_confidences else None
         scores = self.rule.score(logits, masked, draft.steps, block, first_position, self.runner_up)
-        return scores.fit(first_position - block.start, masked.shape[1])
+        fitted = scores.fit(first_position - block.start, masked.shape[1])
+        return fitted if decided is None else replace(fitted, decided=decided)
+
+    def _decided(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> DecidedRows:
+        """Return the confidences of the decided rows. They take a reduction of their own, made on request only."""
+        states = self.canvas.tokens.repeat(draft.nodes, 1)
+        states[:, block.start : block.start + draft.states.shape[1]] = draft.states
+        tokens = states[:, first_position : first_position + logits.shape[1]]
+        judged, masked = tokens.to(logits.device), self._masked(draft)
+        scores = self.rule.score(logits.clone(), masked, draft.steps, block, first_position, False, judged)
+        is_masked = tokens == self.canvas.special.mask_id
+        return DecidedRows(first_position, scores.other_probability.masked_fill(is_masked, torch.nan))
 
     def _masked(self, draft: Draft) -> Tensor:
         return draft.states == self.canvas.special.mask_id

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from ssd.decoding.decided import DecidedRecord
 from ssd.decoding.drafted import DraftedNode, DraftRecord
 
 Kind = Literal["refresh", "decode", "verify", "verifier"]
@@ -44,12 +45,14 @@ class Event(NamedTuple):
 class Trace:
     """The events of one response in order, and the number of positions that the stop rule filled.
 
-    drafts: the record of each draft, by the index of its event. Equality of traces ignores it.
+    drafts: the record of each draft, by the index of its event; decided: likewise the confidences of decided positions,
+    if they were requested. Equality of traces ignores both.
     """
 
     def __init__(self, events: Iterable[Event] = (), filled: int = 0) -> None:
         self.filled = filled
         self.drafts: dict[int, DraftRecord] = {}
+        self.decided: dict[int, DecidedRecord] = {}
         self._events = list(events)
         self._noted: list[Callable[[], Event]] = []
 
@@ -114,3 +117,8 @@ class Trace:
         """Return the drafted nodes of the event with this index; none if there is no record of its draft."""
         record = self.drafts.get(event)
         return record.nodes() if record else []
+
+    def decided_at(self, event: int) -> list[list[float | None]]:
+        """Return the confidences at each step of the event with this index; none if there is no record of them."""
+        record = self.decided.get(event)
+        return record.steps() if record else []

@@ -77,7 +77,10 @@ def sum_columns(rows: Any) -> list[int]:
 
 
 def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
-    """Return the events of a trace as plain data, one object per forward, each with the nodes that it drafted."""
+    """Return the events of a trace as plain data, one object per forward, each with the nodes that it drafted.
+
+    If the trace keeps confidences of decided positions, `decided` lists them for each committed step.
+    """
     return [
         {
             **event._asdict(),
@@ -85,6 +88,7 @@ def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
             "draft": [
                 {**node._asdict(), "picks": [list(pick) for pick in node.picks]} for node in trace.drafted_by(at)
             ],
+            **({"decided": trace.decided_at(at)} if trace.decided else {}),
         }
         for at, event in enumerate(trace.events)
     ]

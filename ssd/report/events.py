@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ FORWARD = pa.schema(
         "draft_confidences": pa.list_(NUMBER),
         "draft_accepted": pa.list_(pa.bool_()),
         "draft_depths": pa.list_(WHOLE),
+        "decided": pa.list_(NUMBER),
     }
 )
 NAME = re.compile(r"(\d+)-(\d+)\.json")
@@ -67,4 +69,5 @@ def _forwards(side: str, events: list[Mapping[str, Any]]) -> Iterator[dict[str, 
             "draft_confidences": [node["confidence"] for node in draft],
             "draft_accepted": [node["accepted"] for node in draft],
             "draft_depths": [node["depth"] for node in draft],
+            "decided": list(chain.from_iterable(event.get("decided", ()))),
         }

@@ -6,6 +6,7 @@ from ssd.report.figures import (
     acceptance,
     accuracy_forwards,
     confidence,
+    decoding_maps,
     latency,
     option_lines,
     order_maps,
@@ -105,8 +106,14 @@ FIGURES: tuple[Entry, ...] = (
     ),
     Entry(
         "order-map",
-        "Directed decoding map",
+        "Order of positions",
         "Which position was committed after which, as a share of what followed each position.",
         order_maps.draw_map,
+    ),
+    Entry(
+        "decoding-map",
+        "Directed decoding map",
+        "How each step of one response changed the confidences of the positions that were decided before.",
+        decoding_maps.draw,
     ),
 )

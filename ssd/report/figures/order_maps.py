@@ -33,10 +33,9 @@ class Order(NamedTuple):
 
 
 def draw_map(results: Results, columns: Columns) -> Figure | None:
-    """The directed decoding map: positions committed in one step, against those committed in the step before.
+    """Return the figure of positions committed in one step, against those committed in the step before.
 
-    The map follows arXiv 2510.05148. Its cells are shares of commitments: traces store no confidences of other
-    positions. Return None without stored traces.
+    Its cells are shares of commitments, without confidences; `decoding_maps` has those. None without stored traces.
     """
     return _draw(
         results, columns, transitions, "from position", "to position", LogNorm(1e-2, 1), "share",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ssd.report.results import Results
 from ssd.report.tables import (
+    attribution,
     circumstances,
     forwards,
     identity,
@@ -29,6 +30,7 @@ TABLES: dict[str, Make] = {
     "forwards": forwards.table,
     "identity": identity.table,
     "reference_chain": reference_chain.table,
+    "attribution": attribution.table,
     "published": published.table,
     "circumstances": circumstances.table,
     "left_out": left_out.table,
