@@ -6,7 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ssd.report.results import Results
-from ssd.report.tables import circumstances, forwards, identity, left_out, main, published, reference_chain, trees
+from ssd.report.tables import (
+    circumstances,
+    forwards,
+    identity,
+    left_out,
+    main,
+    projected,
+    published,
+    reference_chain,
+    trees,
+)
 from ssd.report.tables.latex import latex
 from ssd.report.tables.markdown import markdown
 from ssd.report.tables.table import Table
@@ -19,6 +29,7 @@ TABLES: dict[str, Make] = {
     "identity": identity.table,
     "reference_chain": reference_chain.table,
     "published": published.table,
+    "projected": projected.table,
     "circumstances": circumstances.table,
     "left_out": left_out.table,
 }

@@ -1,0 +1,69 @@
+"""What the counted forwards of runs would cost on named GPUs, apart from everything that was measured."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ssd.report.groups import marks_of
+from ssd.report.projection.projected import Target, can_be_projected, rows, source
+from ssd.report.results import Results
+from ssd.report.tables.main import DECODER
+from ssd.report.tables.table import Column, Row, Table, make_table
+from ssd.report.tables.words import NOTHING, number
+
+TOO_LARGE = "A dash: weights, keys and values exceed the device's memory."
+
+
+def between(key: str, digits: int = 2) -> Column:
+    """Return the column of a range, headed by `key` in words."""
+    keys = (f"{key}.low", f"{key}.high")
+    heads = {"reference_s": "reference (s)", "decoder_s": "decoder (s)", "projected_speedup": "speedup"}
+    return Column(heads[key], keys, lambda row: span(*(row[each] for each in keys), digits))
+
+
+def span(low: float, high: float, digits: int = 2) -> str:
+    """Return `low to high`; a dash for missing values."""
+    return NOTHING if pd.isna(low) else f"{number(low, digits)} to {number(high, digits)}"
+
+
+def _device(row: Row) -> str:
+    return f"{row['projected_model']}, {row['device']}"
+
+
+COLUMNS = (
+    DECODER,
+    Column("projected to", ("projected_model", "device"), _device),
+    between("reference_s"),
+    between("decoder_s"),
+    between("projected_speedup"),
+)
+
+
+def table(results: Results) -> Table | None:
+    """Return the table of a report: the runs that can be projected, to all devices in the shape of their family."""
+    return make(results.only({run["run_id"] for _, run in results.done.iterrows() if can_be_projected(results, run)}))
+
+
+def make(results: Results, target: Target | None = None) -> Table | None:
+    """Return the table of all finished runs. Raises ValueError as `rows`."""
+    aim = target or Target()
+    share = f" It is a response's share of a batch of {aim.batch}." if aim.batch > 1 else ""
+    parts = [
+        (f"{source(group.rows.iloc[0])}: {group.panel_title}", rows(results, group.rows, aim))
+        for group in results.groups
+    ]
+    missing = any(part["reference_s.low"].isna().any() for _, part in parts)
+    return make_table(
+        "projected",
+        "Projected, not measured",
+        "Seconds per response that a roofline gives for the forwards that a run counted (kind, nodes, rows, context), "
+        f"with its own lengths, in the shape of a published model in bfloat16, engine {aim.engine}.{share} Ranges span "
+        "what software may reach of a device: stated shares of its data sheet's peak rates, and stated times of "
+        "launches. The speedup's range takes the same reading for both sides. A model of that size may count other "
+        "forwards. docs/when-drafting-pays.md has the assumptions, and how they compare with published times.",
+        COLUMNS,
+        parts,
+        marks_of(results.groups),
+        [TOO_LARGE] if missing else [],
+        words=2,
+    )
