@@ -50,16 +50,13 @@ def rows(results: Results, runs: pd.DataFrame, target: Target) -> pd.DataFrame:
     """Return a row per run, published model and device: the run's columns, and ranges of seconds and of the speedup.
 
     Ranges are NaN where weights, keys and values exceed the device's memory.
-    Raises ValueError for a run without forwards, and for one that the model cannot decode.
+    runs: finished ones without `obstacles`. Raises ValueError for a run whose attention is not the model's.
     """
     return pd.DataFrame([row for _, run in runs.iterrows() for row in _rows(results, run, target)])
 
 
 def _rows(results: Results, run: pd.Series, target: Target) -> Iterator[dict[str, Any]]:
     found = _forwards(results, run)
-    reason = obstacle(found, run["config.generation.cache"])
-    if reason:
-        raise ValueError(f"{run['run_id']}: {reason}")
     prefix = "config.generation."
     generation = {name.removeprefix(prefix): run[name] for name in map(str, run.index) if name.startswith(prefix)}
     sides = [counted(found[found["side"] == side], generation) for side in SIDES]
@@ -81,9 +78,15 @@ def _rows(results: Results, run: pd.Series, target: Target) -> Iterator[dict[str
             }
 
 
-def can_be_projected(results: Results, run: pd.Series) -> bool:
-    """Return whether a run has forwards that a roofline covers."""
-    return obstacle(_forwards(results, run), run["config.generation.cache"]) is None
+def obstacles(results: Results) -> dict[str, str]:
+    """Return the reason, with the remedy, for each run that cannot be projected."""
+    reasons = {}
+    for _, run in results.runs.iterrows():
+        if run["status"] != "done":
+            reasons[run["run_id"]] = "it is not finished; repeat its command, which resumes it"
+        elif reason := obstacle(_forwards(results, run), run["config.generation.cache"]):
+            reasons[run["run_id"]] = reason
+    return reasons
 
 
 def _forwards(results: Results, run: pd.Series) -> pd.DataFrame:

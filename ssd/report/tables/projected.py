@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ssd.report.groups import marks_of
-from ssd.report.projection.projected import Target, can_be_projected, rows, source
+from ssd.report.projection.projected import Target, obstacles, rows, source
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER
 from ssd.report.tables.table import Column, Row, Table, make_table
@@ -14,14 +14,13 @@ from ssd.report.tables.words import NOTHING, number
 TOO_LARGE = "A dash: weights, keys and values exceed the device's memory."
 
 
-def between(key: str, digits: int = 2) -> Column:
-    """Return the column of a range, headed by `key` in words."""
+def between(head: str, key: str, digits: int = 2) -> Column:
+    """Return the column of the range from `key.low` to `key.high`."""
     keys = (f"{key}.low", f"{key}.high")
-    heads = {"reference_s": "reference (s)", "decoder_s": "decoder (s)", "projected_speedup": "speedup"}
-    return Column(heads[key], keys, lambda row: span(*(row[each] for each in keys), digits))
+    return Column(head, keys, lambda row: _span(*(row[each] for each in keys), digits))
 
 
-def span(low: float, high: float, digits: int = 2) -> str:
+def _span(low: float, high: float, digits: int) -> str:
     """Return `low to high`; a dash for missing values."""
     return NOTHING if pd.isna(low) else f"{number(low, digits)} to {number(high, digits)}"
 
@@ -33,19 +32,18 @@ def _device(row: Row) -> str:
 COLUMNS = (
     DECODER,
     Column("projected to", ("projected_model", "device"), _device),
-    between("reference_s"),
-    between("decoder_s"),
-    between("projected_speedup"),
+    between("reference (s)", "reference_s"),
+    between("decoder (s)", "decoder_s"),
+    between("speedup", "projected_speedup"),
 )
 
 
-def table(results: Results) -> Table | None:
-    """Return the table of a report: the runs that can be projected, to all devices in the shape of their family."""
-    return make(results.only({run["run_id"] for _, run in results.done.iterrows() if can_be_projected(results, run)}))
+def table(results: Results, target: Target | None = None) -> Table | None:
+    """Return the table of the runs that can be projected; by default to all devices, in the shape of their family.
 
-
-def make(results: Results, target: Target | None = None) -> Table | None:
-    """Return the table of all finished runs. Raises ValueError as `rows`."""
+    Raises ValueError for a run whose attention is not that of the target's model.
+    """
+    results = results.only(set(results.runs["run_id"]) - set(obstacles(results)))
     aim = target or Target()
     share = f" It is a response's share of a batch of {aim.batch}." if aim.batch > 1 else ""
     parts = [
