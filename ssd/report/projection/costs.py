@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ssd.report.projection.devices import device, devices, shape
@@ -23,13 +24,18 @@ STEPS_SAVED = (0.5, 0.6, 0.7, 0.75)
 def node_costs(target: Target, block: int, context: int, nodes: Sequence[int]) -> pd.DataFrame:
     """Return a row per model and device: milliseconds of a window of one node, and the costs of `nodes` in its units.
 
-    Columns `one.low`, `one.high` and, for each number n of nodes, `n.low`, `n.high`.
+    Columns `one.low`, `one.high` and, for each number n of nodes, `n.low`, `n.high`; `free`: rows from which on the
+    layers' products take longer than reading their weights, as a weight has two bytes and two FLOPs per row.
     """
     windows = Forwards.of(*((count, block, 0, context, block, 1) for count in (1, *nodes)))
+    readings = list(engine(target.engine).readings())
+    reached = np.array([each.matrices / each.memory for each in readings])
     found: list[dict[str, Any]] = []
     for model, place in product(target.models or ["llada"], target.devices or devices()):
         seconds = forward_s(windows, shape(model), device(place), engine(target.engine), target.batch)
-        row: dict[str, Any] = {"model": model, "device": device(place).title} | _ends("one", 1e3 * seconds[:, 0])
+        row: dict[str, Any] = {"model": model, "device": device(place).title}
+        row |= _ends("free", reached * device(place).flops_per_s / device(place).bytes_per_s)
+        row |= _ends("one", 1e3 * seconds[:, 0])
         for count, cost in zip(nodes, (seconds[:, 1:] / seconds[:, :1]).T, strict=True):
             row |= _ends(str(count), cost)
         found.append(row)

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from ssd.report.projection.checks import checks, speedups, times
 from ssd.report.projection.costs import SSD_ON, STEPS_SAVED, node_costs, saved_steps
 from ssd.report.projection.devices import devices
+from ssd.report.projection.engines import ENGINES
 from ssd.report.projection.projected import Target
 from ssd.report.tables.projected import between
 from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import number, words
+from ssd.report.tables.words import figure, number, words
 
+ASSUMED = {
+    "matrices": ("share of the peak rate, products with weights", 1),
+    "attention": ("share of the peak rate, attention", 1),
+    "memory": ("share of the peak bandwidth", 1),
+    "bytes_per_logit": ("bytes moved per logit", 1),
+    "kernels_s": ("µs per layer, kernels between the products", 1e6),
+    "host_s": ("µs per layer, launches by the host; the device works meanwhile", 1e6),
+    "loop_s": ("ms per forward, outside the model", 1e3),
+}
+"""Fields of an engine: in words, and the factor of their unit."""
 UNITS = {"tokens_per_s": "tokens/s", "latency_s": "s per response"}
 
 
 def _what(row: Row) -> str:
-    model, (setting, *_) = (
-        row["model"].rpartition("/")[2],
-        row["setting"].removeprefix("of the whole paper: ").split(","),
-    )
+    model = row["model"].rpartition("/")[2]
+    setting = row["setting"].removeprefix("of the whole paper: ").partition(",")[0]
     return ", ".join(part for part in (model, row["task"], row["gen_length"], setting) if part)
 
 
@@ -94,14 +105,55 @@ def costs(target: Target, block: int, context: int, nodes: Sequence[int]) -> Tab
         "projected_costs",
         f"Cost of a verification, block {block}",
         f"Projected, not measured: a window of {block} rows beside {context} cached positions, engine {target.engine}, "
-        "bfloat16, batch 1. n nodes: seconds over those of one node. A draft pays if its forward commits more tokens "
-        "than it costs.",
+        f"bfloat16, batch {target.batch}. n nodes: seconds over those of one node. A draft pays if its forward commits "
+        "more tokens than it costs. Free rows: for fewer rows than these, reading the weights takes longer than the "
+        "products.",
         (
             Column("model", ("model",), words("model")),
             Column("device", ("device",), words("device")),
+            between("free rows", "free", 0),
             between("one node (ms)", "one", 1),
             *(between(f"{count} nodes", f"{count}", 1) for count in nodes),
         ),
         [("", rows)],
         words=2,
     )
+
+
+def assumptions() -> list[Table | None]:
+    """Return the tables of the devices' data sheets and of what software reaches of them."""
+    sheets = [
+        {"name": name, "tflops": each.flops_per_s / 1e12, "gb_per_s": each.bytes_per_s / 1e9, "source": each.source}
+        for name, each in devices().items()
+    ]
+    pairs = [
+        {"what": what, **{name: _pair(getattr(each, key), scale) for name, each in ENGINES.items()}}
+        for key, (what, scale) in ASSUMED.items()
+    ]
+    return [
+        make_table(
+            "projected_devices",
+            "Devices of projections",
+            "Peak rates: bfloat16 products without sparsity, and the memory.",
+            (
+                Column("device", ("name",), words("name")),
+                Column("data sheet", ("source",), words("source")),
+                Column("TFLOP/s", ("tflops",), figure("tflops", 1)),
+                Column("GB/s", ("gb_per_s",), figure("gb_per_s", 0)),
+            ),
+            [("", pd.DataFrame(sheets))],
+            words=2,
+        ),
+        make_table(
+            "projected_engines",
+            "What software reaches of a device",
+            "Assumptions: the best and the worst that a projection takes. transformers: most published code.",
+            (Column("assumed", ("what",), words("what")), *(Column(name, (name,), words(name)) for name in ENGINES)),
+            [("", pd.DataFrame(pairs))],
+        ),
+    ]
+
+
+def _pair(pair: tuple[float, float], scale: float) -> str:
+    low, high = (f"{scale * each:g}" for each in pair)
+    return low if low == high else f"{low} to {high}"
