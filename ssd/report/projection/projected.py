@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssd.modeling.config import ModelConfig
 from ssd.modeling.published import PUBLISHED
 from ssd.report.projection.counted import counted, obstacle
 from ssd.report.projection.devices import device, devices, shape
@@ -18,6 +17,14 @@ from ssd.report.projection.roofline import Range, needed_bytes, response_s
 from ssd.report.results import Results
 
 SIDES = ("reference", "decoder")
+OF_FAMILY = {
+    "llada": "llada",
+    "dream": "dream",
+    "sdar": "sdar_8b",
+    "trado": "sdar_8b",
+    "fast_dllm_v2": "fast_dllm_v2_7b",
+}
+"""The beginning of a model's name in conf/model → the published shape that its runs are projected to."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Target:
 def source(run: Mapping[str, Any]) -> str:
     """Return the words that label every projection of a run: whose counts it comes from."""
     model = run["model"]
-    return f"projected from counts of {model if model in PUBLISHED else f'a tiny model ({model})'}"
+    return f"projected from counts of {f'a tiny model ({model})' if 'tiny' in model else model}"
 
 
 def rows(results: Results, runs: pd.DataFrame, target: Target) -> pd.DataFrame:
@@ -61,7 +68,11 @@ def _rows(results: Results, run: pd.Series, target: Target) -> Iterator[dict[str
     generation = {name.removeprefix(prefix): run[name] for name in map(str, run.index) if name.startswith(prefix)}
     sides = [counted(found[found["side"] == side], generation) for side in SIDES]
     for name in target.models or [default_model(run)]:
-        _check(run, generation, name)
+        if name not in fitting(run):
+            raise ValueError(
+                f"--model {name}: {run['run_id']} has another kind of attention; expected one of "
+                f"{', '.join(fitting(run))}"
+            )
         for place in target.devices or devices():
             known = device(place)
             parts = (shape(name), known, engine(target.engine), target.batch)
@@ -95,22 +106,12 @@ def _forwards(results: Results, run: pd.Series) -> pd.DataFrame:
 
 
 def default_model(run: Mapping[str, Any]) -> str:
-    """Return the published shape of the run's family, as the names tell: llada for llada_tiny; else by the grid."""
-    family = str(run["model"]).partition("_")[0]
-    alike = [name for name in PUBLISHED if name.partition("_")[0] == family and not _is_small(PUBLISHED[name])]
-    return alike[-1] if alike else "sdar_8b" if run.get("config.generation.grid") == "absolute" else "llada"
+    """Return the published shape of the family in the run's name, or else of its kind of attention."""
+    named = [shape for family, shape in OF_FAMILY.items() if str(run["model"]).startswith(family)]
+    return next(name for name in (*named, "llada", "sdar_8b") if name in fitting(run))
 
 
-def _is_small(config: ModelConfig) -> bool:
-    return config.tied_head or config.hidden_size < 2560
-
-
-def _check(run: Mapping[str, Any], generation: Mapping[str, Any], name: str) -> None:
-    """Raise ValueError if the run's attention is not the model's."""
-    is_causal = generation.get("grid") == "absolute"
-    if is_causal != (PUBLISHED[name].causal_block is not None):
-        fitting = [other for other, config in PUBLISHED.items() if is_causal == (config.causal_block is not None)]
-        attention = "block-causal" if is_causal else "full"
-        raise ValueError(
-            f"--model {name}: {run['run_id']} has {attention} attention; expected one of {', '.join(fitting)}"
-        )
+def fitting(run: Mapping[str, Any]) -> list[str]:
+    """Return the published shapes with the run's kind of attention: full, or block-causal on an absolute grid."""
+    is_causal = run.get("config.generation.grid") == "absolute"
+    return [name for name, config in PUBLISHED.items() if is_causal == (config.causal_block is not None)]

@@ -24,7 +24,8 @@ class Forwards(NamedTuple):
     """Kinds of forwards, each field a vector with one entry per kind.
 
     nodes: states; rows: window length; stored: positions computed once, beside the nodes; context: cached positions
-    that are attended to; predicted: rows of a node that need logits; count: number of such forwards per response.
+    that are attended to; predicted: rows of a node that need logits; per_response: number of such forwards in a
+    response.
     """
 
     nodes: Numbers
@@ -32,11 +33,11 @@ class Forwards(NamedTuple):
     stored: Numbers
     context: Numbers
     predicted: Numbers
-    count: Numbers
+    per_response: Numbers
 
     @classmethod
     def of(cls, *kinds: Sequence[float]) -> Forwards:
-        """Return the forwards of these kinds: (nodes, rows, stored, context, predicted, count) each."""
+        """Return the forwards of these kinds: (nodes, rows, stored, context, predicted, per_response) each."""
         return cls(*np.array(kinds, dtype=float).T)
 
 
@@ -82,7 +83,7 @@ def forward_s(forwards: Forwards, shape: ModelConfig, device: Device, engine: En
 
 def response_s(forwards: Forwards, shape: ModelConfig, device: Device, engine: Engine, batch: int = 1) -> Numbers:
     """Return seconds [readings] of all forwards of a response: its share, where a batch makes like forwards."""
-    return forward_s(forwards, shape, device, engine, batch) @ forwards.count / batch
+    return forward_s(forwards, shape, device, engine, batch) @ forwards.per_response / batch
 
 
 def needed_bytes(forwards: Forwards, shape: ModelConfig, batch: int = 1) -> float:

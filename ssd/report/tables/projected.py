@@ -17,7 +17,7 @@ TOO_LARGE = "A dash: weights, keys and values exceed the device's memory."
 def between(head: str, key: str, digits: int = 2) -> Column:
     """Return the column of the range from `key.low` to `key.high`."""
     keys = (f"{key}.low", f"{key}.high")
-    return Column(head, keys, lambda row: _span(*(row[each] for each in keys), digits))
+    return Column(head, keys, lambda row: _span(row[keys[0]], row[keys[1]], digits))
 
 
 def _span(low: float, high: float, digits: int) -> str:

@@ -19,7 +19,7 @@ COMMANDS = re.findall(r"^ {4}ssd-bench project (--.*)$", PAGE, re.MULTILINE)
 def test_checks_have_the_published_number_of_forwards() -> None:
     numbers = published()
     for check in checks():
-        assert forwards_of(check).count.sum() == pytest.approx(int(check["nfe"]))
+        assert forwards_of(check).per_response.sum() == pytest.approx(int(check["nfe"]))
         same = (numbers[["paper", "model", "task", "gen_length", "method", "setting"]] == [
             check[name] for name in ("paper", "model", "task", "gen_length", "method", "setting")
         ]).all(axis=1)  # fmt: skip

@@ -29,8 +29,8 @@ def test_windows_see_the_whole_canvas(family: str, cache: str, decoder: Stepwise
     frames = pd.concat([frame(trace, index) for index, trace in enumerate(traces)], ignore_index=True)
     found = counted(frames, vars(settings))
     assert set(found.rows + found.context) == {21, 25}
-    assert found.count.sum() == sum(trace.nfe for trace in traces) / 2
-    rows = (found.count * found.nodes * found.rows).sum()
+    assert found.per_response.sum() == sum(trace.nfe for trace in traces) / 2
+    rows = (found.per_response * found.nodes * found.rows).sum()
     assert rows == pytest.approx(sum(trace.token_rows for trace in traces) / 2)
     assert (found.predicted == [min(each, 8) for each in found.rows]).all()
 
@@ -50,7 +50,7 @@ def test_an_exact_cache_holds_what_was_stored_before(
         stored += event.stored
     found = counted(frame(trace), vars(made.settings))
     kinds = zip(*(field.tolist() for field in found[:5]), strict=True)
-    assert dict(zip(kinds, found.count, strict=True)) == {kind: naive.count(kind) for kind in naive}
+    assert dict(zip(kinds, found.per_response, strict=True)) == {kind: naive.count(kind) for kind in naive}
 
 
 def test_what_cannot_be_projected_and_the_remedy() -> None:

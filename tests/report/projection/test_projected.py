@@ -8,7 +8,7 @@ import pytest
 from ssd.cli import main
 from ssd.report import load
 from ssd.report.projection.devices import devices
-from ssd.report.projection.projected import Target, obstacles, rows
+from ssd.report.projection.projected import Target, default_model, obstacles, rows
 from ssd.report.tables import projected
 from ssd.report.tables.catalogue import TABLES
 from tests.report.synthetic import write_run
@@ -68,7 +68,10 @@ def test_unknown_names_list_the_known_ones(traced: Path, capsys: pytest.CaptureF
         (["--model", "gpt"], "--model gpt: expected one of llada, dream, sdar_1_7b, sdar_4b, sdar_8b, "),
         (["--engine", "vllm"], "--engine vllm: expected one of graph, eager, transformers"),
         (["--batch", "0"], "--batch 0: expected a whole number of at least 1"),
-        (["--model", "sdar_4b"], f"--model sdar_4b: {traced.name} has full attention; expected one of llada, dream"),
+        (
+            ["--model", "sdar_4b"],
+            f"--model sdar_4b: {traced.name} has another kind of attention; expected one of llada, dream",
+        ),
     ):
         status, _, errors = output([str(traced), *words], capsys)
         assert (status, errors.count("\n")) == (1, 1)
@@ -108,13 +111,16 @@ def test_the_report_keeps_projections_apart_from_measurements(traced: Path) -> N
 def test_the_model_is_of_the_run_s_family(tmp_path: Path) -> None:
     for model in ("dream_tiny", "llada", "mine"):
         write_run(tmp_path, "ssd", model=model, prompts=1, traces=True)
+    causal = {"config.generation.grid": "absolute"}
+    for model, expected in (("sdar_tiny", "sdar_8b"), ("fast_dllm_v2_tiny", "fast_dllm_v2_7b"), ("llada", "sdar_8b")):
+        assert default_model(causal | {"model": model}) == expected
     table = projected.table(load(tmp_path), Target(devices=("a100",)))
     assert table is not None
     found = {section.title.partition(": ")[0]: section.rows[0][1].text for section in table.sections}
     assert found == {
         "projected from counts of a tiny model (dream_tiny)": "dream, A100 80 GB",
         "projected from counts of llada": "llada, A100 80 GB",
-        "projected from counts of a tiny model (mine)": "llada, A100 80 GB",
+        "projected from counts of mine": "llada, A100 80 GB",
     }
 
 

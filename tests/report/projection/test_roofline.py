@@ -1,15 +1,17 @@
-"""The roofline: one forward by hand, the FLOPs that torch counts, and what more of anything costs."""
+"""The roofline: one forward by hand, the floor that bench_forward shows, and what more of anything costs."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from torch.utils.flop_counter import FlopCounterMode
+import torch
 
+from ssd.measure.cost.floor import Work
+from ssd.modeling.config import Family
 from ssd.modeling.published import PUBLISHED
 from ssd.report.projection.devices import Device, devices
 from ssd.report.projection.engines import ENGINES, Engine
-from ssd.report.projection.roofline import Forwards, forward_s, needed_bytes, response_s, weights
+from ssd.report.projection.roofline import Forwards, forward_s, needed_bytes, response_s
 from tests.models import random_model, tiny_config
 
 SLOW = Device("slow", 1e9, 1e6, 1e9, "")
@@ -49,19 +51,19 @@ def test_launches_are_hidden_behind_the_device_and_the_loop_is_not() -> None:
     assert forward_s(ONE, config, SLOW, replace(IDEAL, kernels_s=(1, 1)))[0, 0] == pytest.approx(base + 2)
 
 
-@pytest.mark.parametrize("family", ["llada", "dream", "sdar"])
-def test_products_are_those_that_torch_counts(family: str) -> None:
-    """Of a forward without a cache, all of whose rows get logits: so the last layer computes all rows, too."""
-    model = random_model(family)
-    tokens = 8
-    with FlopCounterMode(display=False) as counter:
-        model.transformer.logits(model.transformer.embedding.weight.new_zeros(1, tokens).long())
-    layers, head = weights(model.config)
-    assert 2 * tokens * (layers + head) == sum(
-        flops for kind, flops in counter.get_flop_counts()["Global"].items() if "attention" not in str(kind)
+def test_bytes_and_products_are_those_of_the_measured_floor(family: Family) -> None:
+    """Where all rows of a window get logits. The floor also moves norms and biases, of which there are few."""
+    model = random_model(family, dtype=torch.bfloat16)
+    work, kind = Work.of(model, 3, 8, 20, 8), Forwards.of((3, 8, 0, 20, 8, 1))
+    memory, arithmetic = (
+        SLOW._replace(bytes_per_s=np.inf, flops_per_s=1),
+        SLOW._replace(bytes_per_s=1, flops_per_s=np.inf),
     )
+    assert forward_s(kind, model.config, memory, IDEAL)[0, 0] == work.flops
+    few = sum(weight.nbytes for weight in model.transformer.parameters() if weight.dim() == 1)
+    unwritten = replace(IDEAL, bytes_per_logit=(0, 0))
+    assert forward_s(kind, model.config, arithmetic, unwritten)[0, 0] == work.bytes - few
     parameters = sum(weight.numel() for weight in model.transformer.parameters() if weight.dim() == 2)
-    assert layers + 2 * head == parameters
     assert needed_bytes(Forwards.of((1, 0, 0, 0, 0, 1)), model.config) == 2 * parameters
 
 
