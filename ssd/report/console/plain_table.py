@@ -19,5 +19,6 @@ def print_table(console: Console, table: Table) -> None:
         for row in section.rows:
             drawn.add_row(*(escape(cell.text + cell.raised) for cell in row))
         console.print(drawn)
+        console.print()
     for note in table.notes:
-        console.print(note, markup=False)
+        console.print(f"{note}\n", markup=False)
