@@ -85,7 +85,8 @@ class FreeDave(BlockDecoder):
         depth = self.draft_steps - 1
         if not depth:
             return Draft.of_state(current.state, current.step)
-        return grow(Forecast(session, current, depth), current, "chain", depth, 1, self.draft_steps, False)
+        forecast, merged = Forecast(session, current, depth), not session.needs_tree
+        return grow(forecast, current, "chain", depth, 1, self.draft_steps, False, merged)
 
     def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
         """Return the path of the furthest drafts that agree with the last accepted node's target, until none does."""
@@ -96,6 +97,8 @@ class FreeDave(BlockDecoder):
         agrees = same.all(dim=-1).triu(diagonal=1)
         if self.commit is None:
             agrees &= draft.steps == next_steps[:, None]
+        if (follows := draft.follows) is not None:
+            agrees &= follows
         ordinals = torch.arange(draft.nodes)
         furthest = torch.where(agrees, ordinals, 0).amax(dim=1).tolist()
         path = [0]

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -86,11 +86,9 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
             f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
             "generation.temperature=0.8 or so, or runtime.repeats=1"
         )
-    if runtime.reference == "chain" and settings.cache == "none":
-        raise ValueError(
-            "runtime.reference=chain: with generation.cache=none the chain has no uncached part to compare; pass "
-            "generation.cache=dual (or prefix), or runtime.reference=stepwise"
-        )
+    if runtime.reference == "chain" and settings.cache == "none":  # the reference is the chain's beginning itself
+        runtime = replace(runtime, reference="stepwise")
+        config["runtime"]["reference"] = runtime.reference
     special = _check_model(config["model"])
     config["model"]["path"] = common_path(config["model"]["path"])
     decoder = build_decoder(config["decoder"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -13,6 +13,14 @@ from ssd.decoding.trace import Kind
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import Context, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext
+
+Dependence = Literal["state", "settled", "path", "outputs"]
+"""What a forward reads besides its own state.
+
+`state`: a function of the committed state, so that every draft verifies exactly; `settled`: fixed after the block's
+first forwards, which carry no drafts; `path`: a function of the states before, so that drafts are trees whose nodes
+read the entries of the nodes before them; `outputs`: the last forward's outputs, so that no draft verifies exactly.
+"""
 
 
 class Opening(NamedTuple):
@@ -33,8 +41,8 @@ class Opening(NamedTuple):
 class CachePolicy(ABC):
     """The cache of one response. Its windows are those of `block_at`."""
 
-    context_is_state: ClassVar[bool] = True
-    """Whether stored keys and values depend on the committed state alone, so that every draft verifies exactly."""
+    depends_on: ClassVar[Dependence] = "state"
+    """What stored keys and values depend on, see `Dependence`; it decides which drafts verify exactly."""
     is_exact: bool = False
     """Whether a block's forwards give the logits of the same state without a cache, so that drafts may cross blocks."""
 

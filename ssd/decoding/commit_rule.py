@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ class CommitRule(ABC):
 
     has_least = False
     """Whether a step commits at least the tokens per step of the schedule."""
+    memory: ClassVar[Literal["state", "path"]] = "state"
+    """Whether the rule depends on a state's logits alone, or also on those of the states before it."""
 
     @abstractmethod
     def margins(self, probability: Tensor) -> Tensor:

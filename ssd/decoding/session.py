@@ -52,6 +52,12 @@ class DecodeSession:
         rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
         return cls(model, canvas, rule, runner_up, draft_state, cache_policy(settings), drafts)
 
+    @property
+    def needs_tree(self) -> bool:
+        """Whether drafts must be trees, because the logits or picks of a state depend on the path to it."""
+        remembers = self.rule.commit is not None and self.rule.commit.memory == "path"
+        return remembers or self.cache.depends_on == "path"
+
     def open(self, draft: Draft, block: Block) -> tuple[Opening, Scores]:
         """Run the block's first forward over the draft's states. Returns it, and their scores."""
         computed = self.computed(draft, block)

@@ -132,7 +132,8 @@ class SelfSpeculative(BlockDecoder):
         if self._graph:
             return draft_from_graph(self._graph, forecast, current, self.depth, self.budget)
         memory.forecast = forecast
-        taken = expand(forecast, current, cast(draft_tree.Builder, self.builder), depth, self.width, self.runner_up)
+        builder, merged = cast(draft_tree.Builder, self.builder), not session.needs_tree
+        taken = expand(forecast, current, builder, depth, self.width, self.runner_up, merged)
         if not self.is_auto:
             return to_draft([node for node, _ in islice(taken, self.budget)], current)
         if self._length_policy is None:

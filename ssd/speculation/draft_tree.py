@@ -1,4 +1,4 @@
-"""Draft trees: states reachable from the current state, with equal states merged into one node."""
+"""Draft trees: states reachable from the current state."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ Builder = Literal["chain", "kary", "best_first"]
 
 
 class Node(NamedTuple):
-    """A hypothetical state: its picks beyond the current state, its step, and its depth."""
+    """A hypothetical state: its picks beyond the current state, its step, and its depth.
+
+    parent: the node before it, in a tree whose equal states on different paths stay different nodes.
+    """
 
     filled: frozenset[Fill]
     step: int
     depth: int
+    parent: Node | None = None
 
 
 Priority = tuple[float, int]
@@ -51,21 +55,34 @@ class Taken(NamedTuple):
 
 
 def grow(
-    forecast: Forecast, current: BlockState, builder: Builder, depth: int, width: int, budget: int, alternatives: bool
+    forecast: Forecast,
+    current: BlockState,
+    builder: Builder,
+    depth: int,
+    width: int,
+    budget: int,
+    alternatives: bool,
+    merged: bool = True,
 ) -> Draft:
     """Return a draft of at most `budget` nodes, the current state included, up to `depth` steps ahead."""
-    taken = expand(forecast, current, builder, depth, width, alternatives)
+    taken = expand(forecast, current, builder, depth, width, alternatives, merged)
     return to_draft([node for node, _ in islice(taken, budget)], current)
 
 
 def expand(
-    forecast: Forecast, current: BlockState, builder: Builder, depth: int, width: int, alternatives: bool
+    forecast: Forecast,
+    current: BlockState,
+    builder: Builder,
+    depth: int,
+    width: int,
+    alternatives: bool,
+    merged: bool = True,
 ) -> Iterator[Taken]:
     """Yield the nodes of a tree, the current state first, every other node after one of its parents.
 
     Every node has up to `width` continuations. `chain` and `kary` yield nodes level by level, `best_first` yields the
-    likeliest node first. Equal states are one node. Its probability is the sum over all ways found before the node is
-    yielded, and its last picks are those of the likeliest way.
+    likeliest node first. If `merged`, equal states are one node. Its probability is the sum over all ways found before
+    the node is yielded, and its last picks are those of the likeliest way. Otherwise each way is a node of its own.
     """
     priority, reorder = PRIORITIES[builder], builder == "best_first"
     root = Node(frozenset(), current.step, 0)
@@ -83,7 +100,8 @@ def expand(
             continue
         last = likeliest[node][1]
         for candidate in forecast.candidates(node.filled, last, node.step, width, alternatives, reorder):
-            child = Node(node.filled.union(candidate.fills), candidate.next_step, node.depth + 1)
+            parent = None if merged else node
+            child = Node(node.filled.union(candidate.fills), candidate.next_step, node.depth + 1, parent)
             if child in taken:
                 continue
             way = reached[node] * candidate.probability
@@ -101,4 +119,8 @@ def to_draft(nodes: list[Node], current: BlockState) -> Draft:
         index, row, token = torch.tensor(cells).unbind(dim=1)
         states[index, row] = token
     steps = torch.tensor([node.step for node in nodes])
-    return Draft(states, steps, tuple(node.depth for node in nodes))
+    depths, parents = tuple(node.depth for node in nodes), [node.parent for node in nodes[1:]]
+    if None in parents:
+        return Draft(states, steps, depths)
+    places = {node: index for index, node in enumerate(nodes)}
+    return Draft(states, steps, depths, (0, *(places[parent] for parent in parents if parent)))

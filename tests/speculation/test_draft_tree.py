@@ -34,9 +34,10 @@ def current_in_block(seed=0, block_length=12, **values) -> tuple[DecodeSession, 
     return session, BlockState(block, state, state == 63, scores, 0)
 
 
-def draft_of(current_and_session, builder, depth, width, budget, alternatives=False) -> Draft:
+def draft_of(current_and_session, builder, depth, width, budget, alternatives=False, merged=True) -> Draft:
     session, current = current_and_session
-    return grow(Forecast(session, current, depth, PickModel()), current, builder, depth, width, budget, alternatives)
+    forecast = Forecast(session, current, depth, PickModel())
+    return grow(forecast, current, builder, depth, width, budget, alternatives, merged)
 
 
 def test_a_chain_adds_the_ranked_picks_one_by_one():
@@ -49,6 +50,30 @@ def test_a_chain_adds_the_ranked_picks_one_by_one():
         assert torch.equal(draft.states[depth], state)
         row = ranking.order[0, depth]
         state[row] = current.scores.token[0, row]
+
+
+@pytest.mark.parametrize("builder", ["chain", "kary", "best_first"])
+def test_a_tree_has_a_node_for_every_way_and_its_parent(builder):
+    width = 1 if builder == "chain" else 2
+    draft = draft_of(current_in_block(), builder, 3, width, 10_000, merged=False)
+    assert draft.nodes == sum(width**depth for depth in range(4))
+    assert draft.parents is not None
+    assert draft.parents[0] == 0
+    for node, parent in list(enumerate(draft.parents))[1:]:
+        assert parent < node
+        assert draft.depths[node] == draft.depths[parent] + 1
+        assert (draft.states[node] != draft.states[parent]).sum() == 1
+    ways = {(parent, tuple(state)) for parent, state in zip(draft.parents, draft.states.tolist(), strict=True)}
+    assert len(ways) == draft.nodes
+    assert draft_of(current_in_block(), "kary", 2, 2, 100).parents is None, "merged states have several parents"
+
+
+def test_a_path_through_a_tree_follows_parents():
+    """Nodes 3 and 4 are one state, reached by two ways: the path goes on from the accepted node before it."""
+    states = torch.tensor([[9, 9], [1, 9], [9, 2], [1, 2], [1, 2]])
+    draft = Draft(states, torch.tensor([0, 1, 1, 2, 2]), (0, 1, 1, 2, 2), (0, 0, 0, 1, 2))
+    after = torch.tensor([[9, 2], [1, 2], [1, 2], [1, 2], [1, 2]])
+    assert accepted_path(draft, after, torch.tensor([1, 2, 2, 3, 3])) == [0, 2, 4]
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])

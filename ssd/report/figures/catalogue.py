@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ssd.report.figures import (
     acceptance,
+    accuracy_forwards,
     confidence,
     latency,
     option_lines,
@@ -29,6 +30,12 @@ FIGURES: tuple[Entry, ...] = (
         "Accuracy against speedup",
         "Each run's accuracy against its speedup; the dotted front joins the runs that no other one beats in both.",
         pareto.draw,
+    ),
+    Entry(
+        "accuracy-forwards",
+        "Accuracy against forwards",
+        "Each lossy run's accuracy against its forwards; a line joins the runs of a decoder that differ in options.",
+        accuracy_forwards.draw,
     ),
     Entry(
         "tree-speedup",

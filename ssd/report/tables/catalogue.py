@@ -12,6 +12,7 @@ from ssd.report.tables import (
     identity,
     left_out,
     main,
+    policies,
     projected,
     published,
     reference_chain,
@@ -24,6 +25,7 @@ from ssd.report.tables.table import Table
 Make = Callable[[Results], Table | None]
 TABLES: dict[str, Make] = {
     "main": main.table,
+    "policies": policies.table,
     "trees": trees.table,
     "forwards": forwards.table,
     "identity": identity.table,

@@ -46,11 +46,12 @@ def published_times() -> Table | None:
     return make_table(
         "projected_times",
         "Projected beside published: times",
-        "From the forwards that a source counts, in bfloat16, batch 1, engine transformers, on an A100. Middle: the "
-        "geometric mean of the range. The range of tokens/s also spans how many tokens may have been counted.",
+        "From the forwards that a source counts, in bfloat16, batch 1, engine transformers. Middle: the geometric "
+        "mean of the range. The range of tokens/s also spans how many tokens may have been counted.",
         (
             SOURCE,
             PUBLISHED_FOR,
+            Column("device", ("device",), lambda row: devices()[row["device"]].title),
             Column("unit", ("metric",), lambda row: UNITS[row["metric"]]),
             Column("published", ("published",), lambda row: number(row["published"], 1)),
             between("projected", "projected", 1),
@@ -58,7 +59,7 @@ def published_times() -> Table | None:
         ),
         [("", times())],
         notes=[f"{check['source']}: {check['assumed']}." for check in checks() if check["assumed"]],
-        words=3,
+        words=4,
     )
 
 
