@@ -19,6 +19,7 @@ import torch
 from rich.console import Console
 
 from ssd.commands.bench_setup import Setup, measure, parser
+from ssd.commands.lists import counts
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.loop import decoders, loop_rows
@@ -121,10 +122,3 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     graph = ["graph"] if options.device.startswith("cuda") else []
     options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
     return options
-
-
-def counts(text: str) -> list[int]:
-    """Numbers from a list with commas."""
-    if not all(word.isdecimal() and int(word) for word in text.split(",")):
-        raise argparse.ArgumentTypeError(f"{text}: expected whole numbers of at least 1, as 1,2,4")
-    return [int(word) for word in text.split(",")]

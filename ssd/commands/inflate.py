@@ -18,11 +18,11 @@ from typing import Any
 import torch
 
 from ssd.config.runtime import DTYPES
-from ssd.measure.cost.shapes import SHAPES
 from ssd.modeling.checkpoint import read_config, resolve
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.inflate import SIZES, inflated_config
 from ssd.modeling.inflated_checkpoint import write_inflated
+from ssd.modeling.published import PUBLISHED
 from ssd.modeling.transformer import Transformer
 
 SMALLER: dict[str, dict[str, int]] = {
@@ -31,7 +31,7 @@ SMALLER: dict[str, dict[str, int]] = {
     "3b": {"hidden_size": 3072, "layers": 28, "heads": 24, "key_value_heads": 8, "mlp_size": 8192},
 }
 """Shapes by the number of parameters without embedding and head; 1b and 3b are Llama 3.2's."""
-NAMES = (*SMALLER, *SHAPES)
+NAMES = (*SMALLER, *PUBLISHED)
 SHARD_MIB = 1024
 
 
@@ -71,7 +71,7 @@ def whole(text: str) -> int:
 
 def chosen_sizes(options: argparse.Namespace, small: ModelConfig) -> dict[str, Any]:
     """Return the sizes of the shape, or of the source; options for single sizes win."""
-    shape = SHAPES.get(options.shape, small)
+    shape = PUBLISHED.get(options.shape, small)
     sizes: dict[str, Any] = {name: getattr(shape, name) for name in SIZES}
     if options.shape in SMALLER:
         sizes = {"own_head_size": None} | SMALLER[options.shape]
@@ -83,7 +83,7 @@ def size_lines(large: ModelConfig, shape: str | None) -> list[str]:
     with torch.device("meta"):
         layers = Transformer(large).layers
     body = sum(weight.numel() for weight in layers.parameters() if weight.dim() == 2)
-    known = SHAPES.get(shape or "") or next(each for each in SHAPES.values() if each.family == large.family)
+    known = PUBLISHED.get(shape or "") or next(each for each in PUBLISHED.values() if each.family == large.family)
     heads = {size: size * large.hidden_size for size in (large.vocabulary_size, known.vocabulary_size)}
     parts = {"layers": body} | {f"head, {size:,} tokens": count for size, count in heads.items()}
     lines = [f"{'':<22} {'M parameters':>12} {'MFLOP per row':>13} {'of the layers':>13}"]

@@ -6,10 +6,10 @@ import pytest
 
 from ssd.cli import main
 from ssd.commands import inflate
-from ssd.measure.cost.shapes import SHAPES
 from ssd.modeling.checkpoint import load_model, read_config
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.inflate import inflated_config
+from ssd.modeling.published import PUBLISHED
 from ssd.paths import ROOT
 from tests.models import random_transformer, tiny_config, write_checkpoint
 
@@ -39,7 +39,7 @@ def test_a_folder_is_written_and_its_size_is_printed(tmp_path, capsys):
     weights = 3 * (4 * 96 * 96 + 3 * 96 * 64)
     assert layers.split() == ["layers", f"{weights / 1e6:.1f}", f"{2 * weights / 1e6:.1f}", "100.0%"]
     assert head.split()[:4] == ["head,", "64", "tokens", "0.0"]
-    size = SHAPES["llada"].vocabulary_size * 96
+    size = PUBLISHED["llada"].vocabulary_size * 96
     assert published.split()[:4] == ["head,", "126,464", "tokens", f"{size / 1e6:.1f}"]
     assert published.split()[-1] == f"{size / weights:.1%}"
     assert last == "An embedding has as many parameters as the head, and costs no products."
@@ -49,8 +49,8 @@ def test_a_folder_is_written_and_its_size_is_printed(tmp_path, capsys):
 def test_known_shapes_hold_the_shipped_models(name):
     for shape in HOLDS[name]:
         large = config_of(ROOT / "checkpoints" / name, "--shape", shape)
-        if shape in SHAPES:
-            published = SHAPES[shape]
+        if shape in PUBLISHED:
+            published = PUBLISHED[shape]
             assert [getattr(large, size) for size in inflate.SIZES] == [
                 getattr(published, size) for size in inflate.SIZES
             ]

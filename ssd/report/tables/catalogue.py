@@ -14,6 +14,7 @@ from ssd.report.tables import (
     left_out,
     main,
     policies,
+    projected,
     published,
     reference_chain,
     trees,
@@ -32,6 +33,7 @@ TABLES: dict[str, Make] = {
     "reference_chain": reference_chain.table,
     "attribution": attribution.table,
     "published": published.table,
+    "projected": projected.table,
     "circumstances": circumstances.table,
     "left_out": left_out.table,
 }

@@ -8,8 +8,9 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost import floor
 from ssd.measure.cost.floor import Rates, Work, weight_bytes
 from ssd.measure.cost.rows import forward_rows, growth_rows, split_by_fit
-from ssd.measure.cost.shapes import SHAPES, random_weights, shape_with
+from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.published import PUBLISHED
 from ssd.modeling.transformer import Transformer
 from tests.modeling.windows import MODES, block_window, random_canvas, random_states, refresh_window
 from tests.models import random_model, tiny_config
@@ -21,9 +22,9 @@ RATES = Rates(bytes_per_s=1e9, flops_per_s=1e9)
 @pytest.mark.parametrize(("name", "parameters"), [("llada", 8_015_581_184), ("dream", 7_615_616_512)])
 def test_shapes_have_as_many_parameters_as_published(name, parameters):
     with torch.device("meta"):
-        transformer = Transformer(SHAPES[name]).to(torch.bfloat16)
+        transformer = Transformer(PUBLISHED[name]).to(torch.bfloat16)
     assert sum(weight.numel() for weight in transformer.parameters()) == parameters
-    embedding = SHAPES[name].vocabulary_size * SHAPES[name].hidden_size
+    embedding = PUBLISHED[name].vocabulary_size * PUBLISHED[name].hidden_size
     assert weight_bytes(MaskedDiffusionModel(transformer)) == 2 * (parameters - embedding)
 
 
@@ -83,7 +84,7 @@ def test_random_weights_depend_on_the_seed_alone(family):
 
 
 def test_a_shape_is_known_by_its_mask():
-    assert shape_with(151666) is SHAPES["dream"]
+    assert shape_with(151666) is PUBLISHED["dream"]
     with pytest.raises(ValueError, match="no shape with mask id 5"):
         shape_with(5)
 
