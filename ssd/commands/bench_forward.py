@@ -13,13 +13,15 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from rich.console import Console
 
 from ssd.commands.bench_setup import Setup, measure, parser
 from ssd.commands.lists import counts
+from ssd.decoding.cache_policy import check_pair
+from ssd.decoding.settings import CACHES, Cache
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.loop import decoders, loop_rows
@@ -32,8 +34,6 @@ from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_CO
 from ssd.results.environment import describe
 from ssd.results.store import write_json
 
-CACHES = ("none", "prefix", "dual")
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     measure(parse(arguments), bench, "bench_forward")
@@ -43,7 +43,9 @@ def bench(options: argparse.Namespace) -> None:
     """Measure and print the tables that the options choose."""
     setup = Setup(options)
     special, settings = setup.special, setup.settings
+    of_cache = {cache: replace(settings, cache=cache) for cache in options.caches or CACHES[settings.grid]}
     model, checkpoint = build(options, setup)
+    check_pair(settings, model.config)
     rates, console = Rates.measure(model), Console(width=110)
     console.print(
         f"{options.model}{', random weights' if options.random else ''}, {str(model.dtype)[6:]}, {model.device}, "
@@ -60,27 +62,29 @@ def bench(options: argparse.Namespace) -> None:
     ) -> list[Row]:
         return [{"engine": name, **row} for name in names for row in rows_of(engines[name], *given)]
 
-    for cache in options.caches:
+    for cache, chosen in of_cache.items():
         # Whole canvases are evaluated eagerly by every engine.
         names = options.engines[:1] if cache == "none" else options.engines
-        chosen = replace(settings, cache=cache)
         rows = each_engine(
             forward_rows, chosen, special, options.prompt, options.nodes, rates, options.budget, names=names
         )
         figures["forwards"][cache] = rows
         console.print(table(f"cache {cache}: window of {rows[-1]['window']} positions", COLUMNS, rows))
-    fitting, too_long = split_by_fit(model.config, options.prompt, options.growth)
-    growth = each_engine(growth_rows, settings, special, options.prompt, fitting, options.budget)
-    console.print(
-        table("stepwise decoding, dual cache; uncached, a token costs about a refresh", GROWTH_COLUMNS, growth)
-    )
+    growth: list[Row] = []
+    too_long: list[int] = []
+    if settings.cache != "exact":  # which has no refresh whose cost grows with the response
+        fitting, too_long = split_by_fit(model.config, options.prompt, options.growth)
+        growth = each_engine(growth_rows, settings, special, options.prompt, fitting, options.budget)
+        title = f"stepwise decoding, {settings.cache} cache; uncached, a token costs about a refresh"
+        console.print(table(title, GROWTH_COLUMNS, growth))
     if too_long:
         console.print(f"gen_length {', '.join(map(str, too_long))}: more than the model's context has room for")
-    window, context = options.block_length, options.prompt + options.gen_length - options.block_length
+    window = settings.block_length
+    context = options.prompt + settings.gen_length - window
     attention = attention_rows(model, window, context, options.nodes)
     console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
     loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
-    console.print(table("decode loops, dual cache, one response", LOOP_COLUMNS, loops))
+    console.print(table(f"decode loops, {settings.cache} cache, one response", LOOP_COLUMNS, loops))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
     if any(compile_s.values()):
         told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
@@ -113,12 +117,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     words.add_argument("--prompt", type=int, default=64, help="prompt tokens")
     words.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
     words.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
-    words.add_argument("--caches", type=lambda text: text.split(","), default=CACHES, help="as prefix,dual")
+    words.add_argument("--caches", type=lambda text: text.split(","), help="as prefix,dual (default: all of the model)")
     words.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
     words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = words.parse_args(arguments)
-    if not set(options.caches) <= set(CACHES):
-        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
+    if not set(options.caches or ()) <= set(get_args(Cache)):
+        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(get_args(Cache))}")
     graph = ["graph"] if options.device.startswith("cuda") else []
     options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
     return options
