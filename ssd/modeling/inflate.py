@@ -70,10 +70,12 @@ def inflated_config(small: ModelConfig, sizes: Mapping[str, Any]) -> ModelConfig
 class Inflation:
     """The weights of a large model, made one by one from those of a small one.
 
-    d, D: the hidden sizes of the small and the large model; r: the ratio D / d of their head sizes.
+    d, D: the hidden sizes of the small and the large model; r: the large head size divided by the small one.
     A norm over padded values returns sqrt(D / d) times as much, which its weight takes back. Scores are divided by the
-    square root of a head size, so that queries grow by sqrt(r). Where queries and keys are normed, too, the norm has
-    the epsilon of the hidden width: both are scaled so that it has the same share in the norm as before.
+    square root of the head size, so that queries grow by sqrt(r).
+    Norms of queries and keys (SDAR) are over heads, but have the epsilon of the hidden width, times d / D. Both are
+    scaled by sqrt(r · d / D) before the norm, and the epsilon then has its old share. Of the query norm's weight the
+    factors 1 / sqrt(r), for the padded head, and sqrt(r), for the scores, cancel out.
     """
 
     def __init__(self, small: Transformer, large: ModelConfig) -> None:

@@ -21,7 +21,15 @@ SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
 RATES = Rates(bytes_per_s=1e9, flops_per_s=1e9)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("llada", 8_015_581_184), ("dream", 7_615_616_512)])
+PARAMETERS = {
+    "llada": 8_015_581_184,
+    "dream": 7_615_616_512,
+    "sdar_8b": 8_190_735_360,
+    "fast_dllm_v2_7b": 7_615_616_512,
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
 def test_shapes_have_as_many_parameters_as_published(name, parameters):
     with torch.device("meta"):
         transformer = Transformer(PUBLISHED[name]).to(torch.bfloat16)
@@ -107,6 +115,8 @@ def test_random_weights_depend_on_the_seed_alone(family):
 
 def test_a_shape_is_known_by_its_mask():
     assert shape_with(151666) is PUBLISHED["dream"]
+    with pytest.raises(ValueError, match="3 shapes with mask id 151669; name a folder"):
+        shape_with(151669)
     with pytest.raises(ValueError, match="no shape with mask id 5"):
         shape_with(5)
 
