@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssd.config.plan import Plan
-from ssd.config.source import source_of
+from ssd.config.source import classes_of, source_of
 from ssd.decoding.settings import Cache
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
@@ -49,7 +49,7 @@ def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str,
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
-        "source": source_of(decoder),
+        "source": source_of(*classes_of(plan.reference)),
         "options": {name: str(value) for name, value in vars(plan.reference).items() if name != "_arguments"},
         "model": {name: plan.config["model"][name] for name in ("path", "revision", "mask_id", "end_ids")},
         "generation": {name: value for name, value in settings.items() if name != "seed"},
