@@ -54,16 +54,19 @@ class NearTies:
             return float(moved.amax(dim=0).clamp(0, 1).sum()) + self.epsilon
         if ranking == "entropy":
             return slack * self._spread + self.epsilon * float(confidence.abs().amax().clamp(1, 100))  # two rows
+        if ranking == "pc":  # a probability times at most 21, -ln 1e-9
+            return 21 * (slack + self.epsilon)
         return slack + self.epsilon  # a difference of two probabilities, d p / d logit is 1/4 at most; two rows
 
     def of_tokens(self, rows: Sequence[int]) -> bool:
         """Return whether one of the rows might commit a token of quite another confidence.
 
-        A sampled token's confidence is its own probability; an end token's is put last under suppress_confidence.
+        A sampled token's confidence is its own probability; an end token's is put last under suppress_confidence. The
+        ranking pc counts a token's frequency.
         """
         token, perturbed = self.at.scores.token[0, rows][:, None], self.at.perturbed[rows]
         others = perturbed.scatter(1, token, -torch.inf)
-        if not self._confidence_is_of_the_sample:
+        if not self._confidence_is_of_the_token:
             if self.settings.eos != "suppress_confidence":
                 return False
             ends = torch.tensor(self.special.end_ids)
@@ -126,7 +129,9 @@ class NearTies:
         return 1 + math.log(self.at.logits.shape[1]) / 2
 
     @property
-    def _confidence_is_of_the_sample(self) -> bool:
+    def _confidence_is_of_the_token(self) -> bool:
+        if self.settings.ranking == "pc":
+            return True
         ranked_by_it = self.settings.ranking in ("low_confidence", "maskgit_plus")
         return self.settings.temperature > 0 and (ranked_by_it or self.commit is not None)
 

@@ -107,7 +107,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     config["decoder"][SOURCE] = source_of(*classes_of(decoder))
     if not type(task).__module__.startswith("ssd."):  # our own tasks have versions
         config["task"][SOURCE] = source_of(type(task))
-    prints = [fingerprint(path) for path in decoder.files()]
+    prints = [fingerprint(path) for path in (*decoder.files(), *settings.files())]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
     with _naming_files("task", config["task"]):

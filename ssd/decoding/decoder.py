@@ -213,7 +213,7 @@ class BlockDecoder(Decoder):
         opening, scores = self._open(session, draft, block, trace, step)
         kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
         # With the other rankings, confidence belongs to the position and not to the drafted token.
-        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
+        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy", "pc")
         while True:
             ranking = session.rank(scores, draft, block)
             next_states = ranking.apply(draft.states, scores.token)

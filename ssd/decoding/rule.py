@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from ssd.decoding.schedule import step_counts, transfer_rates
 from ssd.decoding.scores import Scores
 from ssd.decoding.scoring import Scorer
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.token_frequencies import frequency_of
 
 _UNMASKED = -torch.inf
 
@@ -24,11 +26,11 @@ class SteppingRule:
     """The stepping rule of one response: tokens, confidence, order, and number of picks of every step.
 
     Orders are total: confidence descending, then position ascending; a row's token is the lowest id among the most
-    likely. Rankings: LLaDA's low_confidence and random remasking (arXiv 2502.09992), Dream's maskgit_plus, topk_margin,
-    entropy and origin (arXiv 2508.15487). Without a commit rule the schedule decides the number of picks, and steps are
-    counted. With a commit rule the logits decide it, and a step's number is the number of committed positions in its
-    block, so that it follows from the state alone. A step in which no row passes commits as many as a step of the
-    schedule.
+    likely. Rankings: LLaDA's low_confidence and random remasking (arXiv 2502.09992), pc (PC-Sampler, arXiv 2508.13021),
+    Dream's maskgit_plus, topk_margin, entropy and origin (arXiv 2508.15487). Without a commit rule the schedule decides
+    the number of picks, and steps are counted. With a commit rule the logits decide it, and a step's number is the
+    number of committed positions in its block, so that it follows from the state alone. A step in which no row passes
+    commits as many as a step of the schedule.
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class SteppingRule:
         """
         settled, first_step = self._settle(masked, step, block), self._first_step(block)
         progress = self._progress(masked, block) if lineage else None
-        return self.scorer.score(logits, settled, first_step, first_position, runner_up, judged, lineage, progress)
+        scores = self.scorer.score(logits, settled, first_step, first_position, runner_up, judged, lineage, progress)
+        return self._by_position(scores, first_position - block.start)
 
     def foresee(self, scores: Scores, steps: Tensor, block: Block, runner_up: bool) -> Scores:
         """Return one node's scores at later `steps` [steps] of the block with unchanged logits."""
-        return self.scorer.foresee(scores, steps, self._first_step(block), runner_up)
+        foreseen = self.scorer.foresee(scores, steps, self._first_step(block), runner_up)
+        return foreseen if scores.kept is None else self._by_position(foreseen, 0)
 
     def perturbed(
         self, logits: Tensor, masked: Tensor, scores: Scores, block: Block, first_position: int
@@ -137,12 +141,27 @@ class SteppingRule:
             passes.scatter_(1, order[:, :1], True)
         return passes
 
+    def _by_position(self, scores: Scores, first_row: int) -> Scores:
+        """Return scores with the confidence of PC-Sampler (arXiv 2508.13021), if that is the ranking.
+
+        It is exp(-pc_decay · place in the block) · min(pc_cap, -p · ln(token's frequency + 1e-9)).
+        """
+        settings = self.settings
+        if settings.ranking != "pc" or settings.token_frequencies is None:
+            return scores
+        place = (torch.arange(scores.token.shape[1], dtype=torch.float64) + first_row) % settings.block_length
+        rarity = -(frequency_of(scores.token, settings.token_frequencies) + 1e-9).log()
+        key = (-settings.pc_decay * place).exp() * (scores.probability * rarity).clamp(max=settings.pc_cap)
+        # What is not predicted, or put last, stays so.
+        return replace(scores, confidence=torch.where(scores.confidence >= 0, key, scores.confidence))
+
     def certainty(self, scores: Scores) -> Tensor:
         """Return float64 [nodes, rows]: -log(1 - confidence), or -log(entropy).
 
         On this scale equal gaps mean equal odds that two rows keep their order, also near confidence 1.
         """
-        doubt = -scores.confidence if self.settings.ranking == "entropy" else 1 - scores.confidence
+        confidence = scores.probability if self.settings.ranking == "pc" else scores.confidence
+        doubt = -confidence if self.settings.ranking == "entropy" else 1 - confidence
         return -doubt.clamp(min=1e-17).log()
 
     @property

@@ -13,6 +13,7 @@ from typing import IO, Any
 from ssd.config.plan import Plan
 from ssd.config.source import classes_of, source_of
 from ssd.decoding.settings import Cache
+from ssd.modeling.fingerprint import fingerprint
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
 from ssd.results.schema import MUST_MATCH
@@ -46,6 +47,8 @@ def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str,
     """Return everything that a response of the reference depends on, apart from its prompt and seed."""
     decoder, runtime = type(plan.reference), plan.config["runtime"]
     settings = asdict(replace(plan.settings, cache=cache, steps=plan.config["generation"]["steps"]))
+    if settings["token_frequencies"] is not None:  # a response depends on a file's contents, not on its path
+        settings["token_frequencies"] = [fingerprint(file) for file in plan.settings.files()]
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
