@@ -88,9 +88,9 @@ def build_decoder(name: str, model: Mapping[str, str | None]) -> Decoder:
     if name not in names:
         raise ValueError(f"decoder={name!r}: expected a decoder object or one of {', '.join(names)}")
     values = _read(f"decoder/{name}")
-    for chosen in values.get("defaults", []):
-        if isinstance(chosen, Mapping) and chosen["commit"] is not None:
-            values["commit"] = _built(_read(f"decoder/commit/{chosen['commit']}"), model)
+    for part in values.get("defaults", []):
+        if part != "_self_" and isinstance(part, str):  # commit/NAME, the decoder's commit rule
+            values["commit"] = _built(_read(f"decoder/{part}"), model)
     decoder = _built(values, model)
     if not isinstance(decoder, Decoder):
         raise ValueError(f"decoder={name!r}: {values['_target_']} is no decoder")
