@@ -12,10 +12,11 @@ from torch import Tensor
 from ssd.decoding.canvas import Block, Canvas
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
+from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.decoding.trace import Event, Trace
+from ssd.decoding.trace import Event, Pick, Trace
 from ssd.measure.instrumentation import LogitsRecorder
 from ssd.modeling.forwards import DiffusionModel
 
@@ -24,9 +25,9 @@ from ssd.modeling.forwards import DiffusionModel
 class Replay:
     """A state of the reference, before the forward that led to one of its picks, evaluated again in one row.
 
-    logits, perturbed: float64 [block, vocabulary], plain and as tokens are chosen by them, with the noise that sampling
-    adds and -inf for tokens that cannot be; scores: [1, block]; masked: bool [1, block];
-    picks: (position in the response, token) of all that the stepping rule commits there.
+    logits, perturbed: float64 [block, vocabulary], plain (with credit, if the commit rule gives any) and as tokens are
+    chosen by them, with the noise that sampling adds and -inf for tokens that cannot be; scores: [1, block];
+    masked: bool [1, block]; picks: (position in the response, token) of all that the stepping rule commits there.
     """
 
     logits: Tensor
@@ -34,6 +35,7 @@ class Replay:
     scores: Scores
     masked: Tensor
     block: Block
+    rule: SteppingRule
     picks: frozenset[tuple[int, int]]
 
 
@@ -47,36 +49,41 @@ def replay(
     trace: Trace,
     pick: int,
 ) -> Replay:
-    """Return the state before the stepwise forward that committed the pick with this ordinal."""
+    """Return the state before the stepwise forward that committed the pick with this ordinal.
+
+    A commit rule with memory reads the block's earlier states, too, so they are evaluated before it.
+    """
     index = forward_of(trace.events, pick)
-    before = [made for event in trace.events[:index] for made in event.picks]
     canvas = Canvas(prompt_ids, settings, special)
     block = list(canvas.blocks(settings, model.config.logits_shift))[trace.events[index].block]
-    origin = canvas.prompt_length
-    for made in before:
-        if made.position + origin < block.start:
+    origin, steps = canvas.prompt_length, list[tuple[Pick, ...]]()
+    for event in trace.events[:index]:
+        if event.block == block.index:
+            steps.append(event.picks)
+        for made in () if event.block == block.index else event.picks:
             canvas.tokens[made.position + origin] = made.token
     recorder = LogitsRecorder(model)
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
     draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
     opening, scores = session.open(draft, block)
     first_position = opening.first_position
-    inside = [made for made in before if made.position + origin >= block.start]
-    if inside:
-        for made in inside:
+    if not session.rule.has_memory:
+        steps = [tuple(made for picks in steps for made in picks)]
+    for picks in filter(None, steps):
+        for made in picks:
             draft.states[0, made.position + origin - block.start] = made.token
         draft = Draft.of_state(draft.states[0], trace.events[index].step)
-        scores = session.evaluate(draft, block, opening.context)
+        scores = session.evaluate(draft, block, opening.context, scores)
         first_position = block.window.first_row
     leading = first_position - block.start
     after = block.stop - first_position - recorder.last_logits.shape[1]
-    perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, first_position)
-    both = recorder.last_logits, perturbed
+    masked = draft.states == special.mask_id
+    both = session.rule.perturbed(recorder.last_logits, masked, scores, block, first_position)
     logits, perturbed = (F.pad(values[0].cpu(), (0, 0, leading, after)) for values in both)
     rows = session.rank(scores, draft, block).rows(0)
     positions = [row + block.start - origin for row in rows]
-    picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
-    return Replay(logits, perturbed, scores, draft.states == special.mask_id, block, picks)
+    committed = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
+    return Replay(logits, perturbed, scores, masked, block, session.rule, committed)
 
 
 def forward_of(events: Sequence[Event], pick: int) -> int:

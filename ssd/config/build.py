@@ -29,8 +29,8 @@ def build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
     except (ImportError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(
-            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/, or name "
-            "its folder in PYTHONPATH"
+            f"{group}._target_={values['_target_']}: no such class ({reason}); mend "
+            f"conf/{group.replace('.', '/')}/, or name its folder in PYTHONPATH"
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")

@@ -14,9 +14,10 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from baselines.stepwise import Stepwise
 from ssd.config.build import build, known, naming_files
 from ssd.config.runtime import Runtime
-from ssd.config.source import source_of
+from ssd.config.source import classes_of, source_of
 from ssd.config.tracker import Tracker
 from ssd.config.validate import TEXTS, as_text, require_bool, require_text
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
@@ -99,10 +100,10 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     tracker = _tracker(config["tracker"])
     task: Task = build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
-    config["decoder"][SOURCE] = source_of(type(decoder))
+    config["decoder"][SOURCE] = source_of(*classes_of(decoder))
     if not type(task).__module__.startswith("ssd."):  # our own tasks have versions
         config["task"][SOURCE] = source_of(type(task))
-    prints = [fingerprint(path) for path in decoder.files()]
+    prints = [fingerprint(path) for path in (*decoder.files(), *settings.files())]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
     with naming_files("task", config["task"]):
@@ -139,8 +140,10 @@ def common_path(path: str) -> str:
 
 
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
-    """Return the decoder of a resolved `decoder` group."""
+    """Return the decoder of a resolved `decoder` group, with the commit rule of its group `commit`, if it has one."""
     options = {key: value for key, value in values.items() if key not in ("name", "lossless", SOURCE)}
+    if isinstance(options.get("commit"), Mapping):
+        options["commit"] = build("decoder.commit", CommitRule, dict(options["commit"]))
     decoder: Decoder = build("decoder", Decoder, options)
     return decoder
 

@@ -232,7 +232,7 @@ class BlockDecoder(Decoder):
         opening, scores = self._open(session, draft, block, trace, step)
         kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
         # With the other rankings, confidence belongs to the position and not to the drafted token.
-        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
+        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy", "pc")
         while True:
             ranking = session.rank(scores, draft, block)
             next_states = ranking.apply(draft.states, scores.token)
@@ -258,7 +258,7 @@ class BlockDecoder(Decoder):
             draft = self._draft(session, current)
             kind = "decode" if draft.nodes == 1 else "verify"
             rows, stored = session.computed(draft, block).window.size, 0
-            scores = session.evaluate(draft, block, context)
+            scores = session.evaluate(draft, block, context, current.scores)
 
     def _open(
         self, session: DecodeSession, draft: Draft, block: Block, trace: Trace, step: int
@@ -278,6 +278,11 @@ class BlockDecoder(Decoder):
             raise ValueError(
                 f"{type(self).__name__} drafts {draft.nodes} states for one forward, but its most_nodes is "
                 f"{self.most_nodes}; set the class's most_nodes to the largest number of states that it drafts"
+            )
+        if session.needs_tree and draft.parents is None:
+            raise ValueError(
+                f"{type(self).__name__} drafts a graph in which one state may have several parents, but its commit "
+                "rule or cache depends on the path to a state; draft a tree, and give Draft its parents"
             )
         return draft
 

@@ -13,6 +13,7 @@ from ssd.decoding.cache_policy import CachePolicy, Opening, cache_policy, in_win
 from ssd.decoding.canvas import Block, Canvas, commits_block_start
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
+from ssd.decoding.path_memory import Lineage
 from ssd.decoding.ranking import Ranking
 from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import DecidedRows, Scores
@@ -25,7 +26,7 @@ class DecodeSession:
     """Model, canvas and stepping rule of one response.
 
     draft_state: the decoder's own state from forward to forward; it ends with the response;
-    drafts: whether the decoder drafts, from the logits of all masked positions;
+    drafts: whether the decoder or its rule's memory needs the logits of all masked positions in every forward;
     keeps_confidences: whether scores include the confidences of decided rows.
     """
 
@@ -54,13 +55,14 @@ class DecodeSession:
         """Return the session of one response, with the stepping rule of settings, model and commit rule."""
         first_row_first = commits_block_start(settings, model.config.logits_shift)
         rule = SteppingRule(settings, canvas.special, prompt_ids, first_row_first, commit)
+        # A rule with memory reads the same logits at a block's start, whether its decoder drafts or not.
+        drafts = drafts or rule.has_memory
         return cls(model, canvas, rule, runner_up, draft_state, cache_policy(settings), drafts, keeps_confidences)
 
     @property
     def needs_tree(self) -> bool:
         """Whether drafts must be trees, because the logits or picks of a state depend on the path to it."""
-        remembers = self.rule.commit is not None and self.rule.commit.memory == "path"
-        return remembers or self.cache.depends_on == "path"
+        return self.rule.has_memory or self.cache.depends_on == "path"
 
     def open(self, draft: Draft, block: Block) -> tuple[Opening, Scores]:
         """Run the block's first forward over the draft's states. Returns it, and their scores."""
@@ -69,12 +71,15 @@ class DecodeSession:
         opening = self.cache.open(self.model, self.canvas, states, computed, self.drafts)
         return opening, self._score(opening.logits, draft, block, opening.first_position)
 
-    def evaluate(self, draft: Draft, block: Block, context: Context | None) -> Scores:
-        """Run one forward over the draft's states [nodes, span], each placed in the canvas' window. Returns scores."""
+    def evaluate(self, draft: Draft, block: Block, context: Context | None, before: Scores | None = None) -> Scores:
+        """Run one forward over the draft's states [nodes, span], each placed in the canvas' window. Returns scores.
+
+        before: of the state before node 0, one node; only a commit rule with memory needs them.
+        """
         computed = self.computed(draft, block)
         states = draft.states[:, : computed.span_stop - block.start]
         logits = self.model.window(in_window(self.canvas, states, computed), computed.window, context)
-        return self._score(logits, draft, block, computed.window.first_row)
+        return self._score(logits, draft, block, computed.window.first_row, before)
 
     def computed(self, draft: Draft, block: Block) -> Block:
         """Return the block, without its lookahead if no node's own picks can fill it.
@@ -91,20 +96,28 @@ class DecodeSession:
         """Return the ranked picks of every node."""
         return self.rule.rank(scores, self._masked(draft), block)
 
-    def _score(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> Scores:
-        masked = self._masked(draft)
-        decided = self._decided(logits, draft, block, first_position) if self.keeps_confidences else None
-        scores = self.rule.score(logits, masked, draft.steps, block, first_position, self.runner_up)
+    def _score(
+        self, logits: Tensor, draft: Draft, block: Block, first_position: int, before: Scores | None = None
+    ) -> Scores:
+        masked, lineage = self._masked(draft), None
+        if self.rule.has_memory and draft.parents is not None:
+            lineage = Lineage(draft.parents, before.memory if before else None)
+        decided = self._decided(logits, draft, block, first_position, lineage) if self.keeps_confidences else None
+        scores = self.rule.score(logits, masked, draft.steps, block, first_position, self.runner_up, lineage=lineage)
         fitted = scores.fit(first_position - block.start, masked.shape[1])
         return fitted if decided is None else replace(fitted, decided=decided)
 
-    def _decided(self, logits: Tensor, draft: Draft, block: Block, first_position: int) -> DecidedRows:
+    def _decided(
+        self, logits: Tensor, draft: Draft, block: Block, first_position: int, lineage: Lineage | None
+    ) -> DecidedRows:
         """Return the confidences of the decided rows. They take a reduction of their own, made on request only."""
         states = self.canvas.tokens.repeat(draft.nodes, 1)
         states[:, block.start : block.start + draft.states.shape[1]] = draft.states
         tokens = states[:, first_position : first_position + logits.shape[1]]
         judged, masked = tokens.to(logits.device), self._masked(draft)
-        scores = self.rule.score(logits.clone(), masked, draft.steps, block, first_position, False, judged)
+        scores = self.rule.score(
+            logits.clone(), masked, draft.steps, block, first_position, False, judged, lineage=lineage
+        )
         is_masked = tokens == self.canvas.special.mask_id
         return DecidedRows(first_position, scores.other_probability.masked_fill(is_masked, torch.nan))
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, Self, get_args, get_type_hints
+
+from ssd.decoding.token_frequencies import MAKE_ONE, find_frequencies, token_frequencies
 
 Cache = Literal["none", "prefix", "dual", "exact"]
 Grid = Literal["prompt", "absolute"]
-RankingName = Literal["low_confidence", "random", "sequential", "maskgit_plus", "topk_margin", "entropy", "origin"]
-LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential")
+RankingName = Literal[
+    "low_confidence", "random", "sequential", "pc", "maskgit_plus", "topk_margin", "entropy", "origin"
+]
+LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential", "pc")
 CACHES: dict[Grid, tuple[Cache, ...]] = {"prompt": ("none", "prefix", "dual"), "absolute": ("none", "exact")}
 """The caches of each grid: models with full attention count blocks from the prompt, block-causal ones from 0."""
 
@@ -62,6 +67,10 @@ class GenerationSettings:
     store: Literal["fused", "separate"] = "fused"
     """Whether the exact cache stores a full block in the next block's first forward, or in a forward of its own."""
     ranking: RankingName = "low_confidence"
+    token_frequencies: str | None = None
+    """Ranking `pc`: file of token frequencies."""
+    pc_decay: float = 0.25
+    pc_cap: float = 10.0
     schedule: Literal["uniform", "dream"] = "uniform"
     temperature: float = 0.0
     """0: greedy; above 0: tokens are sampled."""
@@ -93,6 +102,7 @@ class GenerationSettings:
         self._check_blocks()
         self._check_steps()
         self._check_sampling()
+        self._check_frequencies()
         if not _is_whole(self.seed):
             raise ValueError(f"generation.seed={self.seed!r}: expected a whole number")
 
@@ -151,6 +161,20 @@ class GenerationSettings:
     def with_cache(self, cache: Cache) -> Self:
         """Return the settings with this cache; another one stores as its default does."""
         return self if cache == self.cache else replace(self, cache=cache, store="fused")
+
+    def _check_frequencies(self) -> None:
+        for name in ("pc_decay", "pc_cap"):
+            value = getattr(self, name)
+            if not _is_number(value) or not value >= 0:
+                raise ValueError(f"generation.{name}={value}: expected a number of at least 0")
+        if self.ranking == "pc" and self.token_frequencies is None:
+            raise ValueError(f"generation.ranking=pc needs generation.token_frequencies=FILE; {MAKE_ONE}")
+        if self.token_frequencies is not None:
+            token_frequencies(self.token_frequencies)
+
+    def files(self) -> list[Path]:
+        """Return the files that results depend on."""
+        return [] if self.token_frequencies is None else [find_frequencies(self.token_frequencies)]
 
     @property
     def blocks(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 NOT_HASHED = (
     "results_dir", "overwrite", "repair", "tracker", "task.workers", "runtime.pass_at", "runtime.workers",
     "runtime.address", "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
+    "generation.token_frequencies",
 )  # fmt: skip
 """Options without influence on a result, and paths of files whose contents are hashed instead."""
 NOT_HASHED_UNTIMED = ("runtime.warmup", "runtime.predict")

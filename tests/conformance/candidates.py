@@ -47,6 +47,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "decoder.threshold=0.3",
         "decoder.rule=factor decoder.builder=best_first",
         "decoder.threshold=0.3 decoder.depth=auto decoder.builder=best_first",
+        "decoder/commit=klass decoder.commit.threshold=0.2 decoder.commit.kl_threshold=1 decoder.builder=best_first",
+        "decoder/commit=credit decoder.commit.threshold=0.3 decoder.depth=auto",
     ),
     "ssd": (
         "decoder.builder=best_first",
@@ -79,6 +81,11 @@ def _one_by_one(settings: GenerationSettings) -> GenerationSettings:
 
 LIMITS = {
     "fast_dllm": Limit("decoder.threshold=2", _one_by_one),
+    "eb": Limit("decoder.commit.gamma=-1", _one_by_one),
+    "klass": Limit("decoder.commit.threshold=2", _one_by_one),
+    "credit": Limit("decoder.commit.threshold=2 decoder.commit.alpha=0", _one_by_one),
+    "localleap": Limit("decoder.commit.threshold=2", _one_by_one),
+    "hierarchical": Limit("decoder.commit.threshold=2 decoder.commit.low=1", _one_by_one),
     "wino": Limit("decoder.threshold=2", _one_by_one),
     # All weight on the dLLM accepts every draft: one step commits the whole response.
     "apd": Limit("decoder.mixture_weight=1 decoder.max_lookahead=1000", _one_step),
