@@ -13,7 +13,6 @@ from ssd.api.presets import Preset, build_decoder, find_preset, model_names
 from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.runtime import DTYPES, check_here, device_named
 from ssd.config.special_ids import special_of
-from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
@@ -80,8 +79,7 @@ class LoadedModel:
 
         Costs that it measured for another model or other settings are forgotten.
         """
-        check_pair(settings, self.config)
-        decoder.check(settings, self.config)
+        decoder.check_all(settings, self.config)
         wanted = (ref(self), settings)
         if _PREPARED.get(decoder) != wanted:
             decoder.restore({})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def bench(options: argparse.Namespace) -> None:
     for cache in options.caches:
         # Whole canvases are evaluated eagerly by every engine.
         names = options.engines[:1] if cache == "none" else options.engines
-        chosen = replace(settings, cache=cache)
+        chosen = settings.with_cache(cache)
         rows = each_engine(
             forward_rows, chosen, special, options.prompt, options.nodes, rates, options.budget, names=names
         )

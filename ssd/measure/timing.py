@@ -101,7 +101,7 @@ class Stopwatch:
         settings = replace(plan.settings, seed=plan.settings.seed + repeat)
         sides = {"reference": (plan.reference, settings), "decoder": (plan.decoder, settings)}
         if plan.runtime.reference == "chain":
-            sides["uncached"] = (plan.reference, replace(settings, cache="none"))
+            sides["uncached"] = (plan.reference, settings.with_cache("none"))
         return sides
 
     def decode(self, questions: Sequence[Question], known: Sequence[Known]) -> list[dict[str, Timed]]:

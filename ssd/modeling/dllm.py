@@ -9,6 +9,7 @@ from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.forwards import Context, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext, block_causal
 from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
+from ssd.modeling.path_kv_cache import PackedRows, PathAttention, PathKVCache
 from ssd.modeling.transformer import Transformer
 
 
@@ -107,6 +108,24 @@ class WindowForwards(DiffusionModel):
             logit_rows=self._logit_rows(window.start, window),
         )
         return self.logits(self.hidden(forward_input))
+
+    @torch.inference_mode()
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        kv_cache.reserve(rows.stop)
+        visible = None
+        if not rows.reads_stored:
+            visible = torch.zeros(rows.nodes, rows.stop, dtype=torch.bool, device=self.device)
+            visible = visible.scatter_(1, self._moved(rows.seen), True)[self._moved(rows.node)]
+        forward_input = ForwardInput(
+            self._moved(rows.tokens[None]),
+            context=PathAttention(kv_cache, self._moved(rows.columns), rows.stop),
+            positions=self._moved(rows.positions),
+            visible=visible,
+            below=kv_cache.length,
+            logit_rows=self._moved(rows.logit_rows.flatten()),
+        )
+        hidden = self.hidden(forward_input)[0]
+        return self.logits(hidden.unflatten(0, rows.logit_rows.shape))
 
     def _visible(self, start: int, stop: int) -> Tensor | None:
         """Return the positions of a window that each of them attends to; None: all."""

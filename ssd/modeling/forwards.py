@@ -12,6 +12,7 @@ from ssd.modeling.config import ModelConfig
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext
 from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
+from ssd.modeling.path_kv_cache import PackedRows, PathKVCache
 from ssd.modeling.transformer import Transformer
 
 Context = KVCache | StoredContext
@@ -21,8 +22,8 @@ Context = KVCache | StoredContext
 class DiffusionModel(Protocol):
     """Interface of masked diffusion models, for decoders and measurements.
 
-    `refresh`, `window`, `append`, `window_with_shadow` and `slide` are one forward of `transformer` each (one NFE).
-    States arrive on the host. Logits stay on the model's device, aligned to the position they predict.
+    `refresh`, `window`, `append`, `recompute`, `window_with_shadow` and `slide` are one forward of `transformer` each
+    (one NFE). States arrive on the host. Logits stay on the model's device, aligned to the position they predict.
     `new_cache`, `hidden` and `logits` are the parts of a forward; decoders do not call them.
     """
 
@@ -88,6 +89,14 @@ class DiffusionModel(Protocol):
         """
 
     @abstractmethod
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        """Return logits [nodes, wanted, vocabulary] of the rows' own nodes, from one forward that computes these rows.
+
+        Each row attends to all positions: to those of its own node and of the nodes before it, else to the stored
+        ones. The first node's keys and values are stored; those of the others wait for `PathKVCache.adopt`.
+        """
+
+    @abstractmethod
     def new_cache(self, window: Window) -> KVCache:
         """Return an empty cache around `window`; a refresh fills it."""
 
@@ -138,6 +147,9 @@ class DelegatingModel(DiffusionModel):
 
     def slide(self, tokens: Tensor, window: Window, kv_cache: SlidingKVCache) -> Tensor:
         return self.inner.slide(tokens, window, kv_cache)
+
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        return self.inner.recompute(rows, kv_cache)
 
     def new_cache(self, window: Window) -> KVCache:
         return self.inner.new_cache(window)

@@ -74,7 +74,7 @@ class Layer(nn.Module):
         queries = sizes if logit_rows is None else [logit_row_count(each) for each in inputs]
         split = zip(query.split(queries), key.split(sizes), value.split(sizes), strict=True)
         mixed = [
-            _mix(each, index, *(_by_node(rows, len(each.tokens)) for rows in own))
+            _mix(each, index, logit_rows is not None, *(_by_node(rows, len(each.tokens)) for rows in own))
             for each, own in zip(inputs, split, strict=True)
         ]
         hidden = hidden if logit_rows is None else hidden[logit_rows]
@@ -108,8 +108,13 @@ def _by_node(rows: Tensor, nodes: int) -> Tensor:
     return by_node.transpose(1, 2)
 
 
-def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
+def _mix(
+    forward_input: ForwardInput, index: int, of_logit_rows: bool, query: Tensor, key: Tensor, value: Tensor
+) -> Tensor:
+    """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size].
+
+    of_logit_rows: whether the queries are those of the logit rows alone, as in the last layer.
+    """
     if forward_input.written is not None:
         forward_input.written.write(index, key, value)
     if not query.shape[2]:
@@ -117,7 +122,7 @@ def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, va
     if forward_input.padding:
         key, value = key[:, :, : -forward_input.padding], value[:, :, : -forward_input.padding]
     visible = forward_input.visible
-    if visible is not None and len(visible) != query.shape[2]:  # the last layer computes the logit rows alone
+    if visible is not None and of_logit_rows and forward_input.logit_rows is not None:
         visible = visible[forward_input.logit_rows]
     if forward_input.context is None:
         mixed = attend(query, key, value, visible=visible)

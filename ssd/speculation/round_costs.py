@@ -68,7 +68,7 @@ def measure_costs(
         drafts = [_chain(session, current, nodes) for _ in range(work.batch_size)]
         states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
         draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()))
-        scores = session.evaluate(draft, block, opening.context)
+        _, scores = session.evaluate(draft, block, opening.context)
         session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
