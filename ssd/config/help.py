@@ -21,6 +21,7 @@ GROUPS = {
 }
 CHOICES_ONLY = {
     "preset": "settings of a model's authors for a task; chosen by model and task, ~preset leaves it out",
+    "cache": "published settings of a cache, as cache=dkv_llada; generation.cache=NAME has the defaults",
     "experiment": "settings or grids of papers, as experiment=ssd_paper",
     "hydra/launcher": "where the runs of a grid are made",
 }

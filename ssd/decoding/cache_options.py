@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 Grid = Literal["prompt", "absolute"]
 Windows = Literal["whole", "suffix", "block", "response"]
@@ -65,6 +65,56 @@ class DKVOptions(CacheOptions):
         require_count("interval", self.interval)
 
 
+@dataclass(frozen=True)
+class DPadOptions(CacheOptions):
+    """base: the cache that computes the shorter canvas; density, scale, window: a suffix position at distance d from
+    the block stays with probability scale · φ(density · d / (window - 1)) if d < window."""
+
+    base: Literal["none", "prefix", "dual"] = "none"
+    density: float = 4.0
+    scale: float = 2.0
+    window: int = 256
+
+    def __post_init__(self) -> None:
+        require_name("base", self.base, get_type_hints(type(self))["base"])
+        require_positive("density", self.density)
+        require_positive("scale", self.scale)
+        require_count("window", self.window, least=0)
+
+    @property
+    def windows(self) -> Windows:
+        return OPTIONS[self.base]().windows
+
+    @property
+    def is_random(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class SparseOptions(CacheOptions):
+    """retention: share of the positions outside the block that stay; kernel: see `SelectiveKVCache`;
+    delay: number of a block's forwards before the one that selects."""
+
+    retention: float = 0.5
+    kernel: int = 3
+    delay: int = 1
+
+    def __post_init__(self) -> None:
+        require_share("retention", self.retention)
+        require_count("kernel", self.kernel)
+        if not self.kernel % 2:
+            raise ValueError(f"generation.cache_options.kernel={self.kernel}: expected an odd number")
+        require_count("delay", self.delay, least=0)
+
+    @property
+    def windows(self) -> Windows:
+        return "block"
+
+    @property
+    def opens_by_refresh(self) -> bool:
+        return not self.delay
+
+
 class DKVPrefillOptions(CacheOptions):
     @property
     def windows(self) -> Windows:
@@ -77,6 +127,8 @@ OPTIONS: dict[str, type[CacheOptions]] = {
     "dual": DualOptions,
     "dkv": DKVOptions,
     "dkv_prefill": DKVPrefillOptions,
+    "dpad": DPadOptions,
+    "sparse": SparseOptions,
     "exact": ExactOptions,
 }
 """The options of each value of generation.cache."""
@@ -120,6 +172,12 @@ def require_share(name: str, value: object) -> None:
     """Raise ValueError unless the option is a number from 0 to 1."""
     if type(value) not in (int, float) or not 0 <= value <= 1:  # type: ignore[operator]
         raise ValueError(f"generation.cache_options.{name}={value}: expected a number from 0 to 1")
+
+
+def require_positive(name: str, value: object) -> None:
+    """Raise ValueError unless the option is a number above 0; infinity is one."""
+    if type(value) not in (int, float) or not value > 0:  # type: ignore[operator]
+        raise ValueError(f"generation.cache_options.{name}={value}: expected a number above 0")
 
 
 def require_name(name: str, value: object, kind: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ssd.decoding.cache_options import Grid, caches_of
 from ssd.decoding.caches.dkv import DKV
+from ssd.decoding.caches.dpad import DPad
 from ssd.decoding.caches.exact import ExactCache
 from ssd.decoding.caches.policy import CachePolicy
 from ssd.decoding.caches.refreshed import DKVPrefill, NoCache, RefreshedCache
+from ssd.decoding.caches.sparse import Sparse
 from ssd.decoding.canvas import commits_block_start
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.config import ModelConfig
@@ -17,6 +19,8 @@ POLICIES: dict[str, type[CachePolicy]] = {
     "dual": RefreshedCache,
     "dkv": DKV,
     "dkv_prefill": DKVPrefill,
+    "dpad": DPad,
+    "sparse": Sparse,
     "exact": ExactCache,
 }
 """The policy of each value of generation.cache; its options are in `ssd.decoding.cache_options.OPTIONS`."""

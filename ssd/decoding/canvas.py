@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -53,6 +54,12 @@ class Canvas:
     def length(self) -> int:
         return self.tokens.shape[0]
 
+    def only(self, positions: Tensor) -> Canvas:
+        """Return a canvas of these positions alone, int64 [kept]."""
+        kept = copy(self)
+        kept.tokens = self.tokens[positions]
+        return kept
+
     @property
     def response(self) -> Tensor:
         return self.tokens[self.prompt_length : self.prompt_length + self.gen_length]
@@ -101,8 +108,8 @@ def part_masks(prompt_length: int, settings: GenerationSettings) -> list[int]:
 def commits_block_start(settings: GenerationSettings, logits_shift: int) -> bool:
     """Whether a block's first forward always commits its first position (shifted logits).
 
-    With full attention only a cache whose windows do not include the position before makes it so. Block-causal models predict the position in the same forward without a
-    cache, so that both give the same response.
+    With full attention only windows without the position before make it so. Block-causal models predict the position in
+    the same forward without a cache, so that both give the same response.
     """
     has_such = settings.options.opens_by_refresh or settings.grid == "absolute"
     return logits_shift > 0 and has_such and settings.block_start == "commit_first"

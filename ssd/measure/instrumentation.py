@@ -44,10 +44,10 @@ class LogitsRecorder(DelegatingModel):
         super().__init__(inner)
         self.last_logits = torch.empty(0)
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
-        logits, kv_cache = self.inner.refresh(canvas, window)
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
+        logits, filled = self.inner.refresh(canvas, window, kv_cache)
         self.last_logits = logits.to(torch.float64, copy=True)
-        return logits, kv_cache
+        return logits, filled
 
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         logits = self.inner.window(states, window, kv_cache)

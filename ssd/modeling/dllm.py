@@ -8,7 +8,7 @@ from torch import Tensor
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.forwards import Context, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext, block_causal
-from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
+from ssd.modeling.kv_cache import KVCache, SelectiveKVCache, SlidingKVCache, Window
 from ssd.modeling.path_kv_cache import PackedRows, PathAttention, PathKVCache
 from ssd.modeling.transformer import Transformer
 
@@ -20,23 +20,39 @@ class WindowForwards(DiffusionModel):
     """
 
     @torch.inference_mode()
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
         if self.config.causal_block is not None:
             raise ValueError("a refresh has full attention; block-causal models store their blocks by `append`")
         if canvas.shape[0] != window.length:
             raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
-        kv_cache = self.new_cache(window)
+        kv_cache = kv_cache or self.new_cache(window)
+        rows = self._logit_rows(0, window)
+        if isinstance(kv_cache, SelectiveKVCache):
+            rows = slice(rows.start, window.last_row)  # it reads the queries of the rows themselves
         forward_input = ForwardInput(
-            self._moved(canvas[None]), written=kv_cache, logit_rows=self._logit_rows(0, window)
+            self._moved(canvas[None]),
+            written=kv_cache,
+            positions=window.positions(self.device),
+            below=window.below,
+            logit_rows=rows,
         )
-        return self.logits(self.hidden(forward_input)), kv_cache
+        return self.logits(self.hidden(forward_input)[:, : window.rows]), kv_cache
 
     @torch.inference_mode()
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         _check_states(states, window)
         _check_cache(kv_cache, window)
         rows, visible = self._logit_rows(window.start, window), self._visible(window.start, window.stop)
-        forward_input = ForwardInput(self._moved(states), window.start, kv_cache, visible=visible, logit_rows=rows)
+        positions = window.positions(self.device)
+        forward_input = ForwardInput(
+            self._moved(states),
+            window.start,
+            kv_cache,
+            positions=None if positions is None else positions[window.start : window.stop],
+            visible=visible,
+            below=None if positions is None else window.below,
+            logit_rows=rows,
+        )
         return self.logits(self.hidden(forward_input))
 
     @torch.inference_mode()

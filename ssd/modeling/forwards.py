@@ -45,9 +45,10 @@ class DiffusionModel(Protocol):
         """Number of states computed when a window forward over `nodes` states is requested. Padding makes it larger."""
 
     @abstractmethod
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
         """Run a whole canvas [length] and store the keys and values outside `window`.
 
+        kv_cache: the cache to fill; None: a new one of all positions outside the window.
         Returns the logits [1, rows, vocabulary] of the window's rows, and the cache.
         Raises ValueError if the canvas does not have the window's length.
         """
@@ -131,8 +132,8 @@ class DelegatingModel(DiffusionModel):
     def computed_nodes(self, nodes: int) -> int:
         return self.inner.computed_nodes(nodes)
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
-        return self.inner.refresh(canvas, window)
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
+        return self.inner.refresh(canvas, window, kv_cache)
 
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         return self.inner.window(states, window, kv_cache)

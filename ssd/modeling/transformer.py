@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices, with_stored
+from ssd.modeling.kv_cache import SelectiveKVCache
 
 Rotations = tuple[Tensor, Tensor]
 """Cosines and sines of the rows, see `Rotary.rotations`."""
@@ -115,6 +116,8 @@ def _mix(
 
     of_logit_rows: whether the queries are those of the logit rows alone, as in the last layer.
     """
+    if isinstance(forward_input.written, SelectiveKVCache):
+        forward_input.written.observe(query)
     if forward_input.written is not None:
         forward_input.written.write(index, key, value)
     if not query.shape[2]:
