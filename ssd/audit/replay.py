@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -49,25 +50,20 @@ def replay(
 ) -> Replay:
     """Return the state before the stepwise forward that committed the pick with this ordinal."""
     index = forward_of(trace.events, pick)
-    before = [made for event in trace.events[:index] for made in event.picks]
     canvas = Canvas(prompt_ids, settings, special)
-    block = list(canvas.blocks(settings, model.config.logits_shift))[trace.events[index].block]
-    origin = canvas.prompt_length
-    for made in before:
-        if made.position + origin < block.start:
-            canvas.tokens[made.position + origin] = made.token
+    blocks = list(canvas.blocks(settings, model.config.logits_shift))
+    block, origin = blocks[trace.events[index].block], canvas.prompt_length
+    events = [event for event in trace.events[: index + 1] if event.picks]
     recorder = LogitsRecorder(model)
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
-    draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
-    opening, scores = session.open(draft, block)
-    first_position = opening.first_position
-    inside = [made for made in before if made.position + origin >= block.start]
-    if inside:
-        for made in inside:
-            draft.states[0, made.position + origin - block.start] = made.token
-        draft = Draft.of_state(draft.states[0], trace.events[index].step)
-        scores = session.evaluate(draft, block, opening.context)
-        first_position = block.window.first_row
+    for earlier in blocks[: block.index]:
+        inside = [event for event in events if event.block == earlier.index]
+        if session.cache.spans_blocks:
+            _replay_block(session, earlier, inside if session.cache.depends_on == "path" else inside[:1])
+        for made in (made for event in inside for made in event.picks):
+            canvas.tokens[made.position + origin] = made.token
+    inside = [event for event in events if event.block == block.index]
+    draft, scores, first_position = _replay_block(session, block, inside)
     leading = first_position - block.start
     after = block.stop - first_position - recorder.last_logits.shape[1]
     perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, first_position)
@@ -77,6 +73,27 @@ def replay(
     positions = [row + block.start - origin for row in rows]
     picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
     return Replay(logits, perturbed, scores, draft.states == special.mask_id, block, picks)
+
+
+def _replay_block(session: DecodeSession, block: Block, events: Sequence[Event]) -> tuple[Draft, Scores, int]:
+    """Run the forward of the last event, and before it the block's first and those that decide what it reads.
+
+    events: the block's, one per forward. Returns the state alone, its scores, and the position of the first logits.
+    """
+    canvas, policy = session.canvas, session.cache
+    draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
+    opening, scores = session.open(draft, block)
+    policy.adopt([0])
+    first_position = opening.first_position
+    for before, event in pairwise(events):
+        draft = Draft.of_state(draft.states[0], event.step)
+        for made in before.picks:
+            draft.states[0, made.position + canvas.prompt_length - block.start] = made.token
+        if event is events[-1] or policy.depends_on == "path" or not policy.is_settled:
+            forward, scores = session.evaluate(draft, block, opening.context)
+            policy.adopt([0])
+            first_position = forward.first_position
+    return draft, scores, first_position
 
 
 def forward_of(events: Sequence[Event], pick: int) -> int:

@@ -61,6 +61,8 @@ class CachePolicy(ABC):
     has_plain_windows: ClassVar[bool] = False
     """Whether all forwards but a block's first are the windows of `block_at` over the opening's context. Engines with
     static shapes, costs of forwards and decoders with forwards of their own need such windows."""
+    spans_blocks: ClassVar[bool] = False
+    """Whether a block's forwards read what was stored, or counted, in earlier blocks, and the canvas does not give."""
     shares_forwards: ClassVar[bool] = True
     """Whether responses of a batch can share a forward."""
     is_exact: bool = False

@@ -43,6 +43,7 @@ class DKVPrefill(CachePolicy):
     """
 
     has_plain_windows = True
+    spans_blocks = True
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
