@@ -112,9 +112,11 @@ def _options(file: Path, group: str) -> Iterator[Option]:
         option = None
         if not found["indent"]:
             section = found["key"]
-        is_own = section == group and found["indent"] if is_global else not found["indent"]
+        is_inside = bool(found["indent"])
+        is_own = section == group and is_inside if is_global else group or not is_inside
         if is_own and (found["key"] not in NOT_SET or (found["comment"] and found["key"] == "name")):
-            name = f"{group}.{found['key']}" if group else found["key"]
+            parts = (group, section if is_inside and not is_global else "", found["key"])
+            name = ".".join(part for part in parts if part)
             option = Option(name, found["value"], found["comment"] or "")
     if option:
         yield option
