@@ -179,3 +179,45 @@ class NaiveSparse(NaiveCache):
         pooled = [max(score[max(0, place - near) : place + near + 1]) for place in range(len(score))]
         ranked = sorted(range(len(outside)), key=lambda place: (-pooled[place], outside[place]))
         return [outside[place] for place in ranked[: int(self.retention * len(outside))]]
+
+
+@dataclass
+class NaiveDLLMCache(NaiveCache):
+    prompt_interval: int = 50
+    response_interval: int = 7
+    ratio: float = 0.25
+
+    def logits(self, canvas, block, clock):
+        """The memory has keys and values; the outputs of attention and MLP are kept here."""
+        if not self.step:
+            self.outputs = [{} for _ in self.transformer.layers]
+        response = range(len(self.prompt), len(canvas))
+        with torch.no_grad():
+            hidden = [self.transformer.embedding.weight[token] for token in canvas]
+            for index, layer in enumerate(self.transformer.layers):
+                rows = list(range(len(self.prompt))) if not index or self.step % self.prompt_interval == 0 else []
+                if not index or self.step % self.response_interval == 0:
+                    rows += response
+                else:
+                    rows += self.changed(index, layer, hidden, response)
+                self.renew(index, layer, hidden, rows)
+                for row in range(len(canvas)):
+                    hidden[row] = hidden[row] + self.outputs[index][row][0] + self.outputs[index][row][1]
+            outputs = torch.stack([self.transformer.predict(vector) for vector in hidden])
+        return outputs if not self.shift else torch.cat((outputs[:1], outputs[:-1]))
+
+    def renew(self, index, layer, hidden, rows):
+        self.memory.project(index, layer, {row: hidden[row] for row in rows})
+        for row in rows:
+            mixed = self.memory.attention(index, row, sorted(self.memory.stored[index]))
+            attention = layer.attention_out(mixed)
+            self.outputs[index][row] = attention, layer.mlp((hidden[row] + attention)[None])[0]
+
+    def changed(self, index, layer, hidden, response):
+        likeness = {}
+        for row in response:
+            key, old = self.memory.stored[index][row]
+            new = layer.value(layer.attention_norm(hidden[row]))
+            likeness[row] = float(new @ old.flatten() / new.norm() / old.norm())
+            self.memory.stored[index][row] = key, new.view_as(old)
+        return sorted(response, key=lambda row: (likeness[row], row))[: int(self.ratio * self.gen_length)]

@@ -115,6 +115,21 @@ class SparseOptions(CacheOptions):
         return not self.delay
 
 
+@dataclass(frozen=True)
+class DLLMCacheOptions(CacheOptions):
+    """prompt_interval, response_interval: number of steps from one full forward of these positions to the next; ratio:
+    share of the response that the steps between renew in each layer."""
+
+    prompt_interval: int = 50
+    response_interval: int = 7
+    ratio: float = 0.25
+
+    def __post_init__(self) -> None:
+        require_count("prompt_interval", self.prompt_interval)
+        require_count("response_interval", self.response_interval)
+        require_share("ratio", self.ratio)
+
+
 class DKVPrefillOptions(CacheOptions):
     @property
     def windows(self) -> Windows:
@@ -129,6 +144,7 @@ OPTIONS: dict[str, type[CacheOptions]] = {
     "dkv_prefill": DKVPrefillOptions,
     "dpad": DPadOptions,
     "sparse": SparseOptions,
+    "dllm_cache": DLLMCacheOptions,
     "exact": ExactOptions,
 }
 """The options of each value of generation.cache."""

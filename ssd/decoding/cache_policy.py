@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ssd.decoding.cache_options import Grid, caches_of
 from ssd.decoding.caches.dkv import DKV
+from ssd.decoding.caches.dllm_cache import DLLMCache
 from ssd.decoding.caches.dpad import DPad
 from ssd.decoding.caches.exact import ExactCache
 from ssd.decoding.caches.policy import CachePolicy
@@ -21,6 +22,7 @@ POLICIES: dict[str, type[CachePolicy]] = {
     "dkv_prefill": DKVPrefill,
     "dpad": DPad,
     "sparse": Sparse,
+    "dllm_cache": DLLMCache,
     "exact": ExactCache,
 }
 """The policy of each value of generation.cache; its options are in `ssd.decoding.cache_options.OPTIONS`."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ssd.decoding.decoder import Decoder
+from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forwards import Context, DelegatingModel, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache
 from ssd.modeling.kv_cache import KVCache, Window
@@ -63,6 +64,11 @@ class LogitsRecorder(DelegatingModel):
 
     def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
         logits = self.inner.recompute(rows, kv_cache)
+        self.last_logits = logits.to(torch.float64, copy=True)
+        return logits
+
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        logits = self.inner.renew(canvas, window, features, renewal)
         self.last_logits = logits.to(torch.float64, copy=True)
         return logits
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.forwards import Context, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext, block_causal
@@ -142,6 +145,12 @@ class WindowForwards(DiffusionModel):
         )
         hidden = self.hidden(forward_input)[0]
         return self.logits(hidden.unflatten(0, rows.logit_rows.shape))
+
+    @torch.inference_mode()
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        tokens, rows = self._moved(canvas), self._logit_rows(0, window)
+        replay = partial(features.forward, self.transformer, tokens, renewal, rows)
+        return self.logits(self.hidden(ForwardInput(tokens[None], logit_rows=rows, replay=replay)))
 
     def _visible(self, start: int, stop: int) -> Tensor | None:
         """Return the positions of a window that each of them attends to; None: all."""

@@ -24,7 +24,7 @@ class ForwardInput:
     logit_rows: the window's indices whose hidden states are returned, a slice or int64 [rows]; None: all.
     stored: a window of one canvas on the left, computed first in every layer of the same forward, whose keys and values
     `context` includes. Its logit rows come before those of every node.
-    replay: returns these hidden states [nodes, logit rows, hidden_size] from a captured forward.
+    replay: returns these hidden states [nodes, logit rows, hidden_size] from a forward that was captured, or differs.
     """
 
     tokens: Tensor

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.config import ModelConfig
+from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext
 from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
@@ -22,9 +23,9 @@ Context = KVCache | StoredContext
 class DiffusionModel(Protocol):
     """Interface of masked diffusion models, for decoders and measurements.
 
-    `refresh`, `window`, `append`, `recompute`, `window_with_shadow` and `slide` are one forward of `transformer` each
-    (one NFE). States arrive on the host. Logits stay on the model's device, aligned to the position they predict.
-    `new_cache`, `hidden` and `logits` are the parts of a forward; decoders do not call them.
+    `refresh`, `window`, `append`, `recompute`, `renew`, `window_with_shadow` and `slide` are one forward of the
+    transformer each (one NFE). States arrive on the host. Logits stay on the model's device, aligned to the position
+    they predict. `new_cache`, `hidden` and `logits` are the parts of a forward; decoders do not call them.
     """
 
     transformer: Transformer
@@ -98,6 +99,10 @@ class DiffusionModel(Protocol):
         """
 
     @abstractmethod
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        """Return logits [1, rows, vocabulary] of a canvas [length], from a forward that renews some of the features."""
+
+    @abstractmethod
     def new_cache(self, window: Window) -> KVCache:
         """Return an empty cache around `window`; a refresh fills it."""
 
@@ -151,6 +156,9 @@ class DelegatingModel(DiffusionModel):
 
     def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
         return self.inner.recompute(rows, kv_cache)
+
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        return self.inner.renew(canvas, window, features, renewal)
 
     def new_cache(self, window: Window) -> KVCache:
         return self.inner.new_cache(window)

@@ -98,9 +98,13 @@ class Layer(nn.Module):
     def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
         """Return hidden [rows, hidden_size] plus attention's output and the MLP's; mixed: [rows, heads · head_size]."""
         hidden = hidden + self.attention_out(mixed)
+        return hidden + self.mlp(hidden)
+
+    def mlp(self, hidden: Tensor) -> Tensor:
+        """Return the MLP's output [rows, hidden_size]."""
         normed = self.mlp_norm(hidden)
-        mlp: Tensor = self.down(F.silu(self.gate(normed)) * self.up(normed))
-        return hidden + mlp
+        output: Tensor = self.down(F.silu(self.gate(normed)) * self.up(normed))
+        return output
 
 
 def _by_node(rows: Tensor, nodes: int) -> Tensor:

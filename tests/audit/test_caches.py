@@ -20,7 +20,7 @@ def settings(cache: str, **changes) -> GenerationSettings:
     )
 
 
-@pytest.mark.parametrize("cache", ["dkv", "dkv_prefill", "dpad", "sparse"])
+@pytest.mark.parametrize("cache", ["dkv", "dkv_prefill", "dpad", "sparse", "dllm_cache"])
 def test_a_replay_finds_the_state_of_a_pick_again(family, cache):
     model, generation = restless_model(family, 1), settings(cache)
     trace = Stepwise().decode(model, [5, 17, 3], generation, SPECIAL).trace

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from unittest.mock import patch
 
@@ -15,12 +15,13 @@ from baselines.wino import WINO
 from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import NodeByNode
 from ssd.speculation.decoder import SelfSpeculative
 from tests.effort import covering
 from tests.graphs import random_graph_file
 from tests.models import FAMILIES, tiny_config
-from tests.naive_caches import NaiveDKV, NaiveDKVPrefill, NaiveDPad, NaiveSparse
+from tests.naive_caches import NaiveDKV, NaiveDKVPrefill, NaiveDLLMCache, NaiveDPad, NaiveSparse
 from tests.restless import restless_model
 from tests.traces import order
 
@@ -38,6 +39,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "sparse later": ("sparse", {"delay": 2, "kernel": 1}),
     "dkv": ("dkv", {"interval": 3}),
     "dkv seldom": ("dkv", {}),
+}
+STEPWISE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
+    "dllm_cache": ("dllm_cache", {"prompt_interval": 4, "response_interval": 3}),
+    "dllm_cache seldom": ("dllm_cache", {"ratio": 0.5}),
 }
 DRAFTING: dict[str, Decoder] = {
     "chain": SelfSpeculative(depth=4),
@@ -66,6 +71,7 @@ def decode(decoder: Decoder, model: Any, chosen: GenerationSettings) -> Decoded:
 
 
 LIMITS = {
+    "dllm_cache that renews all": ("dllm_cache", {"prompt_interval": 1, "response_interval": 1, "ratio": 0}, "none"),
     "dkv of interval 1": ("dkv", {"interval": 1}, "none"),
     "sparse that keeps all": ("sparse", {"retention": 1.0, "delay": 0}, "dual"),
     "sparse that waits": ("sparse", {"delay": 6}, "none"),
@@ -95,6 +101,8 @@ def test_a_suffix_of_no_positions_is_not_computed(family):
 
 
 NAIVE = {
+    "dllm_cache": lambda *case: NaiveDLLMCache(*case, prompt_interval=4, response_interval=3),
+    "dllm_cache seldom": lambda *case: NaiveDLLMCache(*case, ratio=0.5),
     "dkv": lambda *case: NaiveDKV(*case, interval=3),
     "dkv seldom": lambda *case: NaiveDKV(*case),
     "dkv_prefill": lambda *case: NaiveDKVPrefill(*case),
@@ -110,7 +118,7 @@ NAIVE = {
 @pytest.mark.parametrize("case", NAIVE)
 def test_stepwise_decoding_is_the_plain_reference(family, case):
     model = restless(family, 1)
-    chosen = settings(*CASES[case], block_start="ranked")
+    chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked")
     decoded = decode(Stepwise(), model, chosen)
     naive = NAIVE[case](model.transformer, PROMPT, 12, 6)
     response, steps = naive.decode()
@@ -137,6 +145,20 @@ def test_drafts_give_what_stepwise_decoding_gives_over_the_same_cache(family, ca
         assert decoded.trace.nfe <= reference.trace.nfe
         alone = decoder.decode(NodeByNode(restless(family, seed)), PROMPT, chosen, SPECIAL)
         assert outcome(alone) == outcome(reference)
+
+
+@pytest.mark.parametrize("case", ["dkv_prefill", "dpad dual", "sparse", "dkv"])
+def test_responses_of_a_batch_share_forwards(case):
+    """Each gives what it gives alone."""
+    model, chosen, decoder = restless("llada"), settings(*CASES[case]), DRAFTING["chain"]
+    jobs = [partial(_job, decoder, prompt, chosen) for prompt in ([1], PROMPT, PROMPT[:2])]
+    shares = ContinuousBatcher(model).run(jobs, 2)
+    assert [outcome(share.result) for share in shares] == [outcome(job(model)) for job in jobs]
+    assert sum(share.forwards for share in shares) < sum(share.result.trace.nfe for share in shares)
+
+
+def _job(decoder, prompt, chosen, model):
+    return decoder.decode(model, prompt, chosen, SPECIAL)
 
 
 @pytest.mark.parametrize("case", ["dkv_prefill", "dpad", "sparse"])
@@ -202,6 +224,7 @@ def test_merged_drafts_are_refused_over_a_path(family):
         (WINO(), "dkv", "generation.cache=dkv with WINO: this decoder computes windows"),
         (WINO(), "dpad", "pass generation.cache=none or prefix or dual or dkv_prefill"),
         (SelfSpeculative(depth="auto"), "sparse", "drafts depend on the cost of a forward"),
+        (SelfSpeculative(), "dllm_cache", "generation.cache=dllm_cache with SelfSpeculative: .* depends on path"),
         (FreeDave(eager=True), "dkv", "drafts cannot reach into later blocks"),
     ],
 )
@@ -248,4 +271,9 @@ def test_the_event_of_a_path_counts_what_its_nodes_compute(family):
 
 
 def test_every_policy_has_a_case_here():
-    assert {cache for cache, _ in CASES.values()} == set(POLICIES) - {"none", "prefix", "dual", "exact"}
+    assert {cache for cache, _ in (CASES | STEPWISE_ONLY).values()} == set(POLICIES) - {
+        "none",
+        "prefix",
+        "dual",
+        "exact",
+    }
