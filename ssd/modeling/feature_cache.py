@@ -43,7 +43,7 @@ class FeatureCache:
         self._layers: list[_Features] = []
 
     def forward(self, transformer: Transformer, tokens: Tensor, renewal: Renewal, logit_rows: slice) -> Tensor:
-        """Return hidden states [1, logit rows, hidden_size] of tokens [length]. The first call recomputes everything."""
+        """Return hidden states [1, logit rows, hidden_size] of tokens [length]. The first call computes everything."""
         length = len(tokens)
         positions = torch.arange(length, device=tokens.device)
         hidden: Tensor = transformer.embedding(tokens)

@@ -1,6 +1,7 @@
 """Cache policies: their limits, plain references, and what drafts keep over them."""
 
 import math
+import re
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -12,12 +13,15 @@ from baselines.freedave import FreeDave
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
+from ssd.audit.replay import replay
+from ssd.decoding.cache_options import OPTIONS
 from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.instrumentation import NodeByNode
 from ssd.speculation.decoder import SelfSpeculative
+from tests.data import REPOSITORY
 from tests.effort import covering
 from tests.graphs import random_graph_file
 from tests.models import FAMILIES, tiny_config
@@ -26,6 +30,7 @@ from tests.restless import restless_model
 from tests.traces import order
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+PAGE = (REPOSITORY / "docs" / "caches.md").read_text()
 PROMPT = [5, 17, 3, 44, 9]
 restless = lru_cache(maxsize=8)(restless_model)
 # By name of a case: the cache, and its options.
@@ -277,3 +282,23 @@ def test_every_policy_has_a_case_here():
         "dual",
         "exact",
     }
+
+
+def test_the_cache_that_the_documentation_adds_is_lossless_ground(family, monkeypatch):
+    namespace: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1], namespace)
+    monkeypatch.setitem(OPTIONS, "lazy", namespace["LazyOptions"])
+    monkeypatch.setitem(POLICIES, "lazy", namespace["Lazy"])
+    chosen = settings("lazy", gen_length=16, block_length=4)
+    stepwise = decode(Stepwise(), restless(family), chosen)
+    assert [event.kind for event in stepwise.trace.events if event.kind == "refresh"] == ["refresh"] * 2
+    assert outcome(decode(DRAFTING["best_first"], restless(family), chosen)) == outcome(stepwise)
+    often, prefix = settings("lazy", {"every": 1}), settings("prefix")
+    assert outcome(decode(Stepwise(), restless(family), often)) == outcome(decode(Stepwise(), restless(family), prefix))
+    found = replay(restless(family), chosen, SPECIAL, None, PROMPT, stepwise.trace, 9)
+    assert found.picks == {stepwise.trace.picks[9][:2]}
+
+
+def test_the_page_lists_every_cache():
+    table = PAGE.partition("## Which")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(POLICIES) == set(OPTIONS)
