@@ -35,6 +35,8 @@ class WINO(BlockDecoder):
     generation.steps and generation.schedule have no effect. Raises ValueError naming the option and what was expected.
     """
 
+    needs_plain_windows = True
+
     def __init__(self, threshold: float = 0.6, threshold_back: float = 0.9) -> None:
         if type(threshold) not in (int, float) or not threshold > 0:
             raise ValueError(f"decoder.threshold={threshold}: expected a number above 0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -12,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssd.config.plan import Plan
-from ssd.decoding.cache_policy import cache_policy
+from ssd.decoding.cache_policy import cache_policy, plain_caches
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.settings import CACHES, GenerationSettings
+from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.attention import attend
 from ssd.modeling.forwards import DiffusionModel
 from ssd.modeling.transformer import Layer
@@ -76,8 +75,8 @@ def building_blocks(model: DiffusionModel, prompt: Sequence[int], settings: Gene
 def window_forwards(model: DiffusionModel, prompt: Sequence[int], plan: Plan, nodes: int) -> Found:
     """Whole window forwards over the first block, for every cache mode."""
     canvas = Canvas(prompt, plan.settings, plan.special)
-    for cache in CACHES[plan.settings.grid]:
-        settings = replace(plan.settings, cache=cache)
+    for cache in plain_caches(plan.settings.grid):
+        settings = plan.settings.with_cache(cache)
         block = next(canvas.blocks(settings, model.config.logits_shift))
         window, state = block.window, canvas.tokens[None, block.start : block.span_stop]
         context = cache_policy(settings).open(model, canvas, state, block, False).context

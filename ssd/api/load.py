@@ -14,7 +14,6 @@ from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.family_presets import family_preset, own_blocks
 from ssd.config.runtime import DTYPES, check_here, device_named
 from ssd.config.special_ids import check_tokenizer, special_of
-from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
@@ -81,8 +80,7 @@ class LoadedModel:
 
         Costs that it measured for another model or other settings are forgotten.
         """
-        check_pair(settings, self.config)
-        decoder.check(settings, self.config)
+        decoder.check_all(settings, self.config)
         wanted = (ref(self), settings)
         if _PREPARED.get(decoder) != wanted:
             decoder.restore({})

@@ -9,6 +9,7 @@ from ssd.measure.instrumentation import NodeByNode
 from ssd.modeling.forwards import Context, DelegatingModel, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache
 from ssd.modeling.kv_cache import Window
+from ssd.modeling.path_kv_cache import PackedRows, PathKVCache
 
 
 class NodeIsolationProbe(DelegatingModel):
@@ -36,6 +37,12 @@ class NodeIsolationProbe(DelegatingModel):
         if states is not None and len(states) > 1:
             kv_cache.rewind(kv_cache.size - len(tokens))
             self._compare(together, self._alone.append(tokens, kv_cache, states, window))
+        return together
+
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        together = self.inner.recompute(rows, kv_cache)
+        if rows.nodes > 1:
+            self._compare(together, self._alone.recompute(rows, kv_cache))
         return together
 
     def _compare(self, together: Tensor, alone: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.decoding.trace import Event, Pick, Trace
+from ssd.decoding.trace import Event, Trace
 from ssd.measure.instrumentation import LogitsRecorder
 from ssd.modeling.forwards import DiffusionModel
 
@@ -51,30 +52,23 @@ def replay(
 ) -> Replay:
     """Return the state before the stepwise forward that committed the pick with this ordinal.
 
-    A commit rule with memory reads the block's earlier states, too, so they are evaluated before it.
+    A cache or a commit rule may depend on the path to the state. Its earlier states are then evaluated before it.
     """
     index = forward_of(trace.events, pick)
     canvas = Canvas(prompt_ids, settings, special)
-    block = list(canvas.blocks(settings, model.config.logits_shift))[trace.events[index].block]
-    origin, steps = canvas.prompt_length, list[tuple[Pick, ...]]()
-    for event in trace.events[:index]:
-        if event.block == block.index:
-            steps.append(event.picks)
-        for made in () if event.block == block.index else event.picks:
-            canvas.tokens[made.position + origin] = made.token
+    blocks = list(canvas.blocks(settings, model.config.logits_shift))
+    block, origin = blocks[trace.events[index].block], canvas.prompt_length
+    events = [event for event in trace.events[: index + 1] if event.picks]
     recorder = LogitsRecorder(model)
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
-    draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
-    opening, scores = session.open(draft, block)
-    first_position = opening.first_position
-    if not session.rule.has_memory:
-        steps = [tuple(made for picks in steps for made in picks)]
-    for picks in filter(None, steps):
-        for made in picks:
-            draft.states[0, made.position + origin - block.start] = made.token
-        draft = Draft.of_state(draft.states[0], trace.events[index].step)
-        scores = session.evaluate(draft, block, opening.context, scores)
-        first_position = block.window.first_row
+    for earlier in blocks[: block.index]:
+        inside = [event for event in events if event.block == earlier.index]
+        if session.cache.spans_blocks:
+            _replay_block(session, earlier, inside if session.cache.depends_on == "path" else inside[:1])
+        for made in (made for event in inside for made in event.picks):
+            canvas.tokens[made.position + origin] = made.token
+    inside = [event for event in events if event.block == block.index]
+    draft, scores, first_position = _replay_block(session, block, inside)
     leading = first_position - block.start
     after = block.stop - first_position - recorder.last_logits.shape[1]
     masked = draft.states == special.mask_id
@@ -84,6 +78,27 @@ def replay(
     positions = [row + block.start - origin for row in rows]
     committed = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
     return Replay(logits, perturbed, scores, masked, block, session.rule, committed)
+
+
+def _replay_block(session: DecodeSession, block: Block, events: Sequence[Event]) -> tuple[Draft, Scores, int]:
+    """Run the forward of the last event, and before it the block's first and those that decide what it reads.
+
+    events: the block's, one per forward. Returns the state alone, its scores, and the position of the first logits.
+    """
+    canvas, policy = session.canvas, session.cache
+    draft = Draft.of_state(canvas.tokens[block.start : block.stop].clone(), 0)
+    opening, scores = session.open(draft, block)
+    policy.adopt([0])
+    first_position = opening.first_position
+    for before, event in pairwise(events):
+        draft = Draft.of_state(draft.states[0], event.step)
+        for made in before.picks:
+            draft.states[0, made.position + canvas.prompt_length - block.start] = made.token
+        if event is events[-1] or session.needs_tree or not policy.is_settled:
+            forward, scores = session.evaluate(draft, block, opening.context, scores)
+            policy.adopt([0])
+            first_position = forward.first_position
+    return draft, scores, first_position
 
 
 def forward_of(events: Sequence[Event], pick: int) -> int:

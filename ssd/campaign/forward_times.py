@@ -11,6 +11,7 @@ import torch
 from ssd.campaign.workers.cluster import Needs, size
 from ssd.config.plan import Plan
 from ssd.config.runtime import DTYPES
+from ssd.decoding.cache_policy import POLICIES
 from ssd.measure.cost.forwards import Shape
 from ssd.measure.cost.model import CostModel
 from ssd.measure.engines import as_decoded, most_nodes_of
@@ -39,6 +40,10 @@ class ForwardTimes:
         model, runtime = plan.config["model"], plan.runtime
         if runtime.engine == "compile":
             raise ValueError("runtime.engine=compile: nothing is compiled for an estimate")
+        if not POLICIES[plan.settings.cache].has_plain_windows:
+            raise ValueError(
+                f"generation.cache={plan.settings.cache}: its forwards differ, so that there is no estimate"
+            )
         is_fixed = runtime.engine != "eager" or runtime.numerics == "locked"  # the shape of forwards
         key = (
             model["path"], model["revision"], runtime.dtype, runtime.numerics, runtime.engine, runtime.device,

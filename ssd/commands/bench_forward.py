@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from ssd.commands.bench_setup import Setup, measure, parser
 from ssd.commands.lists import counts
-from ssd.decoding.cache_policy import check_pair
-from ssd.decoding.settings import CACHES, Cache
+from ssd.decoding.cache_policy import check_pair, plain_caches
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.loop import decoders, loop_rows
@@ -43,7 +42,7 @@ def bench(options: argparse.Namespace) -> None:
     """Measure and print the tables that the options choose."""
     setup = Setup(options)
     special, settings = setup.special, setup.settings
-    of_cache = {cache: replace(settings, cache=cache) for cache in options.caches or CACHES[settings.grid]}
+    of_cache = {cache: settings.with_cache(cache) for cache in options.caches or plain_caches(settings.grid)}
     model, checkpoint = build(options, setup)
     check_pair(settings, model.config)
     rates, console = Rates.measure(model), Console(width=110)
@@ -121,8 +120,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     words.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
     words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = words.parse_args(arguments)
-    if not set(options.caches or ()) <= set(get_args(Cache)):
-        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(get_args(Cache))}")
+    known = dict.fromkeys((*plain_caches("prompt"), *plain_caches("absolute")))
+    if not set(options.caches or ()) <= set(known):
+        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(known)}")
     graph = ["graph"] if options.device.startswith("cuda") else []
     options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
     return options

@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 
 from ssd.config.folders import OPTIONS, config_folders
+from ssd.decoding.cache_options import OPTIONS as CACHES
 from ssd.paths import CONF, RUN
 
 MOST_NAMES = 3
@@ -53,6 +54,8 @@ def one_line(error: BaseException) -> str:
                 f"several folders, pass model=llada (dream, sdar_4b, fast_dllm_v2_7b) model.path={model}"
             )
         group, _, name = file.rpartition("/")
+        if group == "cache" and name in CACHES:
+            return f"cache={name}: a group of published settings; for the cache itself pass generation.cache={name}"
         near = difflib.get_close_matches(name, error.options, MOST_NAMES, LEAST_ALIKE_CHOICE)
         question = f"; did you mean {' or '.join(near)}?" if near else ""
         return f"{group}={name}: expected one of {', '.join(error.options)}{question}"

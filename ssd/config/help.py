@@ -22,6 +22,7 @@ GROUPS = {
 }
 CHOICES_ONLY = {
     "preset": "settings of a model's authors for a task; chosen by model and task, ~preset leaves it out",
+    "cache": "published settings of a cache, as cache=dkv_llada; generation.cache=NAME has the defaults",
     "experiment": "settings or grids of papers, as experiment=ssd_paper",
     "hydra/launcher": "where the runs of a grid are made",
 }
@@ -113,9 +114,11 @@ def _options(file: Path, group: str) -> Iterator[Option]:
         option = None
         if not found["indent"]:
             section = found["key"]
-        is_own = section == group and found["indent"] if is_global else not found["indent"]
+        is_inside = bool(found["indent"])
+        is_own = section == group and is_inside if is_global else group or not is_inside
         if is_own and (found["key"] not in NOT_SET or (found["comment"] and found["key"] == "name")):
-            name = f"{group}.{found['key']}" if group else found["key"]
+            parts = (group, section if is_inside and not is_global else "", found["key"])
+            name = ".".join(part for part in parts if part)
             option = Option(name, found["value"], found["comment"] or "")
     if option:
         yield option

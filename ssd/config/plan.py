@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,8 @@ from ssd.config.runtime import Runtime
 from ssd.config.source import classes_of, source_of
 from ssd.config.tracker import Tracker
 from ssd.config.validate import TEXTS, as_text, require_bool, require_text
+from ssd.decoding.cache_options import CacheOptions
+from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
@@ -45,6 +47,11 @@ class Plan:
     tracker: Tracker | None
     documents: list[Document]
     examples: list[Document]
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the time of responses is predicted, from the measured time of plain windows."""
+        return self.runtime.predicts and POLICIES[self.settings.cache].has_plain_windows
 
     @property
     def results_dir(self) -> Path:
@@ -80,6 +87,10 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
     if settings.steps == settings.most_steps:  # the meaning of null
         config["generation"]["steps"] = None
+    # Options at their defaults and no options are one run. Runs without options keep the ids of before there were any.
+    config["generation"].pop("cache_options", None)
+    if isinstance(settings.cache_options, CacheOptions):
+        config["generation"]["cache_options"] = asdict(settings.cache_options)
     if runtime.repeats > 1 and not settings.is_random:
         raise ValueError(
             f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
@@ -97,6 +108,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
             "decoder.depth=auto decides by measured costs: with runtime.timing=false pass decoder.costs=[[1,1],[8,1.3]]"
         )
     _check_lookahead(decoder, settings, runtime)
+    _check_cache(settings, runtime)
     tracker = _tracker(config["tracker"])
     task: Task = build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
@@ -126,6 +138,22 @@ def _check_lookahead(decoder: Decoder, settings: GenerationSettings, runtime: Ru
         raise ValueError(
             "runtime.numerics=locked: drafts in later blocks make forwards of another shape than the reference's; pass "
             "runtime.numerics=native or float64, or a decoder without decoder.lookahead and decoder.eager"
+        )
+
+
+def _check_cache(settings: GenerationSettings, runtime: Runtime) -> None:
+    """Raise ValueError for arithmetic or shared forwards that the cache does not allow."""
+    policy = POLICIES[settings.cache]
+    for name, value, plain in (("engine", runtime.engine, "eager"), ("numerics", runtime.numerics, "native")):
+        if value in ("graph", "compile", "locked") and not policy.has_plain_windows:
+            raise ValueError(
+                f"runtime.{name}={value} with generation.cache={settings.cache}: the cache's forwards have no fixed "
+                f"shape; pass runtime.{name}={plain}, or generation.cache={' or '.join(plain_caches(settings.grid))}"
+            )
+    if runtime.batch_size > 1 and not policy.shares_forwards:
+        raise ValueError(
+            f"runtime.batch_size={runtime.batch_size} with generation.cache={settings.cache}: responses do not share "
+            "the forwards of this cache; pass runtime.batch_size=1"
         )
 
 

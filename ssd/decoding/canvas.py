@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -58,6 +59,12 @@ class Canvas:
     def length(self) -> int:
         return self.tokens.shape[0]
 
+    def only(self, positions: Tensor) -> Canvas:
+        """Return a canvas of these positions alone, int64 [kept]."""
+        kept = copy(self)
+        kept.tokens = self.tokens[positions]
+        return kept
+
     @property
     def response(self) -> Tensor:
         return self.tokens[self.prompt_length : self.prompt_length + self.gen_length]
@@ -106,10 +113,10 @@ def part_masks(prompt_length: int, settings: GenerationSettings) -> list[int]:
 def commits_block_start(settings: GenerationSettings, logits_shift: int) -> bool:
     """Whether a block's first forward always commits its first position (shifted logits).
 
-    With full attention only a cache makes it so. Block-causal models predict the position in the same forward without a
-    cache, so that both give the same response.
+    With full attention only windows without the position before make it so. Block-causal models predict the position in
+    the same forward without a cache, so that both give the same response.
     """
-    has_such = settings.cache != "none" or settings.grid == "absolute"
+    has_such = settings.options.opens_by_refresh or settings.grid == "absolute"
     return logits_shift > 0 and has_such and settings.block_start == "commit_first"
 
 
@@ -124,21 +131,21 @@ def block_at(
 ) -> Block:
     """Return the block at `start` with its windows (arXiv 2505.22618).
 
-    Cache `none` computes the whole canvas (on an absolute grid up to the span's end), `prefix` the block and everything
-    after it, `dual` and `exact` the span.
+    The cache's options name the windows: the whole canvas (on an absolute grid up to the span's end), the block and
+    everything after it, the span, or the response.
     With shifted logits, the prediction of the block's first position is made outside the block. Either the refresh
-    forward commits that position, or (`ranked`) the window begins earlier.
+    forward commits that position, or the window begins earlier.
     """
     stop = start + settings.block_length
     span_stop = min(stop + lookahead * settings.block_length, length)
     lead = 0 if commits_block_start(settings, logits_shift) else logits_shift
     seen = span_stop if settings.grid == "absolute" else length
     first, last = {
-        "none": (0, seen),
-        "prefix": (start - lead, seen),
-        "dual": (start - lead, span_stop),
-        "exact": (start, span_stop),
-    }[settings.cache]
+        "whole": (0, seen),
+        "suffix": (start - lead, seen),
+        "block": (start - lead, span_stop),
+        "response": (max(prompt_length - lead, 0), seen),
+    }[settings.options.windows]
     opening_row = max(start, prompt_length)
     first_row = max(opening_row, start + 1) if commits_block_start(settings, logits_shift) else opening_row
     return Block(

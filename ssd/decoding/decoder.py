@@ -13,7 +13,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ssd.decoding.cache_policy import Opening, check_pair
+from ssd.decoding.cache_policy import cache_policy, check_pair, plain_caches
+from ssd.decoding.caches.policy import Opening, kind_of
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decided import DecidedRecord
@@ -45,6 +46,8 @@ class Decoder(ABC):
     """Whether `load` loads a second model."""
     needs_timing = False
     """Whether `load` measures the cost of forwards, and drafts depend on it."""
+    needs_plain_windows = False
+    """Whether the decoder runs forwards of its own over the context of a block's first one."""
     verifier: nn.Module | None = None
     """A second model; its forwards are counted and timed separately."""
     _arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -87,6 +90,33 @@ class Decoder(ABC):
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:  # noqa: B027
         """Raise ValueError for settings or a model that this decoder does not support. Runs before loading."""
+
+    def check_all(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        """Raise ValueError unless model, cache and decoder fit each other. Runs before loading."""
+        check_pair(settings, model)
+        self.check_cache(settings)
+        self.check(settings, model)
+
+    def check_cache(self, settings: GenerationSettings) -> None:
+        """Raise ValueError for a cache that this decoder cannot have."""
+        policy, name = cache_policy(settings), f"generation.cache={settings.cache} with {type(self).__name__}"
+        if self.most_nodes > 1 and (policy.depends_on == "outputs" or not policy.accepts_drafts):
+            raise ValueError(
+                f"{name}: a forward over this cache has one state, so that no draft is verified (the cache depends on "
+                f"{policy.depends_on}); pass another cache, or a decoder without drafts"
+            )
+        if policy.has_plain_windows:
+            return
+        remedy = f"pass generation.cache={' or '.join(plain_caches(settings.grid))}"
+        if self.needs_plain_windows:
+            raise ValueError(
+                f"{name}: this decoder computes windows of its own, which this cache does not have; {remedy}"
+            )
+        if self.needs_timing:
+            raise ValueError(
+                f"{name}: drafts depend on the cost of a forward, which this cache varies; {remedy}, or "
+                "decoder.costs=[[1,1],[8,1.3]]"
+            )
 
     def caveat(self, settings: GenerationSettings) -> str | None:
         """Return the reason if these settings make a lossless decoder lossy, otherwise None."""
@@ -175,6 +205,14 @@ class BlockDecoder(Decoder):
     def keep_confidences(self) -> None:
         self.keeps_confidences = True
 
+    def check_cache(self, settings: GenerationSettings) -> None:
+        super().check_cache(settings)
+        if self.lookahead(settings) and not cache_policy(settings).has_plain_windows:
+            raise ValueError(
+                f"generation.cache={settings.cache}: a block's first forward decides what is stored, so that drafts "
+                "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false"
+            )
+
     def lookahead(self, settings: GenerationSettings) -> int:
         """Return the number of blocks after the current one that drafts may include."""
         return 0
@@ -188,6 +226,7 @@ class BlockDecoder(Decoder):
         special: SpecialTokens,
     ) -> Decoded:
         check_pair(settings, model.config)
+        self.check_cache(settings)
         check_prompt(prompt_ids, settings, special, model.config)
         canvas = Canvas(prompt_ids, settings, special)
         session = DecodeSession.start(
@@ -240,6 +279,7 @@ class BlockDecoder(Decoder):
             if current is not None and draft.nodes > 1:
                 trace.drafts[trace.forwards] = DraftRecord.of(draft, path, first, current.scores, by_token)
             path = self._until_stop(session, block, path, next_states)
+            session.cache.adopt(path)
             last = path[-1]
             state = next_states[last]
             left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence, stored)
@@ -256,9 +296,9 @@ class BlockDecoder(Decoder):
                 return int(ranking.next_step[last]), scores.node(last)
             current = self._state(session, block, state, scores.node(last), int(ranking.next_step[last]))
             draft = self._draft(session, current)
-            kind = "decode" if draft.nodes == 1 else "verify"
-            rows, stored = session.computed(draft, block).window.size, 0
-            scores = session.evaluate(draft, block, context, current.scores)
+            kind = kind_of(draft.nodes)
+            forward, scores = session.evaluate(draft, block, context, current.scores)
+            rows, stored = forward.rows, forward.stored
 
     def _open(
         self, session: DecodeSession, draft: Draft, block: Block, trace: Trace, step: int
@@ -270,10 +310,19 @@ class BlockDecoder(Decoder):
         return session.open(draft, block)
 
     def _draft(self, session: DecodeSession, current: BlockState) -> Draft:
-        """Return the next draft: the current state alone if its scores predict none of its masks."""
-        if not current.masks:
+        """Return the next draft: the current state alone if its scores predict none of its masks.
+
+        Before a cache is settled, too, the forward has the current state alone, as that of stepwise decoding.
+        """
+        if not current.masks or not session.cache.is_settled:
             return Draft.of_state(current.state, current.step)
         draft = self.draft(session, current)
+        if draft.nodes > 1 and draft.parents is None and session.needs_tree:
+            raise ValueError(
+                f"{type(self).__name__} drafts states that several paths lead to, but the logits of a state depend on "
+                f"its path (generation.cache={session.rule.settings.cache}); draft trees with Draft.parents where "
+                "session.needs_tree, or choose a cache that depends on the state"
+            )
         if draft.nodes > self.most_nodes:  # engines, numerics and predictions allow for `most_nodes` only
             raise ValueError(
                 f"{type(self).__name__} drafts {draft.nodes} states for one forward, but its most_nodes is "

@@ -16,8 +16,9 @@ from ssd.decoding.trace import Event, Kind, Pick
 class ForwardRecord:
     """One forward of a block, the ranking of its nodes, and the accepted path.
 
-    rows: of the window; first: the response position of the states' first row; next_state: int64 [span], the state
-    after the last accepted node's picks; confidence: float64 [nodes, span]; stored: positions stored beside the nodes.
+    rows: positions computed for each node; first: the response position of the states' first row; next_state: int64
+    [span], the state after the last accepted node's picks; confidence: float64 [nodes, span]; stored: positions
+    computed beside the rows.
     """
 
     kind: Kind

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssd.decoding.cache_policy import CachePolicy, Opening, cache_policy, in_window
+from ssd.decoding.cache_policy import cache_policy
+from ssd.decoding.caches.policy import CachePolicy, Forward, Opening
 from ssd.decoding.canvas import Block, Canvas, commits_block_start
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
@@ -71,15 +72,15 @@ class DecodeSession:
         opening = self.cache.open(self.model, self.canvas, states, computed, self.drafts)
         return opening, self._score(opening.logits, draft, block, opening.first_position)
 
-    def evaluate(self, draft: Draft, block: Block, context: Context | None, before: Scores | None = None) -> Scores:
-        """Run one forward over the draft's states [nodes, span], each placed in the canvas' window. Returns scores.
+    def evaluate(
+        self, draft: Draft, block: Block, context: Context | None, before: Scores | None = None
+    ) -> tuple[Forward, Scores]:
+        """Run one forward over the draft's states [nodes, span], each placed in the canvas. Returns it, and scores.
 
         before: of the state before node 0, one node; only a commit rule with memory needs them.
         """
-        computed = self.computed(draft, block)
-        states = draft.states[:, : computed.span_stop - block.start]
-        logits = self.model.window(in_window(self.canvas, states, computed), computed.window, context)
-        return self._score(logits, draft, block, computed.window.first_row, before)
+        forward = self.cache.evaluate(self.model, self.canvas, draft, self.computed(draft, block), context)
+        return forward, self._score(forward.logits, draft, block, forward.first_position, before)
 
     def computed(self, draft: Draft, block: Block) -> Block:
         """Return the block, without its lookahead if no node's own picks can fill it.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal, Self, get_args, get_type_hints
+from typing import Any, Literal, Self, get_args, get_type_hints
 
+from ssd.decoding.cache_options import OPTIONS, CacheOptions, Grid, caches_of, options_of
 from ssd.decoding.token_frequencies import MAKE_ONE, find_frequencies, token_frequencies
 
-Cache = Literal["none", "prefix", "dual", "exact"]
-Grid = Literal["prompt", "absolute"]
 RankingName = Literal[
     "low_confidence", "random", "sequential", "pc", "maskgit_plus", "topk_margin", "entropy", "origin"
 ]
 LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential", "pc")
-CACHES: dict[Grid, tuple[Cache, ...]] = {"prompt": ("none", "prefix", "dual"), "absolute": ("none", "exact")}
-"""The caches of each grid: models with full attention count blocks from the prompt, block-causal ones from 0."""
 
 
 def prompt_in_first_block(prompt_length: int, block_length: int, grid: Grid) -> int:
@@ -63,7 +61,13 @@ class GenerationSettings:
     """Blocks begin at the prompt's end, or (`absolute`) at multiples of block_length from position 0."""
     steps: int | None = None
     """Steps per response, on an absolute grid per block; None: one token per step."""
-    cache: Cache = "dual"
+    cache: str = "dual"
+    """A name of `ssd.decoding.cache_options.OPTIONS`."""
+    cache_options: CacheOptions | Mapping[str, Any] | None = None
+    """The cache's options; of a mapping, names that are missing or None have their default. None: all defaults.
+
+    Once constructed it is None for a cache without options, and the cache's own class for all others.
+    """
     store: Literal["fused", "separate"] = "fused"
     """Whether the exact cache stores a full block in the next block's first forward, or in a forward of its own."""
     ranking: RankingName = "low_confidence"
@@ -99,6 +103,7 @@ class GenerationSettings:
                 raise ValueError(
                     f"generation.{name}={getattr(self, name)!r}: expected one of {', '.join(get_args(hint))}"
                 )
+        self._check_cache()
         self._check_blocks()
         self._check_steps()
         self._check_sampling()
@@ -106,11 +111,13 @@ class GenerationSettings:
         if not _is_whole(self.seed):
             raise ValueError(f"generation.seed={self.seed!r}: expected a whole number")
 
-    def _check_blocks(self) -> None:
-        if self.cache not in CACHES[self.grid]:
+    def _check_cache(self) -> None:
+        if self.cache not in OPTIONS:
+            raise ValueError(f"generation.cache={self.cache!r}: expected one of {', '.join(OPTIONS)}")
+        if self.cache not in caches_of(self.grid):
             raise ValueError(
                 f"generation.cache={self.cache} with generation.grid={self.grid}: this grid has "
-                f"{' or '.join(CACHES[self.grid])}; models with full attention (LLaDA, Dream) have the grid prompt, "
+                f"{' or '.join(caches_of(self.grid))}; models with full attention (LLaDA, Dream) have the grid prompt, "
                 "block-causal ones (SDAR, Fast-dLLM v2) the grid absolute"
             )
         if self.store == "separate" and self.cache != "exact":
@@ -118,6 +125,10 @@ class GenerationSettings:
                 f"generation.store=separate with generation.cache={self.cache}: expected fused, because only the exact "
                 "cache stores full blocks; pass generation.store=fused"
             )
+        options = options_of(self.cache, self.cache_options)
+        object.__setattr__(self, "cache_options", options if fields(options) else None)
+
+    def _check_blocks(self) -> None:
         part = self.sub_block_length
         if part is not None and (not _is_whole(part) or part < 1 or self.block_length % part):
             raise ValueError(
@@ -158,9 +169,14 @@ class GenerationSettings:
         if self.top_k is not None and (not _is_whole(self.top_k) or self.top_k < 1):
             raise ValueError(f"generation.top_k={self.top_k}: expected null (all tokens) or a whole number above 0")
 
-    def with_cache(self, cache: Cache) -> Self:
-        """Return the settings with this cache; another one stores as its default does."""
-        return self if cache == self.cache else replace(self, cache=cache, store="fused")
+    def with_cache(self, cache: str) -> Self:
+        """Return the settings with this cache. Another one stores as by default, with its default options."""
+        return self if cache == self.cache else replace(self, cache=cache, cache_options=None, store="fused")
+
+    @property
+    def options(self) -> CacheOptions:
+        """The options of the cache, or those without any."""
+        return options_of(self.cache, self.cache_options)
 
     def _check_frequencies(self) -> None:
         for name in ("pc_decay", "pc_cap"):
@@ -201,7 +217,7 @@ class GenerationSettings:
     @property
     def is_random(self) -> bool:
         """Whether the response depends on the seed."""
-        return self.temperature > 0 or self.ranking in ("random", "origin")
+        return self.temperature > 0 or self.ranking in ("random", "origin") or self.options.is_random
 
     @property
     def steps_per_block(self) -> int:

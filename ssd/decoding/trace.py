@@ -24,10 +24,11 @@ class Pick(NamedTuple):
 class Event(NamedTuple):
     """One forward: its kind and size, its picks, and the acceptance of its drafts.
 
-    rows: window length (positions computed per node); step: of the first pick, within the block;
+    rows: positions computed for each node, at least; step: of the first pick, within the block;
     drafted, accepted: number of drafted nodes and of accepted ones, per depth from 1 on;
     revoked: positions whose earlier picks this forward revoked (they are masked again before its own picks);
-    stored: positions of full blocks, computed once beside the nodes to store their keys and values.
+    stored: positions computed beside those: full blocks whose keys and values are stored, and what some nodes compute
+    beyond `rows`.
     """
 
     kind: Kind

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ssd.decoding.decoder import Decoder
+from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forwards import Context, DelegatingModel, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache
 from ssd.modeling.kv_cache import KVCache, Window
+from ssd.modeling.path_kv_cache import PackedRows, PathKVCache
 
 
 class NodeByNode(DelegatingModel):
@@ -31,18 +33,22 @@ class NodeByNode(DelegatingModel):
             logits.append(self.inner.append(tokens, kv_cache, state[None], window))
         return torch.cat(logits)
 
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        kv_cache.reserve(rows.stop)
+        return torch.cat([self.inner.recompute(rows.alone(node), kv_cache) for node in range(rows.nodes)])
+
 
 class LogitsRecorder(DelegatingModel):
-    """The same model, with a float64 copy of the last `refresh` or `window` logits, unchanged by the stepping rule."""
+    """The same model, with a float64 copy of the last forward's logits, unchanged by the stepping rule."""
 
     def __init__(self, inner: DiffusionModel) -> None:
         super().__init__(inner)
         self.last_logits = torch.empty(0)
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
-        logits, kv_cache = self.inner.refresh(canvas, window)
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
+        logits, filled = self.inner.refresh(canvas, window, kv_cache)
         self.last_logits = logits.to(torch.float64, copy=True)
-        return logits, kv_cache
+        return logits, filled
 
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         logits = self.inner.window(states, window, kv_cache)
@@ -53,6 +59,16 @@ class LogitsRecorder(DelegatingModel):
         self, tokens: Tensor, kv_cache: GrowingKVCache, states: Tensor | None = None, window: Window | None = None
     ) -> Tensor:
         logits = self.inner.append(tokens, kv_cache, states, window)
+        self.last_logits = logits.to(torch.float64, copy=True)
+        return logits
+
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        logits = self.inner.recompute(rows, kv_cache)
+        self.last_logits = logits.to(torch.float64, copy=True)
+        return logits
+
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        logits = self.inner.renew(canvas, window, features, renewal)
         self.last_logits = logits.to(torch.float64, copy=True)
         return logits
 

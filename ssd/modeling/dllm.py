@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.forwards import Context, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext, block_causal
-from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
+from ssd.modeling.kv_cache import KVCache, SelectiveKVCache, SlidingKVCache, Window
+from ssd.modeling.path_kv_cache import PackedRows, PathAttention, PathKVCache
 from ssd.modeling.transformer import Transformer
 
 
@@ -19,23 +23,39 @@ class WindowForwards(DiffusionModel):
     """
 
     @torch.inference_mode()
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
         if self.config.causal_block is not None:
             raise ValueError("a refresh has full attention; block-causal models store their blocks by `append`")
         if canvas.shape[0] != window.length:
             raise ValueError(f"the canvas has {canvas.shape[0]} positions, expected the window's {window.length}")
-        kv_cache = self.new_cache(window)
+        kv_cache = kv_cache or self.new_cache(window)
+        rows = self._logit_rows(0, window)
+        if isinstance(kv_cache, SelectiveKVCache):
+            rows = slice(rows.start, window.last_row)  # it reads the queries of the rows themselves
         forward_input = ForwardInput(
-            self._moved(canvas[None]), written=kv_cache, logit_rows=self._logit_rows(0, window)
+            self._moved(canvas[None]),
+            written=kv_cache,
+            positions=window.positions(self.device),
+            below=window.below,
+            logit_rows=rows,
         )
-        return self.logits(self.hidden(forward_input)), kv_cache
+        return self.logits(self.hidden(forward_input)[:, : window.rows]), kv_cache
 
     @torch.inference_mode()
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         _check_states(states, window)
         _check_cache(kv_cache, window)
         rows, visible = self._logit_rows(window.start, window), self._visible(window.start, window.stop)
-        forward_input = ForwardInput(self._moved(states), window.start, kv_cache, visible=visible, logit_rows=rows)
+        positions = window.positions(self.device)
+        forward_input = ForwardInput(
+            self._moved(states),
+            window.start,
+            kv_cache,
+            positions=None if positions is None else positions[window.start : window.stop],
+            visible=visible,
+            below=None if positions is None else window.below,
+            logit_rows=rows,
+        )
         return self.logits(self.hidden(forward_input))
 
     @torch.inference_mode()
@@ -107,6 +127,30 @@ class WindowForwards(DiffusionModel):
             logit_rows=self._logit_rows(window.start, window),
         )
         return self.logits(self.hidden(forward_input))
+
+    @torch.inference_mode()
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        kv_cache.reserve(rows.stop)
+        visible = None
+        if not rows.reads_stored:
+            visible = torch.zeros(rows.nodes, rows.stop, dtype=torch.bool, device=self.device)
+            visible = visible.scatter_(1, self._moved(rows.seen), True)[self._moved(rows.node)]
+        forward_input = ForwardInput(
+            self._moved(rows.tokens[None]),
+            context=PathAttention(kv_cache, self._moved(rows.columns), rows.stop),
+            positions=self._moved(rows.positions),
+            visible=visible,
+            below=kv_cache.length,
+            logit_rows=self._moved(rows.logit_rows.flatten()),
+        )
+        hidden = self.hidden(forward_input)[0]
+        return self.logits(hidden.unflatten(0, rows.logit_rows.shape))
+
+    @torch.inference_mode()
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        tokens, rows = self._moved(canvas), self._logit_rows(0, window)
+        replay = partial(features.forward, self.transformer, tokens, renewal, rows)
+        return self.logits(self.hidden(ForwardInput(tokens[None], logit_rows=rows, replay=replay)))
 
     def _visible(self, start: int, stop: int) -> Tensor | None:
         """Return the positions of a window that each of them attends to; None: all."""

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from ssd.modeling.config import ModelConfig
+from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext
 from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
+from ssd.modeling.path_kv_cache import PackedRows, PathKVCache
 from ssd.modeling.transformer import Transformer
 
 Context = KVCache | StoredContext
@@ -21,9 +23,9 @@ Context = KVCache | StoredContext
 class DiffusionModel(Protocol):
     """Interface of masked diffusion models, for decoders and measurements.
 
-    `refresh`, `window`, `append`, `window_with_shadow` and `slide` are one forward of `transformer` each (one NFE).
-    States arrive on the host. Logits stay on the model's device, aligned to the position they predict.
-    `new_cache`, `hidden` and `logits` are the parts of a forward; decoders do not call them.
+    `refresh`, `window`, `append`, `recompute`, `renew`, `window_with_shadow` and `slide` are one forward of the
+    transformer each (one NFE). States arrive on the host. Logits stay on the model's device, aligned to the position
+    they predict. `new_cache`, `hidden` and `logits` are the parts of a forward; decoders do not call them.
     """
 
     transformer: Transformer
@@ -44,9 +46,10 @@ class DiffusionModel(Protocol):
         """Number of states computed when a window forward over `nodes` states is requested. Padding makes it larger."""
 
     @abstractmethod
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
         """Run a whole canvas [length] and store the keys and values outside `window`.
 
+        kv_cache: the cache to fill; None: a new one of all positions outside the window.
         Returns the logits [1, rows, vocabulary] of the window's rows, and the cache.
         Raises ValueError if the canvas does not have the window's length.
         """
@@ -88,6 +91,18 @@ class DiffusionModel(Protocol):
         """
 
     @abstractmethod
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        """Return logits [nodes, wanted, vocabulary] of the rows' own nodes, from one forward that computes these rows.
+
+        Each row attends to all positions: to those of its own node and of the nodes before it, else to the stored
+        ones. The first node's keys and values are stored; those of the others wait for `PathKVCache.adopt`.
+        """
+
+    @abstractmethod
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        """Return logits [1, rows, vocabulary] of a canvas [length], from a forward that renews some of the features."""
+
+    @abstractmethod
     def new_cache(self, window: Window) -> KVCache:
         """Return an empty cache around `window`; a refresh fills it."""
 
@@ -122,8 +137,8 @@ class DelegatingModel(DiffusionModel):
     def computed_nodes(self, nodes: int) -> int:
         return self.inner.computed_nodes(nodes)
 
-    def refresh(self, canvas: Tensor, window: Window) -> tuple[Tensor, KVCache]:
-        return self.inner.refresh(canvas, window)
+    def refresh(self, canvas: Tensor, window: Window, kv_cache: KVCache | None = None) -> tuple[Tensor, KVCache]:
+        return self.inner.refresh(canvas, window, kv_cache)
 
     def window(self, states: Tensor, window: Window, kv_cache: Context | None = None) -> Tensor:
         return self.inner.window(states, window, kv_cache)
@@ -138,6 +153,12 @@ class DelegatingModel(DiffusionModel):
 
     def slide(self, tokens: Tensor, window: Window, kv_cache: SlidingKVCache) -> Tensor:
         return self.inner.slide(tokens, window, kv_cache)
+
+    def recompute(self, rows: PackedRows, kv_cache: PathKVCache) -> Tensor:
+        return self.inner.recompute(rows, kv_cache)
+
+    def renew(self, canvas: Tensor, window: Window, features: FeatureCache, renewal: Renewal) -> Tensor:
+        return self.inner.renew(canvas, window, features, renewal)
 
     def new_cache(self, window: Window) -> KVCache:
         return self.inner.new_cache(window)

@@ -149,7 +149,8 @@ class StaticModel(WindowForwards, DelegatingModel):
         if isinstance(owner, StaticKVCache | StaticGrowingKVCache):
             owner.check()
             is_window = forward_input.written is None and forward_input.stored is None
-            if isinstance(context, StaticKVCache | StoredContext) and is_window and forward_input.visible is None:
+            is_run = forward_input.visible is None and forward_input.positions is None
+            if isinstance(context, StaticKVCache | StoredContext) and is_window and is_run:
                 forward = self._forward(forward_input, capacity_for(context.size))
                 replay = partial(forward, forward_input.tokens, forward_input.start, context.size)
                 forward_input = replace(forward_input, replay=replay)
@@ -162,7 +163,8 @@ class StaticModel(WindowForwards, DelegatingModel):
 
     def _forward(self, forward_input: ForwardInput, capacity: int) -> StaticForward:
         nodes, window = self.computed_nodes(len(forward_input.tokens)), forward_input.tokens.shape[1]
-        first, last, _ = (forward_input.logit_rows or slice(None)).indices(window)
+        rows = forward_input.logit_rows
+        first, last, _ = (rows if isinstance(rows, slice) else slice(None)).indices(window)
         shape = Shape(nodes, window, forward_input.padding, (first, last), capacity)
         if shape not in self._forwards:
             begun_s = time.perf_counter()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices, with_stored
+from ssd.modeling.kv_cache import SelectiveKVCache
 
 Rotations = tuple[Tensor, Tensor]
 """Cosines and sines of the rows, see `Rotary.rotations`."""
@@ -74,7 +75,7 @@ class Layer(nn.Module):
         queries = sizes if logit_rows is None else [logit_row_count(each) for each in inputs]
         split = zip(query.split(queries), key.split(sizes), value.split(sizes), strict=True)
         mixed = [
-            _mix(each, index, *(_by_node(rows, len(each.tokens)) for rows in own))
+            _mix(each, index, logit_rows is not None, *(_by_node(rows, len(each.tokens)) for rows in own))
             for each, own in zip(inputs, split, strict=True)
         ]
         hidden = hidden if logit_rows is None else hidden[logit_rows]
@@ -97,9 +98,13 @@ class Layer(nn.Module):
     def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
         """Return hidden [rows, hidden_size] plus attention's output and the MLP's; mixed: [rows, heads · head_size]."""
         hidden = hidden + self.attention_out(mixed)
+        return hidden + self.mlp(hidden)
+
+    def mlp(self, hidden: Tensor) -> Tensor:
+        """Return the MLP's output [rows, hidden_size]."""
         normed = self.mlp_norm(hidden)
-        mlp: Tensor = self.down(F.silu(self.gate(normed)) * self.up(normed))
-        return hidden + mlp
+        output: Tensor = self.down(F.silu(self.gate(normed)) * self.up(normed))
+        return output
 
 
 def _by_node(rows: Tensor, nodes: int) -> Tensor:
@@ -108,8 +113,15 @@ def _by_node(rows: Tensor, nodes: int) -> Tensor:
     return by_node.transpose(1, 2)
 
 
-def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size]."""
+def _mix(
+    forward_input: ForwardInput, index: int, of_logit_rows: bool, query: Tensor, key: Tensor, value: Tensor
+) -> Tensor:
+    """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size].
+
+    of_logit_rows: whether the queries are those of the logit rows alone, as in the last layer.
+    """
+    if isinstance(forward_input.written, SelectiveKVCache):
+        forward_input.written.observe(query)
     if forward_input.written is not None:
         forward_input.written.write(index, key, value)
     if not query.shape[2]:
@@ -117,7 +129,7 @@ def _mix(forward_input: ForwardInput, index: int, query: Tensor, key: Tensor, va
     if forward_input.padding:
         key, value = key[:, :, : -forward_input.padding], value[:, :, : -forward_input.padding]
     visible = forward_input.visible
-    if visible is not None and len(visible) != query.shape[2]:  # the last layer computes the logit rows alone
+    if visible is not None and of_logit_rows and forward_input.logit_rows is not None:
         visible = visible[forward_input.logit_rows]
     if forward_input.context is None:
         mixed = attend(query, key, value, visible=visible)

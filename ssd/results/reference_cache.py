@@ -12,7 +12,6 @@ from typing import IO, Any
 
 from ssd.config.plan import Plan
 from ssd.config.source import classes_of, source_of
-from ssd.decoding.settings import Cache
 from ssd.modeling.fingerprint import fingerprint
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
@@ -30,7 +29,7 @@ WITHOUT_INFLUENCE = (
 
 def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, References]:
     """Return the store of each side that runs share: `reference`, and `uncached` in a reference chain."""
-    caches: dict[str, Cache] = {"reference": plan.settings.cache}
+    caches: dict[str, str] = {"reference": plan.settings.cache}
     if plan.runtime.reference == "chain":
         caches["uncached"] = "none"
     names = (
@@ -43,7 +42,7 @@ def references_of(plan: Plan, circumstances: Mapping[str, Any]) -> dict[str, Ref
     }
 
 
-def key(plan: Plan, cache: Cache, circumstances: Mapping[str, Any]) -> dict[str, Any]:
+def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that a response of the reference depends on, apart from its prompt and seed."""
     decoder, runtime = type(plan.reference), plan.config["runtime"]
     settings = asdict(replace(plan.settings.with_cache(cache), steps=plan.config["generation"]["steps"]))

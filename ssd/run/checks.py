@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssd.config.plan import Plan
 from ssd.config.special_ids import check_tokenizer
-from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_tokenizer, read_config
 from ssd.modeling.config import ModelConfig
@@ -33,8 +32,7 @@ class Prepared(NamedTuple):
 def prepare(plan: Plan, model_path: Path) -> Prepared:
     """Read tokenizer and shape and render every prompt. Raises ValueError if the plan does not fit the checkpoint."""
     shape = check_model(plan, read_config(model_path, plan.settings.causal_block))
-    check_pair(plan.settings, shape)
-    plan.decoder.check(plan.settings, shape)
+    plan.decoder.check_all(plan.settings, shape)
     if plan.decoder.needs_verifier and plan.runtime.batch_size > 1:
         raise ValueError(
             f"runtime.batch_size={plan.runtime.batch_size}: a verifier's forwards are not shared; pass "

@@ -90,7 +90,7 @@ class DecodePhase:
 def _cost_model(run: Loaded, tell: Tell) -> CostModel | None:
     """Return what the run's forwards cost, measured now unless stored; None if nothing is predicted."""
     plan, start, model = run
-    if plan.runtime.predicts and not start.measured.get("forwards"):
+    if plan.predicts and not start.measured.get("forwards"):
         tell(f"timing forwards ({BUDGET_S:.0f} s)")
         nodes = nodes_made(plan.decoder, plan.settings, model)
         return CostModel.measure(model, plan.settings, plan.special, list(start.lengths), nodes, BUDGET_S)
@@ -100,4 +100,4 @@ def _cost_model(run: Loaded, tell: Tell) -> CostModel | None:
 def stored_cost_model(run: Loaded) -> CostModel | None:
     """Return what the run's forwards cost as stored in measured.json; None if nothing is predicted."""
     forwards = run.start.measured.get("forwards")
-    return CostModel.from_json(forwards) if run.plan.runtime.predicts and forwards else None
+    return CostModel.from_json(forwards) if run.plan.predicts and forwards else None

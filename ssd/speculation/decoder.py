@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from ssd.decoding.cache_policy import cache_policy
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
@@ -115,6 +116,11 @@ class SelfSpeculative(BlockDecoder):
         return self._lookahead
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        if self._graph and cache_policy(settings).depends_on == "path":
+            raise ValueError(
+                f"decoder.builder=spiffy with generation.cache={settings.cache}: several paths lead to a state of the "
+                "graph, but this cache depends on the path; pass decoder.builder=chain, kary or best_first"
+            )
         if self._lookahead and settings.grid != "absolute":
             raise ValueError(
                 f"decoder.lookahead={self._lookahead}: with full attention a draft in a later block changes the logits "

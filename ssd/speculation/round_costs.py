@@ -69,7 +69,7 @@ def measure_costs(
         states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
         parents = tuple(each * nodes + parent for each in range(len(drafts)) for parent in drafts[each].parents or ())
         draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()), parents or None)
-        scores = session.evaluate(draft, block, opening.context, current.scores)
+        _, scores = session.evaluate(draft, block, opening.context, current.scores)
         session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})

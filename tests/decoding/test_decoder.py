@@ -54,7 +54,7 @@ def test_drafts_are_made_from_the_logits_of_the_last_accepted_state(name, temper
 
     def watched_draft(session, current):
         steps = torch.tensor([current.step, current.step + 1])
-        alone = session.evaluate(accepted[-1][1], current.block, None)
+        _, alone = session.evaluate(accepted[-1][1], current.block, None)
         found, expected = (
             session.rule.foresee(scores, steps, current.block, session.runner_up) for scores in (current.scores, alone)
         )

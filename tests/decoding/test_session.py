@@ -70,7 +70,7 @@ def test_every_blocks_cached_forwards_are_uncached_ones(family, cache, block_sta
             states = torch.randint(0, 60, (NODES, block_length), generator=generator)
             states[0] = masks
             draft = Draft(states, torch.zeros(NODES, dtype=torch.int64), tuple(range(NODES)))
-            found = session.evaluate(draft, block, context).confidence[:, block.window.first_row - block.start :]
+            found = session.evaluate(draft, block, context)[1].confidence[:, block.window.first_row - block.start :]
             expected = uncached(model, canvas.tokens, block, states)
             assert (found - expected).abs().max() < 1e-9, f"block {block.index} at position {block.start}"
             canvas.tokens[block.start : block.stop] = states[1]

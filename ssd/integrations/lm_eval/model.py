@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from ssd.config.runtime import DTYPES
 from ssd.config.special_ids import check_tokenizer
-from ssd.decoding.cache_policy import check_pair
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, Workload
@@ -61,8 +60,7 @@ class DecoderModel(LM):
         self.tokenizer = load_tokenizer(self.folder)
         check_tokenizer(self.folder, self.tokenizer, plan.special)
         self.shape = check_model(plan, read_config(self.folder, plan.settings.causal_block))
-        check_pair(plan.settings, self.shape)
-        plan.decoder.check(plan.settings, self.shape)
+        plan.decoder.check_all(plan.settings, self.shape)
         model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype], plan.settings.causal_block)
         self.model = as_decoded(model, plan.runtime.engine, plan.runtime.numerics, plan.reference, plan.decoder)
         plan.decoder.load(self.model, self.folder, plan.settings, Workload())

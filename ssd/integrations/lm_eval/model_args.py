@@ -13,7 +13,7 @@ from ssd.decoding.settings import GenerationSettings
 from ssd.paths import CONF
 from ssd.tasks.lm_eval_task import stop_words
 
-GROUPS = ("model", "decoder", "generation", "experiment")
+GROUPS = ("model", "decoder", "generation", "cache", "experiment")
 BOS = "task.add_bos"
 RUNTIME = ("device", "dtype", "numerics", "batch_size", "threads", "warmup")
 SAMPLING = ("temperature", "top_p", "top_k")

@@ -1,0 +1,304 @@
+"""Cache policies: their limits, plain references, and what drafts keep over them."""
+
+import math
+import re
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from baselines.freedave import FreeDave
+from baselines.psd import ParallelSelfSpeculative
+from baselines.stepwise import Stepwise
+from baselines.wino import WINO
+from ssd.audit.replay import replay
+from ssd.decoding.cache_options import OPTIONS
+from ssd.decoding.cache_policy import POLICIES
+from ssd.decoding.decoder import Decoded, Decoder
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.measure.batching import ContinuousBatcher
+from ssd.measure.instrumentation import NodeByNode
+from ssd.speculation.decoder import SelfSpeculative
+from tests.data import REPOSITORY
+from tests.effort import covering
+from tests.graphs import random_graph_file
+from tests.models import FAMILIES, tiny_config
+from tests.naive_caches import NaiveDKV, NaiveDKVPrefill, NaiveDLLMCache, NaiveDPad, NaiveSparse
+from tests.restless import restless_model
+from tests.traces import order
+
+SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+PAGE = (REPOSITORY / "docs" / "caches.md").read_text()
+PROMPT = [5, 17, 3, 44, 9]
+restless = lru_cache(maxsize=8)(restless_model)
+# By name of a case: the cache, and its options.
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "dkv_prefill": ("dkv_prefill", {}),
+    "dpad": ("dpad", {"window": 8, "scale": 1.2}),
+    "dpad prefix": ("dpad", {"base": "prefix", "window": 8, "scale": 1.2}),
+    "dpad dual": ("dpad", {"base": "dual", "window": 8, "scale": 1.2}),
+    "sparse at once": ("sparse", {"delay": 0, "retention": 0.3}),
+    "sparse": ("sparse", {"retention": 0.3}),
+    "sparse later": ("sparse", {"delay": 2, "kernel": 1}),
+    "dkv": ("dkv", {"interval": 3}),
+    "dkv seldom": ("dkv", {}),
+}
+STEPWISE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
+    "dllm_cache": ("dllm_cache", {"prompt_interval": 4, "response_interval": 3}),
+    "dllm_cache seldom": ("dllm_cache", {"ratio": 0.5}),
+}
+DRAFTING: dict[str, Decoder] = {
+    "chain": SelfSpeculative(depth=4),
+    "kary": SelfSpeculative(depth=3, builder="kary", width=2, budget=8),
+    "best_first": SelfSpeculative(depth=4, builder="best_first", budget=10, alternatives=True),
+    "freedave": FreeDave(draft_steps=4),
+    "psd": ParallelSelfSpeculative(threshold=0.2, depth=4, builder="best_first", width=2),
+}
+
+
+def settings(cache: str, options: dict[str, Any] | None = None, **changes: Any) -> GenerationSettings:
+    return GenerationSettings(**({"gen_length": 12, "block_length": 6} | changes), cache=cache, cache_options=options)
+
+
+def outcome(decoded: Decoded) -> tuple[list[int], list[tuple[int, int]], int]:
+    return decoded.response_ids, order(decoded.trace), decoded.trace.filled
+
+
+def confidences(decoded: Decoded) -> list[float]:
+    return [pick.confidence for pick in decoded.trace.picks]
+
+
+def decode(decoder: Decoder, model: Any, chosen: GenerationSettings) -> Decoded:
+    decoder.check_all(chosen, model.config)
+    return decoder.decode(model, PROMPT, chosen, SPECIAL)
+
+
+LIMITS = {
+    "dllm_cache that renews all": ("dllm_cache", {"prompt_interval": 1, "response_interval": 1, "ratio": 0}, "none"),
+    "dkv of interval 1": ("dkv", {"interval": 1}, "none"),
+    "sparse that keeps all": ("sparse", {"retention": 1.0, "delay": 0}, "dual"),
+    "sparse that waits": ("sparse", {"delay": 6}, "none"),
+    "dpad that keeps all": ("dpad", {"scale": math.inf, "window": 12}, "none"),
+    "dpad that keeps all, prefix": ("dpad", {"scale": math.inf, "window": 12, "base": "prefix"}, "prefix"),
+    "dpad that keeps all, dual": ("dpad", {"scale": math.inf, "window": 12, "base": "dual"}, "dual"),
+}
+
+
+@pytest.mark.parametrize("block_length", [1, 4, 6])
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_policys_limit_is_another_one(family, limit, block_length):
+    cache, options, other = LIMITS[limit]
+    for block_start in ("commit_first", "ranked"):
+        changes = {"block_length": block_length, "block_start": block_start, "gen_length": 12}
+        of_policy, of_other = (
+            decode(Stepwise(), restless(family), settings(*chosen, **changes))
+            for chosen in ((cache, options), (other,))
+        )
+        assert outcome(of_policy) == outcome(of_other)
+        assert of_policy.trace.token_rows == of_other.trace.token_rows
+
+
+def test_a_suffix_of_no_positions_is_not_computed(family):
+    nothing = decode(Stepwise(), restless(family), settings("dpad", {"window": 0}))
+    assert [event.rows for event in nothing.trace.events] == [11] * 6 + [17] * 6
+
+
+NAIVE = {
+    "dllm_cache": lambda *case: NaiveDLLMCache(*case, prompt_interval=4, response_interval=3),
+    "dllm_cache seldom": lambda *case: NaiveDLLMCache(*case, ratio=0.5),
+    "dkv": lambda *case: NaiveDKV(*case, interval=3),
+    "dkv seldom": lambda *case: NaiveDKV(*case),
+    "dkv_prefill": lambda *case: NaiveDKVPrefill(*case),
+    "dpad": lambda *case: NaiveDPad(*case, width=8, scale=1.2),
+    "dpad prefix": lambda *case: NaiveDPad(*case, base="prefix", width=8, scale=1.2),
+    "dpad dual": lambda *case: NaiveDPad(*case, base="dual", width=8, scale=1.2),
+    "sparse at once": lambda *case: NaiveSparse(*case, retention=0.3, delay=0),
+    "sparse": lambda *case: NaiveSparse(*case, retention=0.3),
+    "sparse later": lambda *case: NaiveSparse(*case, delay=2, kernel=1),
+}
+
+
+@pytest.mark.parametrize("case", NAIVE)
+def test_stepwise_decoding_is_the_plain_reference(family, case):
+    model = restless(family, 1)
+    chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked")
+    decoded = decode(Stepwise(), model, chosen)
+    naive = NAIVE[case](model.transformer, PROMPT, 12, 6)
+    response, steps = naive.decode()
+    assert decoded.response_ids == response
+    assert order(decoded.trace) == [pick for step in steps for pick in step]
+    assert confidences(decoded) == pytest.approx(naive.confidences, abs=1e-9)
+    uncached = decode(Stepwise(), model, settings("none"))
+    assert confidences(decoded) != pytest.approx(confidences(uncached), abs=1e-6), "the cache changes nothing"
+
+
+EVERY = [(family, case, name) for family in FAMILIES for case in CASES for name in DRAFTING]
+
+
+@pytest.mark.parametrize(("family", "case", "name"), [EVERY[place] for place in covering(EVERY)])
+def test_drafts_give_what_stepwise_decoding_gives_over_the_same_cache(family, case, name):
+    decoder = DRAFTING[name]
+    for seed, changes in ((0, {}), (1, {"temperature": 0.7, "stop": "eos_any", "block_length": 12})):
+        if name == "freedave" and changes:
+            changes = {"stop": "eos_any"}
+        chosen = settings(*CASES[case], **changes)
+        reference = decode(decoder.reference or Stepwise(), restless(family, seed), chosen)
+        decoded = decode(decoder, restless(family, seed), chosen)
+        assert outcome(decoded) == outcome(reference)
+        assert decoded.trace.nfe <= reference.trace.nfe
+        alone = decoder.decode(NodeByNode(restless(family, seed)), PROMPT, chosen, SPECIAL)
+        assert outcome(alone) == outcome(reference)
+
+
+@pytest.mark.parametrize("case", ["dkv_prefill", "dpad dual", "sparse", "dkv"])
+def test_responses_of_a_batch_share_forwards(case):
+    """Each gives what it gives alone."""
+    model, chosen, decoder = restless("llada"), settings(*CASES[case]), DRAFTING["chain"]
+    jobs = [partial(_job, decoder, prompt, chosen) for prompt in ([1], PROMPT, PROMPT[:2])]
+    shares = ContinuousBatcher(model).run(jobs, 2)
+    assert [outcome(share.result) for share in shares] == [outcome(job(model)) for job in jobs]
+    assert sum(share.forwards for share in shares) < sum(share.result.trace.nfe for share in shares)
+
+
+def _job(decoder, prompt, chosen, model):
+    return decoder.decode(model, prompt, chosen, SPECIAL)
+
+
+@pytest.mark.parametrize("case", ["dkv_prefill", "dpad", "sparse"])
+def test_spiffys_graphs_are_exact_where_the_state_decides(family, case):
+    graph = SelfSpeculative(depth=4, builder="spiffy", graph=random_graph_file(3))
+    chosen = settings(*CASES[case])
+    assert outcome(decode(graph, restless(family), chosen)) == outcome(decode(Stepwise(), restless(family), chosen))
+
+
+class Merges(SelfSpeculative):
+    """Drafts as over a cache that depends on the state; each node reads the entries of one way to it."""
+
+    def draft(self, session, current):
+        with patch.object(type(session), "needs_tree", False):
+            draft = super().draft(session, current)
+        before = [
+            next(
+                (
+                    other
+                    for other in reversed(range(node))
+                    if draft.depths[other] == draft.depths[node] - 1
+                    and ((draft.states[other] == draft.states[node]) | (draft.states[other] == 63)).all()
+                ),
+                0,
+            )
+            for node in range(draft.nodes)
+        ]
+        return replace(draft, parents=tuple(before))
+
+    def accept(self, session, draft, next_states, next_steps):
+        return super().accept(session, replace(draft, parents=None), next_states, next_steps)
+
+
+def test_merged_drafts_differ_over_a_path(family):
+    """A state has other logits after the same picks in another order."""
+    chosen = settings("dkv", gen_length=12, block_length=12)
+    merges = Merges(depth=4, builder="kary", width=3, budget=24)
+    for seed in range(8):
+        merged, stepwise = (
+            decoder.decode(restless(family, seed), PROMPT, chosen, SPECIAL) for decoder in (merges, Stepwise())
+        )
+        if confidences(merged) != pytest.approx(confidences(stepwise), abs=1e-6):
+            return
+    pytest.fail("merged drafts gave what stepwise decoding gives")
+
+
+def test_merged_drafts_are_refused_over_a_path(family):
+    class Forgets(SelfSpeculative):
+        def draft(self, session, current):
+            return replace(super().draft(session, current), parents=None)
+
+    chosen = settings("dkv")
+    with pytest.raises(ValueError, match=r"^Forgets drafts states that several paths lead to, .*generation\.cache=dkv"):
+        Forgets(depth=4).decode(restless(family), PROMPT, chosen, SPECIAL)
+    graph = SelfSpeculative(depth=4, builder="spiffy", graph=random_graph_file(3))
+    with pytest.raises(ValueError, match=r"decoder\.builder=spiffy with generation\.cache=dkv: several paths"):
+        graph.check_all(chosen, tiny_config(family))
+
+
+@pytest.mark.parametrize(
+    ("decoder", "cache", "message"),
+    [
+        (WINO(), "dkv", "generation.cache=dkv with WINO: this decoder computes windows"),
+        (WINO(), "dpad", "pass generation.cache=none or prefix or dual or dkv_prefill"),
+        (SelfSpeculative(depth="auto"), "sparse", "drafts depend on the cost of a forward"),
+        (SelfSpeculative(), "dllm_cache", "generation.cache=dllm_cache with SelfSpeculative: .* depends on path"),
+        (FreeDave(eager=True), "dkv", "drafts cannot reach into later blocks"),
+    ],
+)
+def test_decoders_that_do_not_fit_a_cache_are_refused(decoder, cache, message):
+    with pytest.raises(ValueError, match=message):
+        decoder.check_all(settings(cache), tiny_config("llada"))
+
+
+@pytest.mark.parametrize(
+    ("cache", "options", "message"),
+    [
+        ("duel", None, "generation.cache='duel': expected one of none, prefix, dual, "),
+        ("dual", {"interval": 3}, "generation.cache_options.interval=3: generation.cache=dual has no options"),
+        ("dkv", {"delay": 3}, "generation.cache_options.delay=3: generation.cache=dkv has the options interval"),
+        ("dkv", {"interval": 0}, "generation.cache_options.interval=0: expected a whole number of at least 1"),
+        ("dkv", 4, "generation.cache_options=4: expected null or options"),
+        ("dpad", {"base": "dkv"}, "generation.cache_options.base=dkv: expected one of none, prefix, dual"),
+        ("sparse", {"kernel": 2}, "generation.cache_options.kernel=2: expected an odd number"),
+        ("sparse", {"retention": 1.5}, "generation.cache_options.retention=1.5: expected a number from 0 to 1"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(cache, options, message):
+    with pytest.raises(ValueError, match=message):
+        settings(cache, options)
+
+
+def test_options_are_the_same_however_they_are_given():
+    given, default = settings("dkv", {"interval": 8, "delay": None}), settings("dkv")
+    assert given == default
+    assert hash(given) == hash(default)
+    assert settings("dual", {"interval": None}).cache_options is None
+    assert replace(given, seed=1).cache_options == given.cache_options
+    assert given.with_cache("none") == settings("none")
+
+
+def test_the_event_of_a_path_counts_what_its_nodes_compute(family):
+    """Of 17 positions, 12 masked ones and those just committed; a full forward in every third step."""
+    stepwise = decode(Stepwise(), restless(family), settings("dkv", {"interval": 3}))
+    assert [event.rows for event in stepwise.trace.events] == [17, 17, 11, 17, 9, 8, 17, 17, 5, 17, 3, 2]
+    assert {event.kind for event in stepwise.trace.events[:1] + stepwise.trace.events[6:7]} == {"refresh"}
+    decoded = decode(DRAFTING["chain"], restless(family), settings("dkv", {"interval": 3}))
+    assert all(event.stored == 0 for event in decoded.trace.events if event.nodes == 1)
+    assert any(event.stored for event in decoded.trace.events if event.nodes > 1)
+
+
+def test_every_policy_has_a_case_here():
+    assert {cache for cache, _ in (CASES | STEPWISE_ONLY).values()} == set(POLICIES) - {
+        "none",
+        "prefix",
+        "dual",
+        "exact",
+    }
+
+
+def test_the_cache_that_the_documentation_adds_is_lossless_ground(family, monkeypatch):
+    namespace: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1], namespace)
+    monkeypatch.setitem(OPTIONS, "lazy", namespace["LazyOptions"])
+    monkeypatch.setitem(POLICIES, "lazy", namespace["Lazy"])
+    chosen = settings("lazy", gen_length=16, block_length=4)
+    stepwise = decode(Stepwise(), restless(family), chosen)
+    assert [event.kind for event in stepwise.trace.events if event.kind == "refresh"] == ["refresh"] * 2
+    assert outcome(decode(DRAFTING["best_first"], restless(family), chosen)) == outcome(stepwise)
+    often, prefix = settings("lazy", {"every": 1}), settings("prefix")
+    assert outcome(decode(Stepwise(), restless(family), often)) == outcome(decode(Stepwise(), restless(family), prefix))
+    found = replay(restless(family), chosen, SPECIAL, None, PROMPT, stepwise.trace, 9)
+    assert found.picks == {stepwise.trace.picks[9][:2]}
+
+
+def test_the_page_lists_every_cache():
+    table = PAGE.partition("## Which")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(POLICIES) == set(OPTIONS)
