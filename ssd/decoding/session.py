@@ -38,7 +38,7 @@ class DecodeSession:
     draft_state: Any
     cache: CachePolicy
     drafts: bool
-    keeps_confidences: bool = False
+    keeps_confidences: bool
 
     @classmethod
     def start(
