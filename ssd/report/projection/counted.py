@@ -11,12 +11,16 @@ from ssd.report.projection.roofline import Forwards
 
 SAMPLE = ["index", "repeat"]
 KIND = ["nodes", "rows", "stored", "context", "predicted"]
+CACHES = ("none", "prefix", "dual", "dkv", "dkv_prefill", "exact")
+"""Caches whose forwards compute whole rows and attend to all that is stored, as the roofline has it."""
 
 
 def obstacle(forwards: pd.DataFrame, cache: str) -> str | None:
     """Return why forwards cannot be projected, with the remedy if there is one; None if they can."""
     if forwards.empty:
         return "no forwards are stored; measure the run again with runtime.traces=true"
+    if cache not in CACHES:
+        return f"its cache {cache} computes or reads parts that traces do not count; expected {', '.join(CACHES)}"
     if (forwards["kind"] == "verifier").any():
         return "its decoder also runs an autoregressive verifier, which has another shape; name a run without one"
     if cache == "exact" and ("stored" not in forwards or forwards["stored"].isna().any()):

@@ -21,7 +21,7 @@ def frame(trace: Trace, index: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(index=index, repeat=0)
 
 
-@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+@pytest.mark.parametrize("cache", ["none", "prefix", "dual", "dkv"])
 @pytest.mark.parametrize("decoder", [Stepwise(), SelfSpeculative(4)], ids=["stepwise", "ssd"])
 def test_windows_see_the_whole_canvas(family: str, cache: str, decoder: Stepwise | SelfSpeculative) -> None:
     settings = GenerationSettings(gen_length=16, block_length=8, cache=cache)
@@ -30,7 +30,7 @@ def test_windows_see_the_whole_canvas(family: str, cache: str, decoder: Stepwise
     found = counted(frames, vars(settings))
     assert set(found.rows + found.context) == {21, 25}
     assert found.per_response.sum() == sum(trace.nfe for trace in traces) / 2
-    rows = (found.per_response * found.nodes * found.rows).sum()
+    rows = (found.per_response * (found.nodes * found.rows + found.stored)).sum()
     assert rows == pytest.approx(sum(trace.token_rows for trace in traces) / 2)
     assert (found.predicted == [min(each, 8) for each in found.rows]).all()
 
@@ -57,6 +57,7 @@ def test_what_cannot_be_projected_and_the_remedy() -> None:
     verifier = frame(Trace([Event("verifier", 0, 0, 1, 8, ())]))
     assert "measure the run again with runtime.traces=true" in obstacle(verifier[:0], "dual")
     assert "autoregressive verifier" in obstacle(verifier, "none")
+    assert "its cache sparse computes or reads parts" in obstacle(verifier, "sparse")
     earlier = frame(Trace([Event("decode", 0, 0, 1, 8, ())])).drop(columns="stored")
     assert "name the run's own folder" in obstacle(earlier, "exact")
     assert obstacle(earlier, "dual") is None
