@@ -38,8 +38,6 @@ class CommitRule(ABC):
     row passes."""
     history: int = 1
     """Number of the last KL values whose largest is the signal `kl`."""
-    fusion: Fusion | None = None
-    """How credit changes the logits; None without the signal `credit`."""
 
     @abstractmethod
     def passes(self, signals: Signals, masked: Tensor, order: Tensor) -> Tensor:
@@ -58,6 +56,11 @@ class CommitRule(ABC):
                 f"generation.steps={settings.steps} with commit rule {self}: expected a divisor of "
                 f"generation.block_length={settings.block_length}, for a fixed number of tokens per step"
             )
+
+    @property
+    def fusion(self) -> Fusion | None:
+        """How credit changes the logits; None without the signal `credit`."""
+        return None
 
     @property
     def memory(self) -> Literal["state", "path"]:

@@ -116,8 +116,8 @@ def compare(probabilities: Tensor, lineage: Lineage, history: int, first_positio
     probabilities: [nodes, rows, vocabulary]. A KL value is that of a node's distribution against its parent's; where
     there is none, against p = 0. The largest of fewer than `history` values is inf.
     """
-    wide = probabilities.float() if probabilities.dtype == torch.float16 else probabilities  # where 1e-12 is 0
-    logs = (wide + EPSILON).log()
+    wide = no_half(probabilities)  # 1e-12 is 0 in it
+    logs = (wide + EPSILON).log_()
     nodes, rows, _ = logs.shape
     before = lineage.before.stability if lineage.before else None
     earlier, recent = logs.new_full((1, 1, 1), EPSILON).log(), logs.new_full((1, rows, history - 1), torch.inf)
@@ -125,13 +125,14 @@ def compare(probabilities: Tensor, lineage: Lineage, history: int, first_positio
         own = slice(first_position - before.first_position, first_position - before.first_position + rows)
         earlier, recent = before.logs[:, own], before.recent[:, own]
     parents = torch.tensor(lineage.parents)
-    is_root = _to((parents == torch.arange(nodes))[:, None], logs.device)
-    parents = _to(parents, logs.device)
     if nodes > 1:
+        is_root = _to((parents == torch.arange(nodes))[:, None], logs.device)
+        parents = _to(parents, logs.device)
         earlier = torch.where(is_root[..., None], earlier, logs[parents])
-    values = [(wide * (logs - earlier)).sum(dim=-1).nan_to_num(torch.inf)]  # NaN: no token is left
+    values = [(logs - earlier).mul_(wide).sum(dim=-1).nan_to_num(torch.inf)]  # NaN: no token is left
     for age in range(history - 1):
-        values.append(torch.where(is_root, recent[..., age], values[-1][parents]))
+        older = recent[..., age]
+        values.append(older if nodes == 1 else torch.where(is_root, older, values[-1][parents]))
     path = torch.stack(values, dim=-1)
     return path.amax(dim=-1), Stability(logs, path[..., :-1], first_position)
 
@@ -167,9 +168,14 @@ def give_credit(
 
 
 def fuse(logits: Tensor, credit: Credit, alpha: Tensor) -> Tensor:
-    """Return logits [nodes, rows, vocabulary] raised by credit; alpha: float64 [nodes, 1, 1]."""
+    """Raise logits [nodes, rows, vocabulary] by credit, in place, and return them; alpha: float64 [nodes, 1, 1]."""
     raised = (alpha * credit.credits.log1p()).to(logits.dtype)
-    return logits.scatter_add(-1, credit.tokens.clamp(min=0), raised)  # a free slot adds 0 to token 0
+    return logits.scatter_add_(-1, credit.tokens.clamp(min=0), raised)  # a free slot adds 0 to token 0
+
+
+def no_half(values: Tensor) -> Tensor:
+    """Return the values, in float32 if they are in float16, whose smallest numbers are too large for logarithms."""
+    return values.float() if values.dtype == torch.float16 else values
 
 
 def _places(nodes: Sequence[int], device: torch.device) -> Tensor | slice:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ssd.decoding.commit_rule import CommitRule, SignalName
 from ssd.decoding.noise import CounterNoise
-from ssd.decoding.path_memory import Credit, Fusion, Lineage, PathMemory, compare, fuse, give_credit
+from ssd.decoding.path_memory import Credit, Fusion, Lineage, PathMemory, compare, fuse, give_credit, no_half
 from ssd.decoding.scores import KeptLogits, Scores
 from ssd.decoding.settings import LLADA_RANKINGS, GenerationSettings, SpecialTokens
 
@@ -88,7 +88,7 @@ class Scorer:
         if self._fusion is None or memory is None or memory.credit is None:
             return logits
         alpha, _ = self._fusion.rates(progress, logits.device)
-        return fuse(logits.to(self._wide(logits)), memory.credit, alpha)
+        return fuse(logits.to(self._wide(logits), copy=True), memory.credit, alpha)
 
     def perturbed(self, logits: Tensor, step: Tensor, first_step: int, first_position: int) -> Tensor:
         """Return float64 [nodes, rows, vocabulary]: logits + T · noise, -inf for excluded tokens."""
@@ -117,7 +117,7 @@ class Scorer:
             preference = shaped.double() + self._gumbel(logits, step + first_step, first_position)
         token = preference.argmax(dim=-1)
         other = _second_best(preference, token) if runner_up else judged
-        probabilities = self._probabilities(logits, shaped, in_place=not self._sampled)
+        probabilities = self._basis(logits, shaped, not self._sampled).softmax(dim=-1, dtype=self._wide(logits))
         probability = _of(probabilities, token)
         confidence = self._confidence(probabilities, probability)
         if self.settings.eos == "suppress_confidence":
@@ -134,36 +134,40 @@ class Scorer:
             "other_probability": other_probability,
         }
         if "entropy" in self._signals:
-            fields["entropy"] = torch.special.entr(probabilities).sum(dim=-1).nan_to_num(torch.inf)
+            wide = no_half(probabilities)
+            logs = wide.clamp(min=torch.finfo(wide.dtype).tiny).log_()  # 0 · ln 0 = 0
+            fields["entropy"] = -logs.mul_(wide).sum(dim=-1).nan_to_num(-torch.inf)
         return fields, probabilities
 
-    def _probabilities(self, logits: Tensor, shaped: Tensor, in_place: bool) -> Tensor:
-        """Return the distribution that confidences are taken from; in_place: whether it may overwrite the logits."""
+    def _basis(self, logits: Tensor, shaped: Tensor, in_place: bool) -> Tensor:
+        """Return the logits of the distribution that confidences are taken from; in_place: whether to overwrite."""
         basis = logits if self.settings.ranking in LLADA_RANKINGS else shaped
         if self.settings.eos == "suppress_confidence":
             fill = basis.index_fill_ if in_place else basis.index_fill
             basis = fill(-1, _ids(self._ends, basis.device), -torch.inf)
-        return basis.softmax(dim=-1, dtype=self._wide(logits))
+        return basis
 
     def _with_credit(
         self, logits: Tensor, lineage: Lineage, progress: Tensor, fusion: Fusion, first_position: int
     ) -> tuple[Tensor, Credit]:
         """Return the fused logits, and the credit after this step."""
+        logits = logits.to(self._wide(logits))
         shaped = self._shape(logits)
         token = shaped.argmax(dim=-1)
-        probability = _of(self._probabilities(logits, shaped, in_place=False), token).double()
+        basis = self._basis(logits, shaped, in_place=False)
+        probability = (_of(basis, token) - basis.logsumexp(dim=-1)).exp().double()
         if self.settings.eos == "suppress_confidence":
             probability = probability.nan_to_num(0.0)  # NaN: no token is left
         alpha, decay = fusion.rates(progress, logits.device)
         credit = give_credit(token, probability, lineage, fusion, decay, first_position)
-        return fuse(logits.to(self._wide(logits)), credit, alpha), credit
+        return fuse(logits, credit, alpha), credit
 
     def _confidence(self, probabilities: Tensor, probability: Tensor) -> Tensor:
         if self.settings.ranking == "topk_margin":
             best, second = probabilities.topk(2, dim=-1).values.unbind(dim=-1)
             return best - second
         if self.settings.ranking == "entropy":
-            wide = probabilities.float() if probabilities.dtype == torch.float16 else probabilities  # where 1e-10 is 0
+            wide = no_half(probabilities)  # 1e-10 is 0 in it
             return (wide * (wide + 1e-10).log()).sum(dim=-1)
         return probability
 

@@ -14,6 +14,8 @@ from baselines.rules.klass import KLASS
 from baselines.rules.localleap import LocalLeap
 from ssd.audit.compare import Audit
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from tests.block_cases import case, outcome
+from tests.models import BLOCK_CAUSAL
 from tests.planted import AdvancesPerForward, MergesPaths
 from tests.restless import restless_model
 from tests.traces import order
@@ -54,6 +56,18 @@ def test_drafts_over_a_rule_give_its_response_in_its_order(family, rule):
             assert decoded.trace.nfe <= reference.trace.nfe
             saved += reference.trace.nfe - decoded.trace.nfe
     assert saved > 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("family", BLOCK_CAUSAL)
+def test_block_causal_models_give_one_response_with_and_without_a_cache_and_drafts(family, rule):
+    """A block's first position has another row before it than in later forwards, where logits are shifted."""
+    for prompt, changes in ((5, {}), (8, {"store": "separate", "temperature": 0.7})):
+        tried = case(family, 8, prompt, 13, **changes)
+        reference = outcome(tried.decode(FastDLLM(commit=rule), cache="none"))
+        assert outcome(tried.decode(FastDLLM(commit=rule))) == reference
+        for decoder, options in DRAFTS[1:]:
+            assert outcome(tried.decode(decoder(commit=rule, **options))) == reference
 
 
 @pytest.mark.parametrize("planted", [AdvancesPerForward, MergesPaths])
