@@ -4,7 +4,7 @@ ssd-bench bench forward [--model llada_tiny] [--nodes 1,2,4,8,16,32] [--budget 1
 ssd-bench bench forward --model llada --random --device cuda --dtype bfloat16 \\
     --prompt 1024 --gen-length 256 --block-length 32 --nodes 1,8,16 --json results/reference/FILE.json
 
-On CUDA every table has both engines, eager and graph; ways to attend beside a context, and decode loops, follow.
+On CUDA every table has both engines, eager and graph; ways to attend beside a context, decode loops and caches follow.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ssd.commands.bench_setup import Setup, measure, parser
 from ssd.commands.lists import counts
 from ssd.decoding.cache_policy import check_pair, plain_caches
 from ssd.measure.cost.attention import attention_rows
+from ssd.measure.cost.caches import cache_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.loop import decoders, loop_rows
 from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
@@ -29,7 +30,14 @@ from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.measure.engines import capture_s, with_engine
 from ssd.modeling.checkpoint import load_model, local_folder, read_config
 from ssd.modeling.forwards import DiffusionModel
-from ssd.report.console.cost_tables import ATTENTION_COLUMNS, COLUMNS, GROWTH_COLUMNS, LOOP_COLUMNS, table
+from ssd.report.console.cost_tables import (
+    ATTENTION_COLUMNS,
+    CACHE_COLUMNS,
+    COLUMNS,
+    GROWTH_COLUMNS,
+    LOOP_COLUMNS,
+    table,
+)
 from ssd.results.environment import describe
 from ssd.results.store import write_json
 
@@ -84,6 +92,8 @@ def bench(options: argparse.Namespace) -> None:
     console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
     loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
     console.print(table(f"decode loops, {settings.cache} cache, one response", LOOP_COLUMNS, loops))
+    caches = cache_rows(engines["eager"], settings, special, options.prompt)
+    console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
     if any(compile_s.values()):
         told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
@@ -91,7 +101,7 @@ def bench(options: argparse.Namespace) -> None:
     if options.json:
         given = {name: value for name, value in vars(options).items() if name != "json"}
         asked = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-        figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops}
+        figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops, "caches": caches}
         environment = describe(model.device, checkpoint)
         write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
 

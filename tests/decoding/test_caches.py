@@ -265,6 +265,15 @@ def test_options_are_the_same_however_they_are_given():
     assert given.with_cache("none") == settings("none")
 
 
+@pytest.mark.parametrize("delay", [0, 1, 3])
+def test_forwards_carry_no_drafts_before_the_cache_is_settled(family, delay):
+    decoded = decode(DRAFTING["chain"], restless(family), settings("sparse", {"delay": delay}))
+    for block in (0, 1):
+        nodes = [event.nodes for event in decoded.trace.events if event.block == block]
+        assert nodes[: delay + 1] == [1] * (delay + 1)
+        assert nodes[delay + 1] > 1
+
+
 def test_the_event_of_a_path_counts_what_its_nodes_compute(family):
     """Of 17 positions, 12 masked ones and those just committed; a full forward in every third step."""
     stepwise = decode(Stepwise(), restless(family), settings("dkv", {"interval": 3}))

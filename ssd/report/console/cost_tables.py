@@ -48,6 +48,15 @@ LOOP_COLUMNS = {
     "predicted": "{predicted_speedup:.2f}",
 }
 
+CACHE_COLUMNS = {
+    "cache": "{cache}",
+    "NFE": "{nfe}",
+    "rows": "{rows}",
+    "ms": "{ms:.2f}",
+    "ms, window of as many rows": "{window_ms:.2f}",
+    "to window": "{to_window:.2f}",
+}
+
 
 def table(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
     """Return a table of one line per row; a column's template is filled from the row, and empty for None."""
