@@ -70,7 +70,7 @@ def test_settings_are_replaced_and_fitted(model):
     [
         (QUESTION, {"gen_lenght": 8}, "gen_lenght is not a setting; expected one of gen_length"),
         (QUESTION, {"gen_length": 12, "block_length": 8}, "not divisible"),
-        (QUESTION, {"decoder": "sdd"}, "decoder='sdd': expected a decoder object or one of apd, fast_dllm"),
+        (QUESTION, {"decoder": "sdd"}, "decoder='sdd': expected a decoder object or one of apd, credit"),
         (QUESTION, {"decoder": "apd"}, "verifier"),
         ([], {}, "the prompt is empty"),
         ([1], {}, "the prompt contains the mask id"),
