@@ -317,12 +317,6 @@ class BlockDecoder(Decoder):
         if not current.masks or not session.cache.is_settled:
             return Draft.of_state(current.state, current.step)
         draft = self.draft(session, current)
-        if draft.nodes > 1 and draft.parents is None and session.needs_tree:
-            raise ValueError(
-                f"{type(self).__name__} drafts states that several paths lead to, but the logits of a state depend on "
-                f"its path (generation.cache={session.rule.settings.cache}); draft trees with Draft.parents where "
-                "session.needs_tree, or choose a cache that depends on the state"
-            )
         if draft.nodes > self.most_nodes:  # engines, numerics and predictions allow for `most_nodes` only
             raise ValueError(
                 f"{type(self).__name__} drafts {draft.nodes} states for one forward, but its most_nodes is "
@@ -330,8 +324,9 @@ class BlockDecoder(Decoder):
             )
         if session.needs_tree and draft.parents is None:
             raise ValueError(
-                f"{type(self).__name__} drafts a graph in which one state may have several parents, but its commit "
-                "rule or cache depends on the path to a state; draft a tree, and give Draft its parents"
+                f"{type(self).__name__} drafts states that several paths lead to, but logits or picks depend on the "
+                f"path (generation.cache={session.rule.settings.cache}, commit rule {session.rule.commit}); draft a "
+                "tree, and give Draft its parents"
             )
         return draft
 

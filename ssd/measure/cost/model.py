@@ -38,14 +38,13 @@ def least_blocks(settings: GenerationSettings) -> int:
 def nodes_made(decoder: Decoder, settings: GenerationSettings, model: DiffusionModel) -> list[int]:
     """Return the numbers of nodes to time for a decoder.
 
-    With an exact cache rows count, also those of later blocks that drafts reach into. A model with padded nodes allows
-    the decoder's own number only.
+    With an exact cache rows count: those of later blocks that drafts reach into, and those of a full block that is
+    stored beside the nodes. A model with padded nodes allows the decoder's own number only.
     """
     most = decoder.most_nodes
     if settings.cache == "exact" and isinstance(decoder, BlockDecoder):
         with suppress(ValueError):
-            model.computed_nodes(most * (1 + decoder.lookahead(settings)))
-            most *= 1 + decoder.lookahead(settings)
+            most = model.computed_nodes(most * (1 + decoder.lookahead(settings)) + 1)
     return node_grid(most)
 
 
