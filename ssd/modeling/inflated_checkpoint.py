@@ -60,8 +60,11 @@ def write_inflated(folder: Path, large: ModelConfig, out: Path, dtype: torch.dty
             card.write(NOTE.format(layers=large.layers, width=large.hidden_size))
         _write_json(draft / "config.json", _hub_config(folder, large, dtype))
         for name, keys in shards.filename_to_tensors.items():
-            shard = {key: inflation.weight(ours[key], weights[key].shape, dtype) for key in keys}
-            save_file(shard, draft / name, metadata={"format": "pt"})
+            save_file(  # its argument has no name, which would hold this shard beside the next one
+                {key: inflation.weight(ours[key], weights[key].shape, dtype) for key in keys},
+                draft / name,
+                metadata={"format": "pt"},
+            )
             (draft / name).chmod(0o644)
         if shards.is_sharded:
             _write_json(draft / INDEX, {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename})

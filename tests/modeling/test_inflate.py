@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import ssd
 from ssd.modeling.checkpoint import load_model, read_config
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.inflate import inflated_config
+from ssd.modeling.inflate import Inflation, inflated_config
 from ssd.modeling.inflated_checkpoint import write_inflated
 from ssd.modeling.kv_cache import Window
 from ssd.modeling.weight_files import INDEX, weight_files
@@ -138,6 +139,23 @@ def test_the_folder_has_the_hubs_layout_in_shards_of_bounded_size(tmp_path: Path
     assert index["metadata"]["total_size"] == sum(w.nbytes for w in load_model(out).transformer.parameters())
     assert load_model(out).dtype == torch.bfloat16
     assert [path.name for path in tmp_path.iterdir() if path.name not in ("source", "out")] == []
+
+
+def test_memory_holds_one_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_checkpoint(tmp_path / "source", random_transformer("dream"))
+    made: list[weakref.ref[Tensor]] = []
+    held: list[int] = []
+
+    def weight(inflation: Inflation, *arguments: Any, make: Any = Inflation.weight) -> Tensor:
+        tensor: Tensor = make(inflation, *arguments)
+        made.append(weakref.ref(tensor))
+        held.append(sum(each.nbytes for ref in made if (each := ref()) is not None))
+        return tensor
+
+    monkeypatch.setattr(Inflation, "weight", weight)
+    write_inflated(source, inflated_config(read_config(source), {"layers": 3}), tmp_path / "out", None, 50_000)
+    assert len(set(weight_files(tmp_path / "out").values())) > 3
+    assert max(held) <= 50_000
 
 
 def test_a_block_length_in_a_folders_name_goes_into_the_file(tmp_path: Path) -> None:
