@@ -4,10 +4,16 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 ARGS ?=
-MAIN_JOB := decoder=ssd decoder.builder=best_first decoder.depth=auto model=sdar_tiny_b16 task=tiny_math runtime.limit=20 runtime.threads=1
+BEST_TREE := decoder=ssd decoder.builder=best_first decoder.depth=auto
+MAIN_JOB := $(BEST_TREE) model=sdar_tiny_b16 task=tiny_math runtime.limit=20 runtime.threads=1
 MEASURED := outputs/reference
-REFERENCE := results_dir=$(MEASURED) runtime.limit=8 runtime.threads=1
-TINY_TASKS := task=tiny_math,tiny_humaneval,tiny_mbpp
+THRESHOLDS := outputs/thresholds
+REFERENCE := results_dir=$(MEASURED) runtime.threads=1
+MATH := $(REFERENCE) task=tiny_math runtime.limit=20
+CODE_TASKS := $(REFERENCE) task=tiny_humaneval,tiny_mbpp runtime.limit=8
+PRICE := results_dir=$(THRESHOLDS) runtime.threads=1 runtime.timing=false task=tiny_math runtime.limit=50
+BLOCK_CAUSAL := sdar_tiny,sdar_tiny_b16,fast_dllm_v2_tiny
+DREAM_DECODERS := decoder=stepwise,ssd,freedave,psd,spiffy,fast_dllm,apd
 PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
 # Files that git tracks: a user's own decoder does not fail the checks. Without git, all files.
 CODE := $(or $(wildcard $(shell git ls-files '*.py' '*.ipynb' pyproject.toml 2>/dev/null)),.)
@@ -58,14 +64,22 @@ bench: .venv/.run ## time forwards beside their floor (ARGS="..."), and stepwise
 	.venv/bin/python -m ssd bench forward $(ARGS)
 	.venv/bin/python -m ssd bench engine $(ENGINE)
 
-results: setup ## measure what results/reference/ holds (under half an hour on two cores), and write its report
-	.venv/bin/python run.py -m $(REFERENCE) experiment=decoders model=llada_tiny $(TINY_TASKS)
-	.venv/bin/python run.py -m $(REFERENCE) experiment=decoders decoder=stepwise,ssd,freedave,psd,spiffy,fast_dllm,apd model=dream_tiny $(TINY_TASKS)
-	.venv/bin/python run.py -m $(REFERENCE) decoder=ssd decoder.builder=best_first decoder.depth=auto model=llada_tiny,dream_tiny $(TINY_TASKS)
-	.venv/bin/python run.py -m $(REFERENCE) experiment=tree_grid model=llada_tiny task=tiny_math
-	.venv/bin/python run.py -m $(REFERENCE) decoder=ssd,freedave,fast_dllm model=llada_tiny task=tiny_math runtime.reference=chain runtime.traces=true
-	.venv/bin/python -m ssd report $(MEASURED) --frames results/reference --out report
-	.venv/bin/python -m ssd report results/reference --only prediction tree-speedup main trees --out results/reference
+results: setup ## measure what results/reference/ holds (about an hour on two cores), and write its report
+	.venv/bin/python run.py -m $(MATH) $(BEST_TREE) decoder.lookahead=0,1 model=$(BLOCK_CAUSAL)
+	.venv/bin/python run.py -m $(MATH) decoder=freedave decoder.eager=false,true model=$(BLOCK_CAUSAL)
+	.venv/bin/python run.py -m $(MATH) decoder=freedave decoder.draft_steps=2,3,8 model=sdar_tiny_b16
+	.venv/bin/python run.py -m $(MATH) decoder=stepwise,ssd,psd,spiffy,fast_dllm model=$(BLOCK_CAUSAL)
+	.venv/bin/python run.py -m $(MATH) experiment=decoders model=llada_tiny
+	.venv/bin/python run.py -m $(MATH) $(DREAM_DECODERS) model=dream_tiny
+	.venv/bin/python run.py -m $(MATH) $(BEST_TREE) model=llada_tiny,dream_tiny
+	.venv/bin/python run.py -m $(CODE_TASKS) experiment=decoders model=llada_tiny
+	.venv/bin/python run.py -m $(CODE_TASKS) $(DREAM_DECODERS) model=dream_tiny
+	.venv/bin/python run.py -m $(CODE_TASKS) $(BEST_TREE) model=llada_tiny,dream_tiny
+	.venv/bin/python run.py -m $(REFERENCE) runtime.limit=8 experiment=tree_grid model=llada_tiny,sdar_tiny_b16 task=tiny_math
+	.venv/bin/python run.py -m $(REFERENCE) runtime.limit=8 decoder=ssd,freedave,fast_dllm model=llada_tiny task=tiny_math runtime.reference=chain runtime.traces=true
+	.venv/bin/python run.py -m $(PRICE) experiment=threshold_grid decoder.threshold=0.5,0.7,0.9,0.95 model=llada_tiny,dream_tiny,$(BLOCK_CAUSAL)
+	.venv/bin/python -m ssd report $(MEASURED) $(THRESHOLDS) --frames results/reference --out report
+	.venv/bin/python -m ssd report results/reference --only prediction tree-speedup main forwards trees --out results/reference
 
 bench-gpu: .venv/.run ## every check that needs a GPU, in ten minutes: JSON and a log under OUT
 	OUT=$(or $(OUT),gpu_check) scripts/gpu_check.sh

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from baselines.fast_dllm import FastDLLM
-from ssd.decoding.commit_rule import Threshold
+from baselines.rules.threshold import Threshold
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
@@ -25,7 +26,8 @@ class FreeDave(BlockDecoder):
 
     draft_steps: nodes per forward, the current state included; rule: a draft agrees with a target if they are equal, or
     (`subset`) if the target contains all its tokens; eager: drafts continue into later blocks;
-    threshold: FreeDave++, whose steps commit all tokens at least that probable, as Fast-dLLM's do.
+    threshold: FreeDave++, whose steps commit all tokens at least that probable, as Fast-dLLM's do;
+    commit: FreeDave++ with another commit rule.
     Raises ValueError naming the option, its value and what was expected.
     """
 
@@ -35,6 +37,7 @@ class FreeDave(BlockDecoder):
         rule: MatchRule = "subset",
         eager: bool = False,
         threshold: float | None = None,
+        commit: CommitRule | None = None,
     ) -> None:
         if type(draft_steps) is not int or draft_steps < 1:
             raise ValueError(f"decoder.draft_steps={draft_steps}: expected a whole number of at least 1")
@@ -44,11 +47,15 @@ class FreeDave(BlockDecoder):
             raise ValueError(f"decoder.eager={eager}: expected true or false")
         if threshold is not None and (type(threshold) not in (int, float) or not threshold > 0):
             raise ValueError(f"decoder.threshold={threshold}: expected null or a number above 0")
+        if threshold is not None and commit is not None:
+            raise ValueError(
+                f"decoder.threshold={threshold} has no effect on decoder/commit; pass the options of {commit} in its "
+                "place"
+            )
         self.draft_steps = draft_steps
         self.rule: MatchRule = rule
         self.eager = eager
-        self.threshold = threshold
-        self.commit = None if threshold is None else Threshold(threshold)
+        self.commit = commit if threshold is None else Threshold(threshold)
 
     @property
     def most_nodes(self) -> int:
@@ -60,10 +67,17 @@ class FreeDave(BlockDecoder):
 
     @property
     def reference(self) -> FastDLLM | None:
-        """Threshold decoding for FreeDave++, None (stepwise decoding) for FreeDave."""
-        return None if self.threshold is None else FastDLLM("threshold", self.threshold)
+        """Decoding by the same commit rule for FreeDave++, None (stepwise decoding) for FreeDave."""
+        return None if self.commit is None else FastDLLM(commit=self.commit)
 
     def check(self, settings: GenerationSettings, model: ModelConfig) -> None:
+        if self.commit is not None:
+            self.commit.check(settings)
+        if self.eager and self.commit is not None and self.commit.memory == "path":
+            raise ValueError(
+                f"decoder.eager=true with commit rule {self.commit}: its memory begins with each block; pass "
+                "decoder.eager=false"
+            )
         if self.eager and settings.stop != "none" and settings.grid == "prompt":
             raise ValueError(
                 f"decoder.eager=true with generation.stop={settings.stop}: a stop after one block would undo what was "

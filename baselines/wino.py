@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from baselines.rules.threshold import Threshold
 from ssd.decoding.canvas import Block
-from ssd.decoding.commit_rule import Threshold
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.commit_rule import Signals
+from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession
@@ -20,8 +21,8 @@ from ssd.modeling.forwards import Context
 class WideIn(Threshold):
     """A row passes if its probability exceeds the threshold."""
 
-    def passes(self, probability: Tensor) -> Tensor:
-        return self.margins(probability) > 0
+    def passes(self, signals: Signals, masked: Tensor, order: Tensor) -> Tensor:
+        return signals.probability > self.threshold
 
 
 class WINO(BlockDecoder):
@@ -56,6 +57,9 @@ class WINO(BlockDecoder):
                 f"decoder=wino with generation.temperature={settings.temperature}: tokens that were taken back would "
                 "be drawn with the same noise again; pass generation.temperature=0"
             )
+
+    def keep_confidences(self) -> None:
+        Decoder.keep_confidences(self)
 
     def _decode_block(
         self, session: DecodeSession, block: Block, trace: Trace, step: int, known: Scores | None = None

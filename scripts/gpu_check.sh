@@ -1,10 +1,12 @@
 #!/bin/sh
 # All that wants a GPU, in less than ten minutes and without the network: OUT=FOLDER scripts/gpu_check.sh
 # Leaves JSON of forwards, floors, engines and loops, summaries of tiny runs, and in log.txt all that was printed.
-# PYTHON names another Python. What failed is told on the terminal.
+# PYTHON names another Python. SHAPE names another shape than 1b for the inflated model; SHAPE= leaves it out.
+# What failed is told on the terminal.
 set -u
 OUT=${OUT:-gpu_check}
 PYTHON=${PYTHON:-.venv/bin/python}
+SHAPE=${SHAPE-1b}
 mkdir -p "$OUT"
 failed=""
 exec 3>&2 > "$OUT/log.txt" 2>&1
@@ -36,6 +38,13 @@ for numerics in native locked; do
             "runtime.engine=$engine" "results_dir=$runs/$numerics-$engine"
     done
 done
+# Seconds at a real size, with the decisions of the tiny model.
+if [ -n "$SHAPE" ]; then
+    step inflate 30 "$PYTHON" -m ssd inflate --from checkpoints/llada_tiny --shape "$SHAPE" --out "$runs/model"
+    step run_inflated 30 "$PYTHON" run.py decoder=ssd decoder.builder=best_first decoder.depth=auto model=llada_tiny \
+        "model.path=$runs/model" "model.name=llada_$SHAPE" task=tiny_math runtime.device=cuda runtime.dtype=bfloat16 \
+        runtime.engine=graph runtime.limit=5 "results_dir=$runs/inflated"
+fi
 "$PYTHON" - "$runs" "$OUT/runs.json" << 'END'
 import json
 import sys

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from baselines.psd import ParallelSelfSpeculative
     from baselines.stepwise import Stepwise
     from baselines.wino import WINO
-    from ssd.api.compare import Comparison, compare
+    from ssd.api.compare import compare
+    from ssd.api.comparison import Comparison
     from ssd.api.decode import Response, decode
     from ssd.api.load import LoadedModel, load
     from ssd.api.results import read, run
@@ -49,7 +50,7 @@ __all__ = [
 _HOMES = {
     "APD": "baselines.apd",
     "WINO": "baselines.wino",
-    "Comparison": "ssd.api.compare",
+    "Comparison": "ssd.api.comparison",
     "FastDLLM": "baselines.fast_dllm",
     "FreeDave": "baselines.freedave",
     "GenerationSettings": "ssd.decoding.settings",

@@ -20,6 +20,8 @@ COMMANDS = {
     "audit": "check that a run's responses equal stepwise decoding's",
     "runs": "list the runs of a results folder",
     "bench": "time forwards and stepwise decoding",
+    "inflate": "write a checkpoint with a small model's decisions at a large model's size",
+    "project": "estimate what counted forwards would cost on named GPUs",
 }
 INTERRUPTED, FAILED, MISUSED = 130, 1, 2
 UNREAD = 141  # as the shell counts a command that SIGPIPE ended
@@ -55,7 +57,7 @@ def _run(words: Sequence[str]) -> int:
         return MISUSED
     sys.argv = [f"ssd-bench {name}", *rest]  # argparse and Hydra read it
     try:
-        with extra("report" if name == "report" else "run"):
+        with extra("report" if name in ("report", "project") else "run"):
             command = importlib.import_module(f"ssd.commands.{name}")
         status: int = command.main()
     except BrokenPipeError:

@@ -44,7 +44,7 @@ class Case:
 
     def decode(self, decoder: Decoder, model: MaskedDiffusionModel | None = None, **changes: Any) -> Decoded:
         """Return the decoder's result; changes: of the settings."""
-        settings = replace(self.settings, **changes)
+        settings = replace(self.settings.with_cache(changes.get("cache", self.settings.cache)), **changes)
         decoder.check(settings, self.model.config)
         return decoder.decode(model or self.model, list(self.prompt), settings, self.special)
 

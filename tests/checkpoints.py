@@ -33,7 +33,7 @@ def write_tiny_checkpoint(folder: Path, family: Family, seed: int = 0) -> Path:
         end_id=END_ID,
     )
     write_checkpoint(folder, transformer)
-    tokenizer.save(tokenizer.wrap(_tokenizer(), _STARTS_WITH[family], CONTEXT_LENGTH), folder)
+    tokenizer.save(tokenizer.wrap(trained_tokenizer(), _STARTS_WITH[family], CONTEXT_LENGTH), folder)
     training = yaml.safe_load((REPOSITORY / "scripts" / "tiny" / "recipes" / f"{PRESETS[family]}.yaml").read_text())
     config: dict[str, Any] = training["config"] | json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config))
@@ -41,5 +41,6 @@ def write_tiny_checkpoint(folder: Path, family: Family, seed: int = 0) -> Path:
 
 
 @cache
-def _tokenizer() -> Tokenizer:
+def trained_tokenizer() -> Tokenizer:
+    """Return the tiny checkpoints' tokenizer, trained once per process."""
     return tokenizer.train_tokenizer()

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from ssd.campaign import forward_times
 from ssd.campaign.dispatch import run
 from ssd.config.plan import make_plan
 from ssd.modeling.config import Family
+from ssd.run import decode_phase
 from ssd.run.device_lock import FOLDER_VARIABLE
 from ssd.run.runner import MODELS
 from tests.checkpoints import write_tiny_checkpoint
@@ -44,6 +46,15 @@ load_profile()
 def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests that run side by side, and the runs that they start, do not wait for each other to measure."""
     os.environ[FOLDER_VARIABLE] = str(tmp_path_factory.mktemp("locks"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _short_timings() -> Iterator[None]:
+    """Forwards are timed for a tenth of a second and not for seconds: no test expects a precise figure."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (decode_phase, forward_times):
+            patch.setattr(module, "BUDGET_S", 0.1)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -29,9 +29,9 @@ def load_profile() -> None:
     settings.load_profile(PROFILE)
 
 
-def some(items: Iterable[Any], step: int) -> list[Any]:
-    """Every item in a long run, else every `step`-th."""
-    return list(items)[:: 1 if LONG else step]
+def some(items: Iterable[Any], step: int, first: int = 0) -> list[Any]:
+    """Every item in a long run, else every `step`-th; first: shifts which, from one case of a test to the next."""
+    return list(items) if LONG else list(items)[first % step :: step]
 
 
 def covering(combinations: Sequence[tuple[Any, ...]], strength: int = STRENGTH) -> list[int]:

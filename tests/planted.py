@@ -7,6 +7,7 @@ from unittest.mock import patch
 import torch
 
 from baselines.freedave import FreeDave
+from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from ssd.decoding.canvas import block_at
 from ssd.decoding.decoder import BlockState
@@ -18,6 +19,9 @@ from ssd.modeling import kv_cache as context
 from ssd.modeling import transformer
 from ssd.modeling.attention import attend
 from ssd.speculation.decoder import SelfSpeculative
+from ssd.speculation.draft_tree import grow
+from ssd.speculation.forecast import Forecast
+from ssd.speculation.verify import accepted_path
 
 
 class BelievesAll(SelfSpeculative):
@@ -173,3 +177,35 @@ def _leaking(query, key, value, *rest, **named):
         last = slice(kept.shape[2] // 2, None)
         kept[1:, :, last] = kept[:-1, :, last].clone()
     return attend(query, key, value, *rest, **named)
+
+
+class AdvancesPerForward(ParallelSelfSpeculative):
+    """The memory of its commit rule advances once per forward: every node goes on from the memory of the last forward,
+    and not from that of the node before it."""
+
+    def _decode_block(self, session, block, trace, step, known=None):
+        return super()._decode_block(_ForwardSession(**vars(session)), block, trace, step, known)
+
+
+class _ForwardSession(DecodeSession):
+    """Takes every node for a root."""
+
+    def evaluate(self, draft, block, context, before=None):
+        return super().evaluate(replace(draft, parents=tuple(range(draft.nodes))), block, context, before)
+
+
+class MergesPaths(ParallelSelfSpeculative):
+    """Drafts equal states once, with the memory of one of the paths to them, and accepts them by every path."""
+
+    def draft(self, session, current):
+        forecast = Forecast(session, current, self.depth)
+        draft = grow(forecast, current, "kary", self.depth, self.width, self.budget, False)
+        filled = draft.states != session.canvas.special.mask_id
+        parents = [0]
+        for node in range(1, draft.nodes):
+            before = [other for other in range(node) if draft.depths[other] == draft.depths[node] - 1]
+            parents.append(next(other for other in before if not (filled[other] & ~filled[node]).any()))
+        return replace(draft, parents=tuple(parents))
+
+    def accept(self, session, draft, next_states, next_steps):
+        return accepted_path(replace(draft, parents=None), next_states, next_steps)

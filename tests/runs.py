@@ -44,6 +44,7 @@ def short_words(checkpoint: Path, family: Family, results: Path) -> list[str]:
         "runtime.limit=3",
         "runtime.threads=1",
         "runtime.predict=false",
+        "runtime.warmup=0",
         "generation.gen_length=16",
         "generation.block_length=8",
     ]

@@ -59,7 +59,7 @@ def test_another_pipe_that_breaks_is_an_error(monkeypatch, tmp_path):
 def test_an_unknown_command_names_those_that_exist(capsys):
     assert main(["measure"]) == 2
     assert capsys.readouterr().err == (
-        "error: measure is not a command; expected one of run, report, trace, audit, runs, bench\n"
+        "error: measure is not a command; expected one of run, report, trace, audit, runs, bench, inflate, project\n"
     )
 
 
@@ -74,7 +74,12 @@ def test_without_results_one_line_says_so(words, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("words", "library", "name"),
-    [(["report"], "pandas", "report"), (["run"], "hydra", "run"), (["trace"], "yaml", "run")],
+    [
+        (["report"], "pandas", "report"),
+        (["project"], "pandas", "report"),
+        (["run"], "hydra", "run"),
+        (["trace"], "yaml", "run"),
+    ],
 )
 def test_a_missing_library_names_its_extra(words, library, name, monkeypatch, capsys):
     for module in [

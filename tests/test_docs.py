@@ -72,10 +72,17 @@ def commands(text: str) -> list[list[str]]:
     return found
 
 
+def below_the_header(file: Path) -> str:
+    """The text of a file of conf/ without the command that tests/config/test_plan.py composes, unless it is a grid."""
+    lines = file.read_text().splitlines()
+    header = lines[:2] if lines[0].startswith("# @package") else lines[:1]
+    return "\n".join(lines if "," in header[-1] else lines[len(header) :])
+
+
 COMMANDS = {
     " ".join(words): words
-    for file in (*PAGES, *project_files("conf/**/*.yaml"))
-    for words in commands(file.read_text())
+    for text in (*TEXT.values(), *map(below_the_header, project_files("conf/**/*.yaml")))
+    for words in commands(text)
     if not {"--help", "decoder=NAME"} & set(words)
 }
 
@@ -95,7 +102,7 @@ def conf(tmp_path_factory) -> Path:
 def mine(tmp_path_factory) -> Path:
     """The folder of the recipes, with all its files."""
     folder = tmp_path_factory.mktemp("recipes") / "mine"
-    for group in ("decoder", "task", "model"):
+    for group in ("decoder/commit", "task", "model"):
         (folder / "conf" / group).mkdir(parents=True)
     for name in re.findall(r"^`mine/([\w/.]+)`:$", RECIPES, re.MULTILINE):
         (folder / name).write_text(recipe(name))
@@ -207,6 +214,7 @@ def measure_mine(conf, mine, checkpoints, tmp_path, monkeypatch) -> Callable[[],
     return lambda: main(["run", "--config-dir", str(mine / "conf"), "decoder=mine", *words, "runtime.predict=true"])
 
 
+@pytest.mark.slow
 def test_the_decoder_that_the_documentation_adds_conforms_and_needs_fewer_forwards(add, family):
     add(block("python"))
     values = yaml.safe_load(block("yaml"))
@@ -244,9 +252,12 @@ def test_a_decoder_that_drafts_more_than_its_most_nodes_is_told_so_before_its_fi
 
 def test_the_commit_rule_of_the_recipes_decodes_in_fewer_forwards(mine, monkeypatch, family):
     monkeypatch.syspath_prepend(str(mine))
-    decoder = build_decoder({**yaml.safe_load(recipe("conf/decoder/odds.yaml")), "odds": 0.05})
+    commit = {**yaml.safe_load(recipe("conf/decoder/commit/odds.yaml")), "odds": 0.05}
+    targets = "baselines.fast_dllm.FastDLLM", "baselines.psd.ParallelSelfSpeculative"
+    plain, drafting = (build_decoder({"_target_": target, "commit": commit}) for target in targets)
     settings = GenerationSettings(gen_length=16, block_length=8)
-    assert check_response(decoder, model_of(family, 0), [11, 12, 13], settings).trace.nfe < 16
+    assert check_response(plain, model_of(family, 0), [11, 12, 13], settings).trace.nfe < 16
+    check_lossless(Candidate(drafting, True), model_of(family, 0), [11, 12, 13], settings)
 
 
 @pytest.mark.parametrize("page", OWN)
@@ -306,5 +317,6 @@ def test_every_experiment_and_decoder_is_in_the_readme():
 def test_every_option_of_a_decoder_is_explained():
     for name in NAMES:
         options = yaml.safe_load((CONF / "decoder" / f"{name}.yaml").read_text())
-        missing = [key for key in options if key not in ("_target_", "name", "lossless") and f"`{key}`" not in DECODERS]
+        described = ("_target_", "name", "lossless", "defaults")
+        missing = [key for key in options if key not in described and f"`{key}`" not in DECODERS]
         assert not missing, f"docs/decoders.md does not explain {missing} of {name}"

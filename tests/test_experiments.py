@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
 from tests.data import REPOSITORY, project_files
+from tests.effort import LONG
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
@@ -44,6 +45,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "sdar_dynamic": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.block_length": 4},
     "fast_dllm_v2": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.sub_block_length": 8},
 }
+EVALUATED = [("dream", "gsm8k"), *([("llada_base", "math500"), ("llada_1_5", "mbpp")] if LONG else [])]
+"""Models and tasks with a preset of the model's authors."""
 
 each_experiment = pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
 
@@ -106,9 +109,10 @@ def test_an_experiment_wins_over_the_presets_of_model_and_task(file: Path, model
 
 
 @each_experiment
-@pytest.mark.parametrize(("model", "task"), [("dream", "gsm8k"), ("llada_base", "math500"), ("llada_1_5", "mbpp")])
+@pytest.mark.parametrize(("model", "task"), EVALUATED)
 @pytest.mark.slow
 def test_an_experiment_has_nothing_of_what_a_models_authors_evaluate_it_with(file: Path, model: str, task: str) -> None:
+    assert {"override /preset": None} in OmegaConf.to_container(OmegaConf.load(file).defaults)
     words = [f"experiment={file.stem}", f"model={model}", f"task={task}"]
     assert composed(f"model={model}", f"task={task}") != composed(f"model={model}", f"task={task}", "~preset")
     assert composed(*words) == composed(*words, "~preset")

@@ -1,4 +1,4 @@
-"""run.py as a user runs it: a command line, its output and its exit status; two lines in processes of their own."""
+"""run.py as a user runs it: a command line, its output and its exit status; one line in a process of its own."""
 
 import json
 import os
@@ -22,10 +22,9 @@ def run_alone(folder: Path, words: list[str]) -> Line:
     return Line(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.slow
-def test_a_run_prints_its_table_and_says_where_its_results_are(line, checkpoints, tmp_path):
-    words = ["decoder=ssd", "task=tiny_math", "runtime.predict=true", "runtime.limit=2"]
-    status, output, errors = run_alone(tmp_path, completed(words, checkpoints["llada"]))
+def test_a_run_prints_its_table_and_says_where_its_results_are(line, tmp_path):
+    words = ["decoder=ssd", "task=tiny_math", "runtime.limit=2"]
+    status, output, errors = line(*words)
     assert status == 0, errors
     (folder,) = folders(RESULTS)
     summary = json.loads((folder / "summary.json").read_text())
@@ -37,7 +36,7 @@ def test_a_run_prints_its_table_and_says_where_its_results_are(line, checkpoints
     assert rows["identity"][1].strip() == "100.0%"
     warnings = [line for line in output.splitlines() if line.startswith("WARNING")]
     # 16 random tokens rarely end.
-    expected = ("have no end token", "predicted_speedup is rough", "intervals mean little")
+    expected = ("have no end token", "intervals mean little")
     assert all(any(reason in line for reason in expected) for line in warnings), warnings
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"], "nothing else is left lying about"
 

@@ -21,12 +21,12 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     @cache
     def summarise(*overrides: str) -> dict[str, Any]:
-        return run(make_plan(composed(*overrides, *SHARED, f"results_dir={folder}")))
+        return run(make_plan(composed(*SHARED, *overrides, f"results_dir={folder}")))
 
     return summarise
 
 
-PROMPTS = 100 if LONG else 8
+PROMPTS = 100 if LONG else 4
 SHARED = ("runtime.timing=false", "runtime.predict=false", "runtime.threads=1", f"runtime.limit={PROMPTS}")
 """Nothing is timed, so that all runs of a model share the responses of one reference."""
 CHAIN = ("decoder=ssd", "decoder.builder=chain", "decoder.depth=8", "model=llada_tiny", "task=tiny_math")
@@ -60,8 +60,8 @@ def test_stepwise_decoding_solves_most_of_tiny_math(summary_of, model):
 
 
 def test_the_audit_catches_a_decoder_that_rereads_its_drafts(summary_of):
-    """On a trained model such a decoder is right so often that accuracy alone would hardly show it."""
-    planted = "decoder._target_=tests.planted.IgnoresOrder"
-    summary = summary_of(*CHAIN, planted, "decoder.name=planted")
+    """On a trained model such a decoder is right so often that accuracy alone, or a few prompts, hardly show it."""
+    planted = ("decoder._target_=tests.planted.IgnoresOrder", "decoder.name=planted")
+    summary = summary_of(*CHAIN, *planted, f"runtime.limit={max(PROMPTS, 8)}")
     assert summary["identity"]["algorithmic"] > 0
     assert summary["identity"]["numeric"] == 0

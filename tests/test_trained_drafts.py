@@ -14,13 +14,13 @@ from ssd.paths import ROOT
 from ssd.run.checks import check_model, render_all
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.node_costs import NodeCosts
-from tests.effort import some
+from tests.effort import LONG, some
 from tests.runs import composed
 
 pytestmark = pytest.mark.slow
 
 FOLDER = ROOT / "checkpoints" / "llada_tiny"
-PROMPTS = 3
+PROMPTS = 3 if LONG else 2
 COSTS = {
     "nodes nearly free": [[1, 1.0], [8, 1.3], [16, 1.7], [32, 2.6]],
     "nodes dear": [[1, 1.0], [2, 1.5], [4, 2.5], [9, 5.2], [32, 17.0]],
@@ -75,12 +75,12 @@ def test_depth_auto_is_no_more_than_3_percent_behind_the_best_fixed_depth(name):
 @pytest.mark.parametrize("confidence", some(["float64", "logits"], 2))
 def test_best_first_trees_save_forwards_over_chains_of_as_many_nodes(confidence):
     saved = {}
-    for nodes in (3, 9, 17):
+    for nodes in (3, 9, 17) if LONG else (3, 9):
         chain = traces("chain", confidence, depth=nodes - 1)
         tree = traces("tree", confidence, depth=16, budget=nodes, builder="best_first")
         saved[nodes] = forwards(chain) / forwards(tree) - 1
-    assert saved[3] >= -0.02
-    assert min(saved[9], saved[17]) >= 0.15, saved
+    assert saved.pop(3) >= -0.02
+    assert min(saved.values()) >= 0.15, saved
 
 
 def test_a_sampled_chain_of_depth_4_commits_2_3_tokens_per_forward():

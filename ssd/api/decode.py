@@ -14,7 +14,7 @@ from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Trace
 from ssd.measure import clock
-from ssd.run.device_lock import device_lock
+from ssd.run.device_lock import device_lock, say_first
 from ssd.tasks.prompts import response_text
 
 DEFAULT_DECODER = "ssd"
@@ -51,7 +51,7 @@ class Response:
     @property
     def acceptance_lengths(self) -> list[int]:
         """Tokens committed per forward that checked drafts, bonus included; empty for a decoder without drafts."""
-        return self.trace.acceptance_lengths
+        return self.trace.acceptance_lengths(len(self.ids))
 
     @property
     def decoded(self) -> Decoded:
@@ -95,7 +95,7 @@ def decode(
     by = model.decoder(DEFAULT_DECODER if decoder is None else decoder)
     check_prompt(ids, chosen, model.special, model.config)
     device = model.model.device
-    with device_lock(device, exclusive=False, owner="ssd.decode"):  # a timed run has the device alone
+    with device_lock(device, exclusive=False, owner="ssd.decode", tell=say_first):  # a timed run has the device alone
         model.prepare(by, chosen, len(ids))
         decoded, latency_s = clock.timed(lambda: by.decode(model.model, ids, chosen, model.special), device)
     return response_of(model, by, chosen, ids, decoded, latency_s)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import torch
 
-from ssd.api.presets import Preset, build_decoder, find_preset, model_names
+from ssd.api.presets import Preset, build_decoder, find_preset, model_names, read_preset
 from ssd.api.prompts import Prompt, prompt_ids
+from ssd.config.family_presets import family_preset, own_blocks
 from ssd.config.runtime import DTYPES, check_here, device_named
-from ssd.config.special_ids import special_of
+from ssd.config.special_ids import check_tokenizer, special_of
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
@@ -96,7 +97,8 @@ def load(
     Hub id with the preset's files; device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`; dtype:
     `float64`, `float32`, `bfloat16` or `float16`, None: the preset's, without a preset the stored one.
 
-    Without a preset, config.json and generation_config.json give the mask id and the end ids.
+    Without a preset, config.json and generation_config.json give the mask id and the end ids, and the family's preset
+    gives the settings.
     Raises ValueError, FileNotFoundError or ConnectionError in one line.
 
     >>> ssd.load("llada_tiny")
@@ -113,11 +115,7 @@ def load(
     if preset is not None:
         config = replace(config, context_length=min(config.context_length, preset.context_length))
     tokenizer = load_tokenizer(folder)
-    if tokenizer.mask_token_id not in (None, special.mask_id):
-        raise ValueError(
-            f"{folder}: the tokenizer's mask id is {tokenizer.mask_token_id}, config.json has {special.mask_id}; take "
-            "both files from the model's Hub page"
-        )
+    check_tokenizer(folder, tokenizer, special)
     dtype = dtype or (preset.dtype if preset else None)
     return LoadedModel(
         name=preset.name if preset else name,
@@ -133,10 +131,10 @@ def load(
 
 
 def _settings(config: ModelConfig) -> GenerationSettings:
-    """Return the settings that a family's published checkpoints are decoded with."""
-    if config.causal_block is not None:
-        return GenerationSettings(block_length=config.causal_block, grid="absolute", cache="exact")
-    return GenerationSettings(ranking="entropy" if config.logits_shift else "low_confidence")
+    """Return the settings of the family's preset, with the checkpoint's own blocks."""
+    settings = read_preset(family_preset(config.family)).settings
+    own: dict[str, Any] = own_blocks(config, vars(settings))
+    return replace(settings, **own)
 
 
 def _device(name: str) -> torch.device:

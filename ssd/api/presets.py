@@ -19,7 +19,7 @@ from ssd.paths import CONF
 
 TINY_PREFIX, TINY_GEN_LENGTH = "checkpoints/", 64
 """Where the models made for tests lie, and the response length in tokens that they were trained with."""
-DESCRIBED = ("_target_", "name", "lossless")
+DESCRIBED = ("_target_", "name", "lossless", "defaults")
 """Keys of a decoder's YAML that are no options."""
 
 
@@ -88,12 +88,20 @@ def build_decoder(name: str, model: Mapping[str, str | None]) -> Decoder:
     if name not in names:
         raise ValueError(f"decoder={name!r}: expected a decoder object or one of {', '.join(names)}")
     values = _read(f"decoder/{name}")
-    module, _, kind = values["_target_"].rpartition(".")
-    options = {key: _resolved(value, model) for key, value in values.items() if key not in DESCRIBED}
-    decoder = getattr(import_module(module), kind)(**options)
+    for part in values.get("defaults", []):
+        if part != "_self_" and isinstance(part, str):  # commit/NAME, the decoder's commit rule
+            values["commit"] = _built(_read(f"decoder/{part}"), model)
+    decoder = _built(values, model)
     if not isinstance(decoder, Decoder):
         raise ValueError(f"decoder={name!r}: {values['_target_']} is no decoder")
     return decoder
+
+
+def _built(values: Mapping[str, Any], model: Mapping[str, str | None]) -> Any:
+    """Return an object of the class that `_target_` names, with the other values as options."""
+    module, _, kind = values["_target_"].rpartition(".")
+    options = {key: _resolved(value, model) for key, value in values.items() if key not in DESCRIBED}
+    return getattr(import_module(module), kind)(**options)
 
 
 def changed(settings: GenerationSettings, changes: Mapping[str, Any]) -> GenerationSettings:

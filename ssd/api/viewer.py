@@ -10,7 +10,7 @@ from pathlib import Path
 from ssd.api.load import LoadedModel
 from ssd.audit.divergence import Divergence
 from ssd.decoding.decoder import Decoded
-from ssd.decoding.settings import GenerationSettings
+from ssd.decoding.settings import GenerationSettings, prompt_in_first_block
 from ssd.metrics.response import trace_to_json
 from ssd.report.viewer.contents import Data, Decode, unstored
 from ssd.report.viewer.page import page
@@ -56,7 +56,7 @@ def viewer_of(
     def decode(ids: Sequence[int]) -> str:
         return str(model.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
-    shown = [_sample(index, *sample, decode) for index, sample in enumerate(samples)]
+    shown = [_sample(index, *sample, settings, decode) for index, sample in enumerate(samples)]
     run = {
         "id": title,
         "decoder": decoder,
@@ -70,12 +70,18 @@ def viewer_of(
 
 
 def _sample(
-    index: int, ids: Sequence[int], sides: Mapping[str, Decoded], divergence: Divergence | None, decode: Decode
+    index: int,
+    ids: Sequence[int],
+    sides: Mapping[str, Decoded],
+    divergence: Divergence | None,
+    settings: GenerationSettings,
+    decode: Decode,
 ) -> Data:
     """Return one sample of the page's data."""
     return {
         "index": index,
         "repeat": 0,
+        "prompt_in_first_block": prompt_in_first_block(len(ids), settings.block_length, settings.grid),
         "prompt": decode(ids),
         "target": None,
         "identical": divergence is None,

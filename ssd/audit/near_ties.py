@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -53,20 +53,20 @@ class NearTies:
             moved = torch.stack([(odds + slack).sigmoid() - confidence, confidence - (odds - slack).sigmoid()])
             return float(moved.amax(dim=0).clamp(0, 1).sum()) + self.epsilon
         if ranking == "entropy":
-            # A single logit moves by slack / 2, an entropy by that times the mean of |log p + H|, which is the standard
-            # deviation of log p at most: 1 + log(vocabulary) / 2 at most. Two rows.
-            spread = 1 + math.log(self.at.logits.shape[1]) / 2
-            return slack * spread + self.epsilon * float(confidence.abs().amax().clamp(1, 100))
+            return slack * self._spread + self.epsilon * float(confidence.abs().amax().clamp(1, 100))  # two rows
+        if ranking == "pc":  # a probability times at most 21, -ln 1e-9
+            return 21 * (slack + self.epsilon)
         return slack + self.epsilon  # a difference of two probabilities, d p / d logit is 1/4 at most; two rows
 
     def of_tokens(self, rows: Sequence[int]) -> bool:
         """Return whether one of the rows might commit a token of quite another confidence.
 
-        A sampled token's confidence is its own probability; an end token's is put last under suppress_confidence.
+        A sampled token's confidence is its own probability; an end token's is put last under suppress_confidence. The
+        ranking pc counts a token's frequency.
         """
         token, perturbed = self.at.scores.token[0, rows][:, None], self.at.perturbed[rows]
         others = perturbed.scatter(1, token, -torch.inf)
-        if not self._confidence_is_of_the_sample:
+        if not self._confidence_is_of_the_token:
             if self.settings.eos != "suppress_confidence":
                 return False
             ends = torch.tensor(self.special.end_ids)
@@ -97,14 +97,41 @@ class NearTies:
         """Return whether the step might commit more picks or fewer."""
         if self.commit is None:
             return False
-        margins = self.commit.margins(torch.where(self.at.masked, self.at.scores.probability, -torch.inf))
-        slack = self.confidence_slack / 2 + self.epsilon  # d softmax / d logit is 1/4 at most
         rows = self.at.masked[0].nonzero()[:, 0].tolist()
-        near = bool((margins.abs() <= slack).any())
-        return near or self.of_tokens(rows) or self.of_nuclei(rows)
+        return self._tips_count() or self.of_tokens(rows) or self.of_nuclei(rows)
+
+    def _tips_count(self) -> bool:
+        """Return whether other rows pass if the commit rule's signals move: all one way, or one row against all others.
+
+        A rule that compares rows with a bound is tipped by the former, one that compares rows with each other by the
+        latter.
+        """
+        at, rows = self.at, self.at.masked.shape[1]
+        towards = torch.cat((torch.tensor([[0.0], [1.0], [-1.0]]).expand(3, rows), 2 * torch.eye(rows) - 1)).double()
+        slack = self.confidence_slack / 2 + self.epsilon  # d softmax / d logit is 1/4 at most
+        moved, scores = towards * slack, at.scores.at(at.scores.step.expand(len(towards)))
+        entropy = None if scores.entropy is None else scores.entropy - moved * self._spread
+        # By the new logits a KL value moves as an entropy does, by the old ones by 2 · slack at most.
+        kl = None if scores.kl is None else scores.kl - moved * (self._spread + 2)
+        scores = replace(scores, probability=scores.probability + moved, entropy=entropy, kl=kl)
+        ranking = at.rule.rank(scores, at.masked.expand(len(towards), -1), at.block)
+        unchosen = torch.zeros_like(scores.token)
+        chosen = ranking.apply(unchosen, unchosen + 1)
+        return bool((chosen != chosen[0]).any())
 
     @property
-    def _confidence_is_of_the_sample(self) -> bool:
+    def _spread(self) -> float:
+        """How far an entropy moves with its logits at most.
+
+        If a single one moves, by the mean of |log p + H|, which is the standard deviation of log p at most, and that is
+        1 + log(vocabulary) / 2 at most.
+        """
+        return 1 + math.log(self.at.logits.shape[1]) / 2
+
+    @property
+    def _confidence_is_of_the_token(self) -> bool:
+        if self.settings.ranking == "pc":
+            return True
         ranked_by_it = self.settings.ranking in ("low_confidence", "maskgit_plus")
         return self.settings.temperature > 0 and (ranked_by_it or self.commit is not None)
 

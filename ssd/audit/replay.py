@@ -13,6 +13,7 @@ from torch import Tensor
 from ssd.decoding.canvas import Block, Canvas
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.draft import Draft
+from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
@@ -25,9 +26,9 @@ from ssd.modeling.forwards import DiffusionModel
 class Replay:
     """A state of the reference, before the forward that led to one of its picks, evaluated again in one row.
 
-    logits, perturbed: float64 [block, vocabulary], plain and as tokens are chosen by them, with the noise that sampling
-    adds and -inf for tokens that cannot be; scores: [1, block]; masked: bool [1, block];
-    picks: (position in the response, token) of all that the stepping rule commits there.
+    logits, perturbed: float64 [block, vocabulary], plain (with credit, if the commit rule gives any) and as tokens are
+    chosen by them, with the noise that sampling adds and -inf for tokens that cannot be; scores: [1, block];
+    masked: bool [1, block]; picks: (position in the response, token) of all that the stepping rule commits there.
     """
 
     logits: Tensor
@@ -35,6 +36,7 @@ class Replay:
     scores: Scores
     masked: Tensor
     block: Block
+    rule: SteppingRule
     picks: frozenset[tuple[int, int]]
 
 
@@ -48,7 +50,10 @@ def replay(
     trace: Trace,
     pick: int,
 ) -> Replay:
-    """Return the state before the stepwise forward that committed the pick with this ordinal."""
+    """Return the state before the stepwise forward that committed the pick with this ordinal.
+
+    A cache or a commit rule may depend on the path to the state. Its earlier states are then evaluated before it.
+    """
     index = forward_of(trace.events, pick)
     canvas = Canvas(prompt_ids, settings, special)
     blocks = list(canvas.blocks(settings, model.config.logits_shift))
@@ -66,13 +71,13 @@ def replay(
     draft, scores, first_position = _replay_block(session, block, inside)
     leading = first_position - block.start
     after = block.stop - first_position - recorder.last_logits.shape[1]
-    perturbed = session.rule.perturbed(recorder.last_logits, scores.step, block, first_position)
-    both = recorder.last_logits, perturbed
+    masked = draft.states == special.mask_id
+    both = session.rule.perturbed(recorder.last_logits, masked, scores, block, first_position)
     logits, perturbed = (F.pad(values[0].cpu(), (0, 0, leading, after)) for values in both)
     rows = session.rank(scores, draft, block).rows(0)
     positions = [row + block.start - origin for row in rows]
-    picks = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
-    return Replay(logits, perturbed, scores, draft.states == special.mask_id, block, picks)
+    committed = frozenset(zip(positions, scores.token[0, rows].tolist(), strict=True))
+    return Replay(logits, perturbed, scores, masked, block, session.rule, committed)
 
 
 def _replay_block(session: DecodeSession, block: Block, events: Sequence[Event]) -> tuple[Draft, Scores, int]:
@@ -89,8 +94,8 @@ def _replay_block(session: DecodeSession, block: Block, events: Sequence[Event])
         draft = Draft.of_state(draft.states[0], event.step)
         for made in before.picks:
             draft.states[0, made.position + canvas.prompt_length - block.start] = made.token
-        if event is events[-1] or policy.depends_on == "path" or not policy.is_settled:
-            forward, scores = session.evaluate(draft, block, opening.context)
+        if event is events[-1] or session.needs_tree or not policy.is_settled:
+            forward, scores = session.evaluate(draft, block, opening.context, scores)
             policy.adopt([0])
             first_position = forward.first_position
     return draft, scores, first_position

@@ -14,7 +14,7 @@ from ssd.audit.divergence import first_difference
 from ssd.audit.float64 import ExactModel
 from ssd.config.plan import SOURCE, build_decoder
 from ssd.config.runtime import DTYPES
-from ssd.config.source import source_files, source_of
+from ssd.config.source import classes_of, source_files, source_of
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, resolve
@@ -70,13 +70,13 @@ def load(run: StoredRun) -> Reproduction:
     refuse_if_changed(run, {name: now[name] for name in MUST_AGREE})
     options = dict(config["decoder"])
     fingerprints = options.pop("fingerprints", [])
-    decoder = build_decoder(options)
-    if [fingerprint(file) for file in decoder.files()] != fingerprints:
+    decoder, settings = build_decoder(options), GenerationSettings(**config["generation"])
+    if [fingerprint(file) for file in (*decoder.files(), *settings.files())] != fingerprints:
         raise ValueError(f"{run.folder}: a file that the decoder reads has changed since the run; measure it anew")
-    if source_of(type(decoder)) != options[SOURCE]:
-        files = ", ".join(map(str, source_files(type(decoder)).values()))
+    if source_of(*classes_of(decoder)) != options[SOURCE]:
+        files = ", ".join(map(str, source_files(*classes_of(decoder)).values()))
         raise ValueError(f"{run.folder}: the decoder's source has changed since the run ({files}); measure it anew")
-    reference, settings = decoder.reference or Stepwise(), GenerationSettings(**config["generation"])
+    reference = decoder.reference or Stepwise()
     loaded = load_model(folder, device, DTYPES[config["runtime"]["dtype"]], settings.causal_block)
     model = as_decoded(loaded, config["runtime"]["engine"], config["runtime"]["numerics"], reference, decoder)
     if (run.folder / "measured.json").is_file():

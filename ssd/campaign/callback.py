@@ -88,7 +88,7 @@ class GridCallback(Callback):
         """Wait for the runs of workers."""
         from ssd.campaign.workers.sweep import SWEEP
         from ssd.config.tracker import tell
-        from ssd.results.store import run_id
+        from ssd.results.run_id import run_id
         from ssd.run.failures import line_of
 
         numbers = {run.run_id: number for number, run in enumerate(grid.runs)}

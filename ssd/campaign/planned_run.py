@@ -9,7 +9,7 @@ from typing import Any
 
 from ssd.config.plan import Plan
 from ssd.report.console.grid_table import Run, labels
-from ssd.results.store import run_id
+from ssd.results.run_id import run_id
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from ssd.campaign.planned_run import PlannedRun, stored_lines
 from ssd.results.reader import read_config, read_environment, read_summary
 from ssd.results.records import SIDES
-from ssd.results.schema import Summary
+from ssd.results.summary_schema import Summary
 
 ALIKE = ("model", "task", "generation", "runtime")
 WITHOUT_INFLUENCE = (

@@ -19,6 +19,8 @@ import torch
 from rich.console import Console
 
 from ssd.commands.bench_setup import Setup, measure, parser
+from ssd.commands.lists import counts
+from ssd.decoding.cache_policy import check_pair, plain_caches
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.caches import cache_rows
 from ssd.measure.cost.floor import Rates
@@ -39,8 +41,6 @@ from ssd.report.console.cost_tables import (
 from ssd.results.environment import describe
 from ssd.results.store import write_json
 
-CACHES = ("none", "prefix", "dual")
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     measure(parse(arguments), bench, "bench_forward")
@@ -50,7 +50,9 @@ def bench(options: argparse.Namespace) -> None:
     """Measure and print the tables that the options choose."""
     setup = Setup(options)
     special, settings = setup.special, setup.settings
+    of_cache = {cache: settings.with_cache(cache) for cache in options.caches or plain_caches(settings.grid)}
     model, checkpoint = build(options, setup)
+    check_pair(settings, model.config)
     rates, console = Rates.measure(model), Console(width=110)
     console.print(
         f"{options.model}{', random weights' if options.random else ''}, {str(model.dtype)[6:]}, {model.device}, "
@@ -67,27 +69,29 @@ def bench(options: argparse.Namespace) -> None:
     ) -> list[Row]:
         return [{"engine": name, **row} for name in names for row in rows_of(engines[name], *given)]
 
-    for cache in options.caches:
+    for cache, chosen in of_cache.items():
         # Whole canvases are evaluated eagerly by every engine.
         names = options.engines[:1] if cache == "none" else options.engines
-        chosen = settings.with_cache(cache)
         rows = each_engine(
             forward_rows, chosen, special, options.prompt, options.nodes, rates, options.budget, names=names
         )
         figures["forwards"][cache] = rows
         console.print(table(f"cache {cache}: window of {rows[-1]['window']} positions", COLUMNS, rows))
-    fitting, too_long = split_by_fit(model.config, options.prompt, options.growth)
-    growth = each_engine(growth_rows, settings, special, options.prompt, fitting, options.budget)
-    console.print(
-        table("stepwise decoding, dual cache; uncached, a token costs about a refresh", GROWTH_COLUMNS, growth)
-    )
+    growth: list[Row] = []
+    too_long: list[int] = []
+    if settings.cache != "exact":  # which has no refresh whose cost grows with the response
+        fitting, too_long = split_by_fit(model.config, options.prompt, options.growth)
+        growth = each_engine(growth_rows, settings, special, options.prompt, fitting, options.budget)
+        title = f"stepwise decoding, {settings.cache} cache; uncached, a token costs about a refresh"
+        console.print(table(title, GROWTH_COLUMNS, growth))
     if too_long:
         console.print(f"gen_length {', '.join(map(str, too_long))}: more than the model's context has room for")
-    window, context = options.block_length, options.prompt + options.gen_length - options.block_length
+    window = settings.block_length
+    context = options.prompt + settings.gen_length - window
     attention = attention_rows(model, window, context, options.nodes)
     console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
     loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
-    console.print(table("decode loops, dual cache, one response", LOOP_COLUMNS, loops))
+    console.print(table(f"decode loops, {settings.cache} cache, one response", LOOP_COLUMNS, loops))
     caches = cache_rows(engines["eager"], settings, special, options.prompt)
     console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
@@ -122,19 +126,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     words.add_argument("--prompt", type=int, default=64, help="prompt tokens")
     words.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
     words.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
-    words.add_argument("--caches", type=lambda text: text.split(","), default=CACHES, help="as prefix,dual")
+    words.add_argument("--caches", type=lambda text: text.split(","), help="as prefix,dual (default: all of the model)")
     words.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
     words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = words.parse_args(arguments)
-    if not set(options.caches) <= set(CACHES):
-        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(CACHES)}")
+    known = dict.fromkeys((*plain_caches("prompt"), *plain_caches("absolute")))
+    if not set(options.caches or ()) <= set(known):
+        words.error(f"--caches {','.join(options.caches)}: expected some of {','.join(known)}")
     graph = ["graph"] if options.device.startswith("cuda") else []
     options.engines = ["eager", *graph, *(["compile"] if options.compile else [])]
     return options
-
-
-def counts(text: str) -> list[int]:
-    """Numbers from a list with commas."""
-    if not all(word.isdecimal() and int(word) for word in text.split(",")):
-        raise argparse.ArgumentTypeError(f"{text}: expected whole numbers of at least 1, as 1,2,4")
-    return [int(word) for word in text.split(",")]

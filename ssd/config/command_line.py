@@ -51,7 +51,7 @@ def one_line(error: BaseException) -> str:
         if model != file and "/" in model:
             return (
                 f"model={model}: neither a preset nor one checkpoint's folder; for a checkpoint of the Hub, or for "
-                f"several folders, pass model=llada (or dream) model.path={model}"
+                f"several folders, pass model=llada (dream, sdar_4b, fast_dllm_v2_7b) model.path={model}"
             )
         group, _, name = file.rpartition("/")
         if group == "cache" and name in CACHES:
@@ -83,6 +83,10 @@ def explain(error: HydraException, words: Sequence[str]) -> str:
     option = culprit(error)
     if option is None:
         return one_line(error)
+    if "/" in option:  # a group of one decoder, as decoder/commit
+        group, _, name = option.partition("/")
+        having = [file.stem for file in sorted(CONF.glob(f"{group}/*.yaml")) if f"\n{name}: null" in file.read_text()]
+        return f"{option}: expected one of {group}={', '.join(having)}, which have this choice"
     names = options(words)
     if "." not in option:  # it names a group
         names += [*dict.fromkeys(name.partition(".")[0] for name in names if "." in name), "experiment"]

@@ -13,6 +13,7 @@ from ssd.paths import CONF, RUN
 
 GROUPS = {
     "decoder": "the decoder that is measured",
+    "decoder/commit": "the commit rule of fast_dllm, psd and freedave; without one, their own options choose it",
     "model": "the model and its tokenizer",
     "task": "the prompts and the scoring",
     "generation": "how responses are generated; model, task and preset set some of these options",
@@ -52,7 +53,8 @@ def describe(words: Sequence[str]) -> str:
         shown: set[Option] = set()
         names = _names(folders, group)
         for name in [chosen[group]] if chosen.get(group) in names else names:
-            own = [option for option in _options(_file(folders, group, name), group) if _unshown(option, shown)]
+            file, prefix = _file(folders, group, name), group.replace("/", ".")
+            own = [option for option in _options(file, prefix) if _unshown(option, shown)]
             shown |= {option._replace(value="") for option in own}
             if own:
                 parts += [f"\n{group}={name}", *map(_line, own)]

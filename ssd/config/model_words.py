@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from ssd.config.family_presets import family_preset, own_blocks
 from ssd.config.folders import config_folders
 from ssd.config.validate import TEXTS
 from ssd.paths import CONF
@@ -52,18 +53,18 @@ def _words_for(folder: Path) -> Iterator[str]:
     from ssd.config.special_ids import special_of
     from ssd.modeling.checkpoint import local_folder, read_config
 
-    presets = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8"))["model"] for file in _presets()}
-    for name, preset in presets.items():
-        shipped = local_folder(preset["path"])
+    files = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in _presets()}
+    for name, values in files.items():
+        shipped = local_folder(values["model"]["path"])
         if shipped and shipped.samefile(folder):
             yield f"model={name}"
             return
     config = read_config(folder)
-    family = next(name for name in presets if name.startswith(config.family))
-    preset, special = presets[family], special_of(folder, config)
+    family = family_preset(config.family)
+    preset, special = files[family]["model"], special_of(folder, config)
     yield f"model={family}"
-    if config.causal_block is not None:
-        yield f"generation.block_length={config.causal_block}"
+    for key, value in own_blocks(config, files[family].get("generation", {})).items():
+        yield f"generation.{key}={'null' if value is None else value}"
     yield f"model.path={_quoted(str(folder.absolute()))}"
     yield f"model.name={_quoted(folder.absolute().name)}"
     yield "model.revision=null"

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from importlib import import_module
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from baselines.stepwise import Stepwise
+from ssd.config.build import build, known, naming_files
 from ssd.config.runtime import Runtime
-from ssd.config.source import source_of
+from ssd.config.source import classes_of, source_of
 from ssd.config.tracker import Tracker
 from ssd.config.validate import TEXTS, as_text, require_bool, require_text
 from ssd.decoding.cache_options import CacheOptions
 from ssd.decoding.cache_policy import POLICIES, plain_caches
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import BlockDecoder, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
@@ -82,8 +81,8 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     for group in ("decoder", "model", "task"):
         require_text(f"{group}.name", config[group].get("name"))
     require_text("results_dir", config["results_dir"])
-    settings = GenerationSettings(**_known(GenerationSettings, "generation", config["generation"]))
-    runtime = Runtime(**_known(Runtime, "runtime", config["runtime"]))
+    settings = GenerationSettings(**known(GenerationSettings, "generation", config["generation"]))
+    runtime = Runtime(**known(Runtime, "runtime", config["runtime"]))
     # A result depends on the device that `auto` stands for, so the run id contains that device.
     config["runtime"]["device"] = runtime.device_here() if is_here else runtime.device.removesuffix(":0")
     if settings.steps == settings.most_steps:  # the meaning of null
@@ -97,11 +96,9 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
             f"runtime.repeats={runtime.repeats}: every response to a prompt would be the same; pass "
             "generation.temperature=0.8 or so, or runtime.repeats=1"
         )
-    if runtime.reference == "chain" and settings.cache == "none":
-        raise ValueError(
-            "runtime.reference=chain: with generation.cache=none the chain has no uncached part to compare; pass "
-            "generation.cache=dual (or prefix), or runtime.reference=stepwise"
-        )
+    if runtime.reference == "chain" and settings.cache == "none":  # the reference is the chain's beginning itself
+        runtime = replace(runtime, reference="stepwise")
+        config["runtime"]["reference"] = runtime.reference
     special = _check_model(config["model"])
     config["model"]["path"] = common_path(config["model"]["path"])
     decoder = build_decoder(config["decoder"])
@@ -113,21 +110,24 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
     _check_lookahead(decoder, settings, runtime)
     _check_cache(settings, runtime)
     tracker = _tracker(config["tracker"])
-    task: Task = _build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
+    task: Task = build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))
-    config["decoder"][SOURCE] = source_of(type(decoder))
+    config["decoder"][SOURCE] = source_of(*classes_of(decoder))
     if not type(task).__module__.startswith("ssd."):  # our own tasks have versions
         config["task"][SOURCE] = source_of(type(task))
-    prints = [fingerprint(path) for path in decoder.files()]
+    prints = [fingerprint(path) for path in (*decoder.files(), *settings.files())]
     if prints:  # a result depends on a file's contents, not on its path
         config["decoder"]["fingerprints"] = prints
-    with _naming_files("task", config["task"]):
+    with naming_files("task", config["task"]):
         documents = task.documents(runtime.limit)
         examples = task.fewshot(task.num_fewshot) if task.num_fewshot else []
     # The run id depends on the prompts themselves, not only on the name of their file.
     asked = hashlib.sha256(repr((examples, documents)).encode()).hexdigest()
     config["task"] |= {"version": task.version, "sha256": asked}
     reference = decoder.reference or Stepwise()
+    if runtime.confidences:  # on both sides, because rows of more logits may round otherwise
+        decoder.keep_confidences()
+        reference.keep_confidences()
     return Plan(config, settings, special, decoder, reference, runtime, task, tracker, documents, examples)
 
 
@@ -168,9 +168,11 @@ def common_path(path: str) -> str:
 
 
 def build_decoder(values: Mapping[str, Any]) -> Decoder:
-    """Return the decoder of a resolved `decoder` group."""
+    """Return the decoder of a resolved `decoder` group, with the commit rule of its group `commit`, if it has one."""
     options = {key: value for key, value in values.items() if key not in ("name", "lossless", SOURCE)}
-    decoder: Decoder = _build("decoder", Decoder, options)
+    if isinstance(options.get("commit"), Mapping):
+        options["commit"] = build("decoder.commit", CommitRule, dict(options["commit"]))
+    decoder: Decoder = build("decoder", Decoder, options)
     return decoder
 
 
@@ -178,7 +180,7 @@ def _tracker(values: Mapping[str, Any]) -> Tracker | None:
     """Return the tracker of the finished run; None for a group that names no class."""
     if "_target_" not in values:
         return None
-    tracker: Tracker = _build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
+    tracker: Tracker = build("tracker", Tracker, {key: value for key, value in values.items() if key != "name"})
     return tracker
 
 
@@ -195,52 +197,3 @@ def _check_model(model: dict[str, Any]) -> SpecialTokens:
             f"model.mask_id={model['mask_id']}, model.end_ids={model['end_ids']}: expected an id and a list of ids"
         )
     return SpecialTokens(ids[0], tuple(ids[1:]))
-
-
-def _build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
-    """Return an object of the class that `_target_` names. Errors of its constructor pass through."""
-    from hydra.utils import get_class
-
-    require_text(f"{group}._target_", values.get("_target_"))
-    try:
-        # Hydra's own errors hide a mistake inside the user's module, so the module is imported first.
-        with suppress(ModuleNotFoundError, ValueError):
-            import_module(values["_target_"].rpartition(".")[0])
-        kind = get_class(values["_target_"])
-    except SyntaxError as error:
-        place = f"{error.filename} line {error.lineno}"
-        raise ValueError(f"{group}._target_={values['_target_']}: {place}: {error.msg}") from error
-    except (ImportError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(
-            f"{group}._target_={values['_target_']}: no such class ({reason}); mend conf/{group}/, or name "
-            "its folder in PYTHONPATH"
-        ) from error
-    if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise ValueError(f"{group}._target_={values['_target_']}: expected a subclass of {base.__name__}")
-    options = {key: value for key, value in values.items() if key != "_target_"}
-    with _naming_files(group, options):
-        return kind(**_known(kind, group, options))
-
-
-@contextmanager
-def _naming_files(group: str, options: Mapping[str, Any]) -> Iterator[None]:
-    """Add the option's name to the system's error about a file that an option of the group names."""
-    try:
-        yield
-    except OSError as error:
-        file = Path(os.fsdecode(error.filename)).absolute() if error.filename is not None else None
-        for key, value in options.items():
-            if isinstance(value, str) and Path(value).expanduser().absolute() == file:
-                raise type(error)(f"{group}.{key}={value}: {error.strerror}; pass {group}.{key}=FILE") from error
-        raise
-
-
-def _known(kind: type, group: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values. Raises ValueError naming one that the constructor does not take."""
-    parameters = inspect.signature(kind).parameters.values()
-    names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise ValueError(f"{group}.{unknown[0]} is not an option; expected one of {', '.join(names) or '(none)'}")
-    return values

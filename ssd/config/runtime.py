@@ -34,6 +34,7 @@ class Runtime:
     threads: int | None
     warmup: int
     traces: bool
+    confidences: bool
     predict: bool
     repeats: int
     pass_at: list[int]
@@ -57,6 +58,7 @@ class Runtime:
                 raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
         check_threads(self.threads, "runtime.threads=")
         require_bool("runtime.traces", self.traces)
+        require_bool("runtime.confidences", self.confidences)
         require_bool("runtime.predict", self.predict)
         require_bool("runtime.timing", self.timing)
         if (
@@ -76,6 +78,11 @@ class Runtime:
             raise ValueError(
                 f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards shared by several "
                 "responses have no fixed shape; pass runtime.batch_size=1 or runtime.numerics=native"
+            )
+        if self.confidences and (self.timing or not self.traces):
+            raise ValueError(
+                "runtime.confidences=true: confidences of decided positions are stored in traces, and they take time; "
+                "pass runtime.traces=true runtime.timing=false"
             )
         check_engine(self.engine, self.batch_size)
         self.torch_device()

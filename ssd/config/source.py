@@ -10,6 +10,8 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
+from ssd.decoding.decoder import BlockDecoder, Decoder
+
 OURS = ("ssd", "baselines")
 SHARED = ("ssd.decoding.", "ssd.tasks.")
 """Packages with the base classes of decoders and tasks. Every run stores their commit, and a task its version."""
@@ -17,23 +19,29 @@ LIBRARIES = ("site-packages", "dist-packages")
 """Folders of installed packages."""
 
 
+def classes_of(decoder: Decoder) -> tuple[type, ...]:
+    """Return the classes that a decoder's source consists of: its own, and that of its commit rule."""
+    commit = decoder.commit if isinstance(decoder, BlockDecoder) else None
+    return (type(decoder),) if commit is None else (type(decoder), type(commit))
+
+
 @cache  # one class, one source: a file that is edited after its import has no effect in this process
-def source_of(kind: type) -> str:
-    """Return 16 hex digits that identify the source files of a class; comments and layout do not count."""
+def source_of(*kinds: type) -> str:
+    """Return 16 hex digits that identify the source files of classes; comments and layout do not count."""
     digest = hashlib.sha256()
-    for name, file in sorted(source_files(kind).items()):
+    for name, file in sorted(source_files(*kinds).items()):
         digest.update(f"{name}\n{ast.unparse(ast.parse(file.read_bytes()))}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def source_files(kind: type) -> dict[str, Path]:
-    """Return the source files of a class by module: of the class, of its bases, and of what they import beside them.
+def source_files(*kinds: type) -> dict[str, Path]:
+    """Return the source files of classes by module: of each class, of its bases, and of what they import beside them.
 
     Beside a module is its own package, in `ssd` its own room. For a user's module it is also the folder around that.
     Base classes of other people's packages, and those that all decoders or tasks share, do not count.
     """
-    tops = (*OURS, _top(kind.__module__))
-    bases = {base.__module__ for base in kind.__mro__ if _top(base.__module__) in tops}
+    tops = (*OURS, *(_top(kind.__module__) for kind in kinds))
+    bases = {base.__module__ for kind in kinds for base in kind.__mro__ if _top(base.__module__) in tops}
     own = {name: getattr(sys.modules[name], "__file__", None) for name in bases if not name.startswith(SHARED)}
     waiting = [(name, Path(file)) for name, file in own.items() if file and file.endswith(".py")]
     found: dict[str, Path] = {}

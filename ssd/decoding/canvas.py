@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.settings import GenerationSettings, SpecialTokens, prompt_in_first_block
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.kv_cache import Window
 
@@ -35,6 +35,11 @@ class Block:
             replace(each, stop=self.stop, last_row=self.stop, length=self.stop) for each in (self.refresh, self.window)
         )
         return replace(self, span_stop=self.stop, refresh=refresh, window=window)
+
+    def with_earlier_rows(self, first_row: int) -> Block:
+        """Return the same block, whose forwards also return the logits of positions before it, from `first_row` on."""
+        refresh, window = (replace(each, first_row=first_row) for each in (self.refresh, self.window))
+        return replace(self, refresh=refresh, window=window)
 
 
 class Canvas:
@@ -86,7 +91,7 @@ class Canvas:
 
 def first_start(prompt_length: int, settings: GenerationSettings) -> int:
     """Return the start of the first block. On an absolute grid it may include the prompt's last tokens."""
-    return prompt_length - (prompt_length % settings.block_length if settings.grid == "absolute" else 0)
+    return prompt_length - prompt_in_first_block(prompt_length, settings.block_length, settings.grid)
 
 
 def canvas_length(prompt_length: int, settings: GenerationSettings) -> int:

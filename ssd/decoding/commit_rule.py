@@ -3,123 +3,74 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
+from ssd.decoding.path_memory import Fusion
 from ssd.decoding.settings import GenerationSettings
 
-CommitName = Literal["threshold", "factor", "dynamic"]
+SignalName = Literal["probability", "entropy", "kl", "credit"]
+
+
+class Signals(NamedTuple):
+    """What a rule reads, float64 [nodes, rows] on the host. A row that is no candidate has -inf, inf and inf.
+
+    probability: of the token that a pick would commit; entropy: of the row's distribution, in nats;
+    kl: the largest of the row's last `history` KL values, see `path_memory.Stability`.
+    entropy and kl are inf everywhere if the rule does not ask for them.
+    """
+
+    probability: Tensor
+    entropy: Tensor
+    kl: Tensor
 
 
 class CommitRule(ABC):
-    """Interface of commit rules. A step commits its first pick, and all masked rows that pass."""
+    """Interface of commit rules: which masked rows a step commits. A rule has no state, so one object serves all."""
 
-    has_least = False
-    """Whether a step commits at least the tokens per step of the schedule."""
-    memory: ClassVar[Literal["state", "path"]] = "state"
-    """Whether the rule depends on a state's logits alone, or also on those of the states before it."""
+    signals: ClassVar[frozenset[SignalName]] = frozenset({"probability"})
+    """What the rule needs. With `credit`, all signals come from logits with credit, and `fusion` has its options."""
+    first_passes: ClassVar[bool] = True
+    """Whether the ranking's first pick always passes."""
+    has_least: ClassVar[bool] = False
+    """Whether every step commits at least the tokens per step of the schedule. Without it, only a step does in which no
+    row passes."""
+    history: int = 1
+    """Number of the last KL values whose largest is the signal `kl`."""
 
     @abstractmethod
-    def margins(self, probability: Tensor) -> Tensor:
-        """Return float64 [nodes, rows]: each row's probability minus the one that the rule requires.
+    def passes(self, signals: Signals, masked: Tensor, order: Tensor) -> Tensor:
+        """Return bool [nodes, rows]: the rows that pass. Rows that are no candidates are ignored.
 
-        probability: float64 [nodes, rows], of the token that a pick would commit; -inf where nothing is masked.
+        masked: bool [nodes, rows], the candidates: masked, in the current block or sub-block, and predicted;
+        order: int64 [nodes, rows], the ranking, candidates first.
+        More probability, less entropy or less KL in one row must not make that row fail.
         """
 
-    def passes(self, probability: Tensor) -> Tensor:
-        """Return bool [nodes, rows]: the rows that pass."""
-        return self.margins(probability) >= 0
+    def check(self, settings: GenerationSettings) -> None:
+        """Raise ValueError for settings that the rule does not support."""
+        uses_schedule = self.has_least or not self.first_passes
+        if uses_schedule and settings.block_length % settings.steps_per_block:
+            raise ValueError(
+                f"generation.steps={settings.steps} with commit rule {self}: expected a divisor of "
+                f"generation.block_length={settings.block_length}, for a fixed number of tokens per step"
+            )
+
+    @property
+    def fusion(self) -> Fusion | None:
+        """How credit changes the logits; None without the signal `credit`."""
+        return None
+
+    @property
+    def memory(self) -> Literal["state", "path"]:
+        """Whether the rule depends on a state's logits alone, or also on those of the states before it."""
+        return "path" if self.signals & {"kl", "credit"} else "state"
 
 
-@dataclass(frozen=True)
-class Threshold(CommitRule):
-    """A row passes if its probability is at least the threshold (Fast-dLLM, arXiv 2505.22618)."""
-
-    threshold: float
-
-    def margins(self, probability: Tensor) -> Tensor:
-        return probability - self.threshold
-
-    def __str__(self) -> str:
-        return f"threshold {self.threshold}"
-
-
-@dataclass(frozen=True)
-class Dynamic(CommitRule):
-    """A row passes if its probability is above the threshold; see SDAR's dynamic decoding, arXiv 2510.06303."""
-
-    threshold: float
-    has_least = True
-
-    def margins(self, probability: Tensor) -> Tensor:
-        return probability - self.threshold
-
-    def passes(self, probability: Tensor) -> Tensor:
-        return probability > self.threshold
-
-    def __str__(self) -> str:
-        return f"dynamic threshold {self.threshold}"
-
-
-@dataclass(frozen=True)
-class Factor(CommitRule):
-    """The n-th most probable row passes if its probability is at least 1 - factor / (n + 1) and all before it pass.
-
-    See Fast-dLLM, arXiv 2505.22618.
-    """
-
-    factor: float
-
-    def margins(self, probability: Tensor) -> Tensor:
-        ranked, order = probability.sort(dim=1, descending=True, stable=True)
-        ordinal = torch.arange(1, probability.shape[1] + 1, dtype=torch.float64)
-        reached = (ranked - (1 - self.factor / (ordinal + 1))).cummin(dim=1).values
-        return torch.empty_like(reached).scatter_(1, order, reached)
-
-    def __str__(self) -> str:
-        return f"factor {self.factor}"
-
-
-class Capped(CommitRule):
-    """The rows of another rule, the most probable first: n steps commit at most `per_step` · n rows.
-
-    See Fast-dLLM's published code for Dream. One object serves one response without drafts, because it counts steps.
-    """
-
-    def __init__(self, inner: CommitRule, per_step: int) -> None:
-        self.inner = inner
-        self.per_step = per_step
-        self._steps = 0
-
-    def margins(self, probability: Tensor) -> Tensor:
-        return self.inner.margins(probability)
-
-    def passes(self, probability: Tensor) -> Tensor:
-        self._steps += 1
-        committed = probability.isneginf().sum(dim=1, keepdim=True)
-        place = probability.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-        return self.inner.passes(probability) & (place < self.per_step * self._steps - committed)
-
-
-def commit_rule(rule: CommitName, threshold: float, factor: float) -> CommitRule:
-    """Return the rule of a decoder's options. Raises ValueError naming the option, its value and the expected ones."""
-    if rule not in get_args(CommitName):
-        raise ValueError(f"decoder.rule={rule!r}: expected one of {', '.join(get_args(CommitName))}")
-    for name, value in (("threshold", threshold), ("factor", factor)):
-        if type(value) not in (int, float) or not value > 0:
-            raise ValueError(f"decoder.{name}={value}: expected a number above 0")
-    if rule == "factor":
-        return Factor(factor)
-    return Dynamic(threshold) if rule == "dynamic" else Threshold(threshold)
-
-
-def check_steps(commit: CommitRule | None, settings: GenerationSettings) -> None:
-    """Raise ValueError for a rule with a least number of tokens per step if the steps do not divide a block."""
-    if commit is not None and commit.has_least and settings.block_length % settings.steps_per_block:
-        raise ValueError(
-            f"generation.steps={settings.steps} with decoder.rule=dynamic: expected a divisor of "
-            f"generation.block_length={settings.block_length}, for a fixed number of tokens per step"
-        )
+def require_number(name: str, value: object, least: float, above: bool = False) -> None:
+    """Raise ValueError naming the option for a value that is no number of at least (or `above`) `least`."""
+    right = type(value) in (int, float) and (value > least if above else value >= least)  # type: ignore[operator]
+    if not right:
+        bound = f"above {least:g}" if above else f"of at least {least:g}"
+        raise ValueError(f"decoder.commit.{name}={value}: expected a number {bound}")

@@ -17,6 +17,7 @@ from ssd.decoding.cache_policy import cache_policy, check_pair, plain_caches
 from ssd.decoding.caches.policy import Opening, kind_of
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.decided import DecidedRecord
 from ssd.decoding.draft import Draft
 from ssd.decoding.drafted import DraftRecord
 from ssd.decoding.record import ForwardRecord
@@ -146,6 +147,16 @@ class Decoder(ABC):
     def restore(self, measured: dict[str, Any]) -> None:  # noqa: B027
         """Use the measurements of the run's beginning instead of new ones; called before `load`."""
 
+    def keep_confidences(self) -> None:
+        """From now on keep the confidences of decided positions in traces. Raises ValueError where that is impossible.
+
+        Without a cache all positions of the response keep theirs, otherwise those of the current block.
+        """
+        raise ValueError(
+            f"{type(self).__name__} keeps no confidences of decided positions, because it has a decoding loop of its "
+            "own; pass runtime.confidences=false"
+        )
+
 
 @dataclass
 class BlockState:
@@ -173,6 +184,8 @@ class BlockDecoder(Decoder):
     """The rule for the number of picks per step; None: the schedule decides."""
     runner_up = False
     """Whether drafts use second-best tokens."""
+    keeps_confidences = False
+    """Whether traces keep the confidences of decided positions."""
 
     def new_draft_state(self) -> Any:
         """Return the `session.draft_state` of a new response, for `draft` and `accept`."""
@@ -188,6 +201,9 @@ class BlockDecoder(Decoder):
         next_states: int64 [nodes, span], next_steps: int64 [nodes]: the state and step after each node's own picks.
         """
         return [0]
+
+    def keep_confidences(self) -> None:
+        self.keeps_confidences = True
 
     def check_cache(self, settings: GenerationSettings) -> None:
         super().check_cache(settings)
@@ -222,10 +238,13 @@ class BlockDecoder(Decoder):
             self.runner_up,
             self.new_draft_state(),
             drafts=self.most_nodes > 1,
+            keeps_confidences=self.keeps_confidences,
         )
         trace = Trace()
         step, scores = 0, None
         for block in canvas.blocks(settings, model.config.logits_shift, self.lookahead(settings)):
+            if self.keeps_confidences and settings.cache == "none" and settings.grid == "prompt":
+                block = block.with_earlier_rows(canvas.prompt_length)
             if (canvas.tokens[block.start : block.stop] == special.mask_id).any():
                 step, scores = self._decode_block(session, block, trace, step, scores)
             step = max(0, step - session.rule.steps_per_block)
@@ -252,7 +271,7 @@ class BlockDecoder(Decoder):
         opening, scores = self._open(session, draft, block, trace, step)
         kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
         # With the other rankings, confidence belongs to the position and not to the drafted token.
-        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy")
+        by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy", "pc")
         while True:
             ranking = session.rank(scores, draft, block)
             next_states = ranking.apply(draft.states, scores.token)
@@ -266,6 +285,10 @@ class BlockDecoder(Decoder):
             left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence, stored)
             if torch.equal(state, draft.states[0]):  # otherwise the loop might never end
                 raise RuntimeError(f"{type(self).__name__} spent a forward that committed nothing, at {left.event()}")
+            if scores.decided is not None:
+                trace.decided[trace.forwards] = DecidedRecord.of(
+                    scores.decided, canvas.prompt_length, block.start, draft, path, state, scores
+                )
             trace.note(left.event)
             masked = state == canvas.special.mask_id
             if not masked[: block.stop - block.start].any():
@@ -274,7 +297,7 @@ class BlockDecoder(Decoder):
             current = self._state(session, block, state, scores.node(last), int(ranking.next_step[last]))
             draft = self._draft(session, current)
             kind = kind_of(draft.nodes)
-            forward, scores = session.evaluate(draft, block, context)
+            forward, scores = session.evaluate(draft, block, context, current.scores)
             rows, stored = forward.rows, forward.stored
 
     def _open(
@@ -304,6 +327,11 @@ class BlockDecoder(Decoder):
             raise ValueError(
                 f"{type(self).__name__} drafts {draft.nodes} states for one forward, but its most_nodes is "
                 f"{self.most_nodes}; set the class's most_nodes to the largest number of states that it drafts"
+            )
+        if session.needs_tree and draft.parents is None:
+            raise ValueError(
+                f"{type(self).__name__} drafts a graph in which one state may have several parents, but its commit "
+                "rule or cache depends on the path to a state; draft a tree, and give Draft its parents"
             )
         return draft
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ssd.decoding.canvas import Block, part_masks
-from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.canvas import Block, canvas_length, part_masks
+from ssd.decoding.commit_rule import CommitRule, Signals
 from ssd.decoding.noise import CounterNoise
+from ssd.decoding.path_memory import Lineage
 from ssd.decoding.ranking import Ranking
 from ssd.decoding.schedule import step_counts, transfer_rates
 from ssd.decoding.scores import Scores
 from ssd.decoding.scoring import Scorer
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from ssd.decoding.token_frequencies import frequency_of
 
 _UNMASKED = -torch.inf
 
@@ -23,10 +26,11 @@ class SteppingRule:
     """The stepping rule of one response: tokens, confidence, order, and number of picks of every step.
 
     Orders are total: confidence descending, then position ascending; a row's token is the lowest id among the most
-    likely. Rankings: LLaDA's low_confidence and random remasking (arXiv 2502.09992), Dream's maskgit_plus, topk_margin,
-    entropy and origin (arXiv 2508.15487). Without a commit rule the schedule decides the number of picks, and steps are
-    counted. With a commit rule the logits decide it, and a step's number is the number of committed positions in its
-    block, so that it follows from the state alone.
+    likely. Rankings: LLaDA's low_confidence and random remasking (arXiv 2502.09992), pc (PC-Sampler, arXiv 2508.13021),
+    Dream's maskgit_plus, topk_margin, entropy and origin (arXiv 2508.15487). Without a commit rule the schedule decides
+    the number of picks, and steps are counted. With a commit rule the logits decide it, and a step's number is the
+    number of committed positions in its block, so that it follows from the state alone. A step in which no row passes
+    commits as many as a step of the schedule.
     """
 
     def __init__(
@@ -41,13 +45,14 @@ class SteppingRule:
         self.first_row_first = first_row_first
         self.commit = commit
         self.steps_per_block = settings.block_length if commit else settings.steps_per_block
-        self._least = settings.block_length // settings.steps_per_block if commit and commit.has_least else 1
+        self._tokens_per_step = settings.block_length // settings.steps_per_block
         self._parts_per_block = settings.block_length // settings.part_length
         counts, rates = self._schedule(part_masks(len(prompt_ids), settings))
         self._counts = torch.tensor([*counts, 0])
         self._rates = torch.tensor([*rates, 0.0], dtype=torch.float64)
         self._noise = CounterNoise(settings.seed, prompt_ids)
-        self.scorer = Scorer(settings, special, self._noise)
+        self._prompt_length, self._length = len(prompt_ids), canvas_length(len(prompt_ids), settings)
+        self.scorer = Scorer(settings, special, self._noise, commit)
 
     def score(
         self,
@@ -58,27 +63,37 @@ class SteppingRule:
         first_position: int,
         runner_up: bool,
         judged: Tensor | None = None,
+        lineage: Lineage | None = None,
     ) -> Scores:
         """Return scores of logits [nodes, rows, vocabulary] (overwritten), for states before `step` [nodes].
 
-        masked: bool [nodes, span], the masked positions of the states; runner_up, judged: see `Scorer.score`.
+        masked: bool [nodes, span], the masked positions of the states; runner_up, judged, lineage: see `Scorer.score`.
         """
-        settled = self._settle(masked, step, block)
-        return self.scorer.score(logits, settled, self._first_step(block), first_position, runner_up, judged)
+        settled, first_step = self._settle(masked, step, block), self._first_step(block)
+        progress = self._progress(masked, block) if lineage else None
+        scores = self.scorer.score(logits, settled, first_step, first_position, runner_up, judged, lineage, progress)
+        return self._by_position(scores, first_position - block.start)
 
     def foresee(self, scores: Scores, steps: Tensor, block: Block, runner_up: bool) -> Scores:
         """Return one node's scores at later `steps` [steps] of the block with unchanged logits."""
-        return self.scorer.foresee(scores, steps, self._first_step(block), runner_up)
+        foreseen = self.scorer.foresee(scores, steps, self._first_step(block), runner_up)
+        return foreseen if scores.kept is None else self._by_position(foreseen, 0)
 
-    def perturbed(self, logits: Tensor, step: Tensor, block: Block, first_position: int) -> Tensor:
-        """Return logits [nodes, rows, vocabulary] with the noise of their step; the largest entry is the token."""
-        return self.scorer.perturbed(logits, step, self._first_step(block), first_position)
+    def perturbed(
+        self, logits: Tensor, masked: Tensor, scores: Scores, block: Block, first_position: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits [nodes, rows, vocabulary] with the credit of their scores, without and with the step's noise.
+
+        The largest entry of the second is the token. masked: bool [nodes, span], as for `score`.
+        """
+        fused = self.scorer.with_credit(logits, scores.memory, self._progress(masked, block))
+        return fused, self.scorer.perturbed(fused, scores.step, self._first_step(block), first_position)
 
     def rank(self, scores: Scores, masked: Tensor, block: Block) -> Ranking:
         """Return the ranking of the masked rows [nodes, span], by scores of the states' next step."""
         ranking, step = self.settings.ranking, scores.step
         pickable = self._pickable(masked)
-        passing, minimum = torch.zeros_like(step), pickable.sum(dim=1).clamp(max=self._least)
+        passing, minimum = torch.zeros_like(step), pickable.sum(dim=1).clamp(max=self._tokens_per_step)
         if self.commit is None:
             minimum = self._counts[step + self._first_step(block)]
         key = scores.confidence
@@ -100,25 +115,59 @@ class SteppingRule:
         if self._spans(masked):
             order = order.gather(1, self._part(masked).gather(1, order).argsort(dim=1, stable=True))
         if self.commit is not None:
-            passes = self.commit.passes(torch.where(pickable, scores.probability, -torch.inf))
+            passes = self._passes(self.commit, scores, pickable & scores.predicted, order)
+            if not self.commit.has_least:
+                minimum = torch.where(passes.any(dim=1), minimum.clamp(max=1), minimum)
             if starts is not None:  # upstream takes nothing else from a refresh forward (Fast-dLLM on Dream)
-                passes &= ~starts.any(dim=1, keepdim=True)
-                minimum = torch.where(starts.any(dim=1), 1, minimum)
-            passes.scatter_(1, order[:, :1], True)
-            first = passes.long().scatter_(1, order[:, :1], 2)
-            order = order.gather(1, _stable_order(first.gather(1, order)))
+                has_start = starts.any(dim=1, keepdim=True)
+                passes = torch.where(has_start, starts, passes)
+                minimum = torch.where(has_start[:, 0], 1, minimum)
+            order = order.gather(1, _stable_order(passes.gather(1, order).byte()))
             passing = passes.sum(dim=1)
         masks = masked.sum(dim=1)
         next_step = step + (1 if self.commit is None else torch.minimum(torch.maximum(passing, minimum), masks))
         return Ranking(order, passing, minimum, masks, step, next_step)
+
+    def _passes(self, commit: CommitRule, scores: Scores, candidates: Tensor, order: Tensor) -> Tensor:
+        """Return bool [nodes, rows]: the candidates that pass under the commit rule, by their scores and ranking."""
+        none = torch.tensor(torch.inf, dtype=torch.float64).expand(candidates.shape)
+        signals = Signals(
+            probability=torch.where(candidates, scores.probability, -torch.inf),
+            entropy=none if scores.entropy is None else torch.where(candidates, scores.entropy, torch.inf),
+            kl=none if scores.kl is None else torch.where(candidates, scores.kl, torch.inf),
+        )
+        passes = commit.passes(signals, candidates, order) & candidates
+        if commit.first_passes:
+            passes.scatter_(1, order[:, :1], True)
+        return passes
+
+    def _by_position(self, scores: Scores, first_row: int) -> Scores:
+        """Return scores with the confidence of PC-Sampler (arXiv 2508.13021), if that is the ranking.
+
+        It is exp(-pc_decay · place in the block) · min(pc_cap, -p · ln(token's frequency + 1e-9)).
+        """
+        settings = self.settings
+        if settings.ranking != "pc" or settings.token_frequencies is None:
+            return scores
+        place = (torch.arange(scores.token.shape[1], dtype=torch.float64) + first_row) % settings.block_length
+        rarity = -(frequency_of(scores.token, settings.token_frequencies) + 1e-9).log()
+        key = (-settings.pc_decay * place).exp() * (scores.probability * rarity).clamp(max=settings.pc_cap)
+        # What is not predicted, or put last, stays so.
+        return replace(scores, confidence=torch.where(scores.confidence >= 0, key, scores.confidence))
 
     def certainty(self, scores: Scores) -> Tensor:
         """Return float64 [nodes, rows]: -log(1 - confidence), or -log(entropy).
 
         On this scale equal gaps mean equal odds that two rows keep their order, also near confidence 1.
         """
-        doubt = -scores.confidence if self.settings.ranking == "entropy" else 1 - scores.confidence
+        confidence = scores.probability if self.settings.ranking == "pc" else scores.confidence
+        doubt = -confidence if self.settings.ranking == "entropy" else 1 - confidence
         return -doubt.clamp(min=1e-17).log()
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether picks depend on the path to a state."""
+        return self.commit is not None and self.commit.memory == "path"
 
     @property
     def most_picks(self) -> int:
@@ -201,6 +250,11 @@ class SteppingRule:
         return self._noise.uniform(
             (step + self._first_step(block))[:, None], torch.arange(block.start, block.span_stop)
         )
+
+    def _progress(self, masked: Tensor, block: Block) -> Tensor:
+        """Return float64 [nodes]: the share of the response that is decided; masked: bool [nodes, span]."""
+        masks = masked.sum(dim=1) + self._length - block.span_stop
+        return 1 - masks.double() / (self._length - self._prompt_length)
 
     def _first_step(self, block: Block) -> int:
         return block.index * self.steps_per_block

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import torch
 from torch import Tensor
 
+from ssd.decoding.commit_rule import CommitRule, SignalName
 from ssd.decoding.noise import CounterNoise
+from ssd.decoding.path_memory import Credit, Fusion, Lineage, PathMemory, compare, fuse, give_credit, no_half
 from ssd.decoding.scores import KeptLogits, Scores
 from ssd.decoding.settings import LLADA_RANKINGS, GenerationSettings, SpecialTokens
 
@@ -22,8 +25,17 @@ class Scorer:
     confidence from the plain logits; Dream (arXiv 2508.15487) from the sampled distribution, after T, top-k and top-p.
     """
 
-    def __init__(self, settings: GenerationSettings, special: SpecialTokens, noise: CounterNoise) -> None:
+    def __init__(
+        self,
+        settings: GenerationSettings,
+        special: SpecialTokens,
+        noise: CounterNoise,
+        commit: CommitRule | None = None,
+    ) -> None:
         self.settings = settings
+        self._signals: frozenset[SignalName] = commit.signals if commit else frozenset()
+        self._history = commit.history if commit else 1
+        self._fusion = commit.fusion if commit else None
         self._noise = noise
         self._ends = special.end_ids
         self._never = (special.mask_id, *(special.end_ids[:1] if settings.eos == "suppress_logits" else ()))
@@ -38,16 +50,27 @@ class Scorer:
         first_position: int,
         runner_up: bool,
         judged: Tensor | None = None,
+        lineage: Lineage | None = None,
+        progress: Tensor | None = None,
     ) -> Scores:
         """Return scores [nodes, rows] on the host of logits [nodes, rows, vocabulary], which are overwritten.
 
         step: int64 [nodes], counted from `first_step` of the response; first_position: of the first row in the canvas;
         runner_up: include the second-best token, which only drafts use;
-        judged: int64 [nodes, rows] on the logits' device, tokens whose probability replaces the runner-up's.
+        judged: int64 [nodes, rows] on the logits' device, tokens whose probability replaces the runner-up's;
+        lineage, progress: of a commit rule that depends on the path: where the nodes' memory comes from, and float64
+        [nodes], the share of the response that is decided.
         """
         logits.index_fill_(-1, _ids(self._never, logits.device), -torch.inf)
+        credit = stability = None
+        if lineage and progress is not None and self._fusion:
+            logits, credit = self._with_credit(logits, lineage, progress, self._fusion, first_position)
         kept = KeptLogits(logits, first_position) if self._sampled else None
-        return self._score(logits, step, first_step, first_position, runner_up, kept, judged)
+        fields, probabilities = self._reduce(logits, step, first_step, first_position, runner_up, judged)
+        if lineage and "kl" in self._signals:
+            fields["kl"], stability = compare(probabilities, lineage, self._history, first_position)
+        memory = PathMemory(stability, credit) if lineage else None
+        return Scores.to_host(step, fields, kept, memory)
 
     @torch.inference_mode()
     def foresee(self, scores: Scores, steps: Tensor, first_step: int, runner_up: bool) -> Scores:
@@ -56,8 +79,16 @@ class Scorer:
             return scores.at(steps)
         values, first_position = scores.kept.values, scores.kept.first_position
         repeated = values.expand(len(steps), -1, -1)
-        foreseen = self._score(repeated, steps, first_step, first_position, runner_up, None)
-        return foreseen.fit(scores.kept.before, scores.token.shape[1])
+        fields, _ = self._reduce(repeated, steps, first_step, first_position, runner_up)
+        foreseen = Scores.to_host(steps, fields).fit(scores.kept.before, scores.token.shape[1])
+        return replace(foreseen, kl=scores.at(steps).kl)
+
+    def with_credit(self, logits: Tensor, memory: PathMemory | None, progress: Tensor) -> Tensor:
+        """Return logits [nodes, rows, vocabulary] raised by the credit of their own memory, if there is any."""
+        if self._fusion is None or memory is None or memory.credit is None:
+            return logits
+        alpha, _ = self._fusion.rates(progress, logits.device)
+        return fuse(logits.to(self._wide(logits), copy=True), memory.credit, alpha)
 
     def perturbed(self, logits: Tensor, step: Tensor, first_step: int, first_position: int) -> Tensor:
         """Return float64 [nodes, rows, vocabulary]: logits + T · noise, -inf for excluded tokens."""
@@ -67,46 +98,76 @@ class Scorer:
             return perturbed
         return perturbed + self.settings.temperature * self._gumbel(logits, step + first_step, first_position)
 
-    def _score(
+    def _reduce(
         self,
         logits: Tensor,
         step: Tensor,
         first_step: int,
         first_position: int,
         runner_up: bool,
-        kept: KeptLogits | None,
         judged: Tensor | None = None,
-    ) -> Scores:
-        settings = self.settings
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the fields of `Scores` on the device, [nodes, rows] each, and the probabilities.
+
+        At temperature 0, end tokens that eos suppresses are overwritten in the logits.
+        """
         shaped = self._shape(logits)
         preference = shaped
         if self._sampled:
             preference = shaped.double() + self._gumbel(logits, step + first_step, first_position)
         token = preference.argmax(dim=-1)
         other = _second_best(preference, token) if runner_up else judged
-        basis = logits if settings.ranking in LLADA_RANKINGS else shaped
-        if settings.eos == "suppress_confidence":
-            fill = basis.index_fill if self._sampled else basis.index_fill_
-            basis = fill(-1, _ids(self._ends, basis.device), -torch.inf)
-        dtype = torch.float64 if settings.confidence_dtype == "float64" else logits.dtype
-        probabilities = basis.softmax(dim=-1, dtype=dtype)
+        probabilities = self._basis(logits, shaped, not self._sampled).softmax(dim=-1, dtype=self._wide(logits))
         probability = _of(probabilities, token)
         confidence = self._confidence(probabilities, probability)
-        if settings.eos == "suppress_confidence":
+        if self.settings.eos == "suppress_confidence":
             # If top-p kept end tokens alone, nothing is left, and the softmax is NaN.
             is_end = torch.isin(token, _ids(self._ends, token.device))
             confidence = torch.where(is_end, _LAST, confidence.double())
             probability = torch.where(is_end, 0.0, probability)
-        if other is None:
-            return Scores.to_host(step, token, confidence, probability, token, torch.zeros_like(probability), kept=kept)
-        return Scores.to_host(step, token, confidence, probability, other, _of(probabilities, other), kept=kept)
+        other_probability = torch.zeros_like(probability) if other is None else _of(probabilities, other)
+        fields = {
+            "token": token,
+            "confidence": confidence,
+            "probability": probability,
+            "other_token": token if other is None else other,
+            "other_probability": other_probability,
+        }
+        if "entropy" in self._signals:
+            wide = no_half(probabilities)
+            logs = wide.clamp(min=torch.finfo(wide.dtype).tiny).log_()  # 0 · ln 0 = 0
+            fields["entropy"] = -logs.mul_(wide).sum(dim=-1).nan_to_num(-torch.inf)
+        return fields, probabilities
+
+    def _basis(self, logits: Tensor, shaped: Tensor, in_place: bool) -> Tensor:
+        """Return the logits of the distribution that confidences are taken from; in_place: whether to overwrite."""
+        basis = logits if self.settings.ranking in LLADA_RANKINGS else shaped
+        if self.settings.eos == "suppress_confidence":
+            fill = basis.index_fill_ if in_place else basis.index_fill
+            basis = fill(-1, _ids(self._ends, basis.device), -torch.inf)
+        return basis
+
+    def _with_credit(
+        self, logits: Tensor, lineage: Lineage, progress: Tensor, fusion: Fusion, first_position: int
+    ) -> tuple[Tensor, Credit]:
+        """Return the fused logits, and the credit after this step."""
+        logits = logits.to(self._wide(logits))
+        shaped = self._shape(logits)
+        token = shaped.argmax(dim=-1)
+        basis = self._basis(logits, shaped, in_place=False)
+        probability = (_of(basis, token) - basis.logsumexp(dim=-1)).exp().double()
+        if self.settings.eos == "suppress_confidence":
+            probability = probability.nan_to_num(0.0)  # NaN: no token is left
+        alpha, decay = fusion.rates(progress, logits.device)
+        credit = give_credit(token, probability, lineage, fusion, decay, first_position)
+        return fuse(logits, credit, alpha), credit
 
     def _confidence(self, probabilities: Tensor, probability: Tensor) -> Tensor:
         if self.settings.ranking == "topk_margin":
             best, second = probabilities.topk(2, dim=-1).values.unbind(dim=-1)
             return best - second
         if self.settings.ranking == "entropy":
-            wide = probabilities.float() if probabilities.dtype == torch.float16 else probabilities  # where 1e-10 is 0
+            wide = no_half(probabilities)  # 1e-10 is 0 in it
             return (wide * (wide + 1e-10).log()).sum(dim=-1)
         return probability
 

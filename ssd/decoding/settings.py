@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_type_hints
 
 from ssd.decoding.cache_options import OPTIONS, CacheOptions, Grid, caches_of, options_of
+from ssd.decoding.token_frequencies import MAKE_ONE, find_frequencies, token_frequencies
 
-RankingName = Literal["low_confidence", "random", "sequential", "maskgit_plus", "topk_margin", "entropy", "origin"]
-LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential")
+RankingName = Literal[
+    "low_confidence", "random", "sequential", "pc", "maskgit_plus", "topk_margin", "entropy", "origin"
+]
+LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential", "pc")
+
+
+def prompt_in_first_block(prompt_length: int, block_length: int, grid: Grid) -> int:
+    """Return the number of the prompt's last tokens that share the first block with the response."""
+    return prompt_length % block_length if grid == "absolute" else 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,10 @@ class GenerationSettings:
     store: Literal["fused", "separate"] = "fused"
     """Whether the exact cache stores a full block in the next block's first forward, or in a forward of its own."""
     ranking: RankingName = "low_confidence"
+    token_frequencies: str | None = None
+    """Ranking `pc`: file of token frequencies."""
+    pc_decay: float = 0.25
+    pc_cap: float = 10.0
     schedule: Literal["uniform", "dream"] = "uniform"
     temperature: float = 0.0
     """0: greedy; above 0: tokens are sampled."""
@@ -94,6 +107,7 @@ class GenerationSettings:
         self._check_blocks()
         self._check_steps()
         self._check_sampling()
+        self._check_frequencies()
         if not _is_whole(self.seed):
             raise ValueError(f"generation.seed={self.seed!r}: expected a whole number")
 
@@ -105,6 +119,11 @@ class GenerationSettings:
                 f"generation.cache={self.cache} with generation.grid={self.grid}: this grid has "
                 f"{' or '.join(caches_of(self.grid))}; models with full attention (LLaDA, Dream) have the grid prompt, "
                 "block-causal ones (SDAR, Fast-dLLM v2) the grid absolute"
+            )
+        if self.store == "separate" and self.cache != "exact":
+            raise ValueError(
+                f"generation.store=separate with generation.cache={self.cache}: expected fused, because only the exact "
+                "cache stores full blocks; pass generation.store=fused"
             )
         options = options_of(self.cache, self.cache_options)
         object.__setattr__(self, "cache_options", options if fields(options) else None)
@@ -151,13 +170,27 @@ class GenerationSettings:
             raise ValueError(f"generation.top_k={self.top_k}: expected null (all tokens) or a whole number above 0")
 
     def with_cache(self, cache: str) -> Self:
-        """Return the settings with this cache: another one has its default options, the same one keeps its own."""
-        return self if cache == self.cache else replace(self, cache=cache, cache_options=None)
+        """Return the settings with this cache. Another one stores as by default, with its default options."""
+        return self if cache == self.cache else replace(self, cache=cache, cache_options=None, store="fused")
 
     @property
     def options(self) -> CacheOptions:
         """The options of the cache, or those without any."""
         return options_of(self.cache, self.cache_options)
+
+    def _check_frequencies(self) -> None:
+        for name in ("pc_decay", "pc_cap"):
+            value = getattr(self, name)
+            if not _is_number(value) or not value >= 0:
+                raise ValueError(f"generation.{name}={value}: expected a number of at least 0")
+        if self.ranking == "pc" and self.token_frequencies is None:
+            raise ValueError(f"generation.ranking=pc needs generation.token_frequencies=FILE; {MAKE_ONE}")
+        if self.token_frequencies is not None:
+            token_frequencies(self.token_frequencies)
+
+    def files(self) -> list[Path]:
+        """Return the files that results depend on."""
+        return [] if self.token_frequencies is None else [find_frequencies(self.token_frequencies)]
 
     @property
     def blocks(self) -> int:

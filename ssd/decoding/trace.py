@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from ssd.decoding.decided import DecidedRecord
 from ssd.decoding.drafted import DraftedNode, DraftRecord
 
 Kind = Literal["refresh", "decode", "verify", "verifier"]
@@ -45,12 +46,14 @@ class Event(NamedTuple):
 class Trace:
     """The events of one response in order, and the number of positions that the stop rule filled.
 
-    drafts: the record of each draft, by the index of its event. Equality of traces ignores it.
+    drafts: the record of each draft, by the index of its event; decided: likewise the confidences of decided positions,
+    if they were requested. Equality of traces ignores both.
     """
 
     def __init__(self, events: Iterable[Event] = (), filled: int = 0) -> None:
         self.filled = filled
         self.drafts: dict[int, DraftRecord] = {}
+        self.decided: dict[int, DecidedRecord] = {}
         self._events = list(events)
         self._noted: list[Callable[[], Event]] = []
 
@@ -98,12 +101,25 @@ class Trace:
         """All picks in the order of commitment."""
         return [pick for event in self.events for pick in event.picks]
 
-    @property
-    def acceptance_lengths(self) -> list[int]:
-        """Tokens committed by each forward with drafts, bonus included."""
-        return [len(event.picks) for event in self.events if event.drafted]
+    def acceptance_lengths(self, gen_length: int) -> list[int]:
+        """Return the response tokens that each forward with drafts committed, bonus included.
+
+        Tokens behind the response's gen_length positions do not count.
+        """
+        drafting = (event for event in self.events if event.drafted)
+        return [sum(pick.position < gen_length for pick in event.picks) for event in drafting]
+
+    def tokens_cut(self, gen_length: int) -> int:
+        """Return the number of tokens that were decided behind the response, up to the end of an absolute grid."""
+        made = sum(pick.position >= gen_length for pick in self.picks)
+        return made - sum(position >= gen_length for event in self.events for position in event.revoked)
 
     def drafted_by(self, event: int) -> list[DraftedNode]:
         """Return the drafted nodes of the event with this index; none if there is no record of its draft."""
         record = self.drafts.get(event)
         return record.nodes() if record else []
+
+    def decided_at(self, event: int) -> list[list[float | None]]:
+        """Return the confidences at each step of the event with this index; none if there is no record of them."""
+        record = self.decided.get(event)
+        return record.steps() if record else []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssd.metrics.bootstrap import mean_interval
-from ssd.results.schema import AccuracyDifference, Length
+from ssd.results.summary_schema import AccuracyDifference, Length
 
 
 def mcnemar(only_left: int, only_right: int) -> float:

@@ -18,7 +18,7 @@ LEFT_TO_RIGHT = 0.95
 Dream does so at temperature 0.1: confidences are all 1, and ties go to the left (DreamLM/Dream, issue 72)."""
 
 
-def order_correlation(trace: Trace) -> OrderCorrelation:
+def order_correlation(trace: Trace, block_length: int, prompt_in_first_block: int = 0) -> OrderCorrelation:
     """Return the rank correlation of position and time of commitment, within blocks and over the response.
 
     It is Goodman and Kruskal's gamma: (pairs whose left position came first - pairs whose right one did) / pairs. Pairs
@@ -27,34 +27,33 @@ def order_correlation(trace: Trace) -> OrderCorrelation:
 
     within_blocks: over the pairs inside blocks, because blocks always follow each other from left to right; response:
     over all pairs. None where no two positions were committed one after the other.
+    A position's block follows from its place: a draft may reach into blocks after that of its forward.
     """
-    forwards = ((event.block, [pick.position for pick in event.picks], sum(event.accepted)) for event in trace.events)
-    steps, blocks = commitments(forwards)
-    positions = defaultdict(list)
+    steps = commitments(([pick.position for pick in event.picks], sum(event.accepted)) for event in trace.events)
+    blocks = defaultdict(list)
     for position in sorted(steps):
-        positions[blocks[position]].append(steps[position])
+        blocks[(position + prompt_in_first_block) // block_length].append(steps[position])
     return {
-        "within_blocks": _gamma(positions.values()),
+        "within_blocks": _gamma(blocks.values()),
         "response": _gamma([[steps[position] for position in sorted(steps)]]),
     }
 
 
-def commitments(forwards: Iterable[tuple[int, Sequence[int], int]]) -> tuple[dict[int, int], dict[int, int]]:
-    """Return position → ordinal of the step that committed it for good, and position → the block of that forward.
+def commitments(forwards: Iterable[tuple[Sequence[int], int]]) -> dict[int, int]:
+    """Return position → ordinal of the step that committed it for good.
 
-    forwards: of each its block, the positions of its picks, and its number of accepted drafts. A forward with one pick
-    per state of its accepted path made one step per pick; the picks of any other forward are one step.
+    forwards: of each the positions of its picks, and its number of accepted drafts. A forward with one pick per state
+    of its accepted path made one step per pick; the picks of any other forward are one step.
     A position that was taken back counts where it was committed again.
     """
     steps: dict[int, int] = {}
-    blocks: dict[int, int] = {}
     ordinal = 0
-    for block, positions, accepted in forwards:
+    for positions, accepted in forwards:
         one_by_one = len(positions) == 1 + accepted
         for place, position in enumerate(positions):
-            steps[position], blocks[position] = ordinal + place * one_by_one, block
+            steps[position] = ordinal + place * one_by_one
         ordinal += len(positions) if one_by_one else bool(positions)
-    return steps, blocks
+    return steps
 
 
 def mean_correlation(parts: Sequence[OrderCorrelation]) -> OrderCorrelation:

@@ -9,7 +9,7 @@ import numpy as np
 from ssd.metrics.accuracy import accuracy_difference
 from ssd.metrics.bootstrap import ratio_of_sums
 from ssd.metrics.means import Sample
-from ssd.results.schema import Hop
+from ssd.results.summary_schema import Hop
 
 LINKS = (("uncached", "reference"), ("reference", "decoder"), ("uncached", "decoder"))
 Lines = Sequence[Sequence[Sample]]

@@ -14,10 +14,19 @@ from ssd.results.schema import SideRecord
 from ssd.tasks.task import Verdict
 
 
-def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], predicted_s: float | None) -> SideRecord:
+def side(
+    timed: Timed,
+    text: str,
+    verdict: Verdict,
+    end_ids: Collection[int],
+    predicted_s: float | None,
+    block_length: int,
+    prompt_in_first_block: int = 0,
+) -> SideRecord:
     """Return one side's fields. Tokens are counted from ids and never include the prompt.
 
-    predicted_s: seconds of its forwards by the run's cost model; None if they cannot be predicted.
+    predicted_s: seconds of its forwards by the run's cost model; None if they cannot be predicted; block_length,
+    prompt_in_first_block: the blocks of the response.
     """
     trace, ids = timed.decoded.trace, timed.decoded.response_ids
     drafted, accepted = by_depth(trace)
@@ -39,10 +48,11 @@ def side(timed: Timed, text: str, verdict: Verdict, end_ids: Collection[int], pr
         "token_rows": trace.token_rows,
         "tokens_total": len(ids) - trace.filled,
         "tokens_useful": next((place for place, token in enumerate(ids) if token in end_ids), len(ids)),
-        "acceptance_lengths": trace.acceptance_lengths,
+        "tokens_cut": trace.tokens_cut(len(ids)),
+        "acceptance_lengths": trace.acceptance_lengths(len(ids)),
         "drafted_by_depth": drafted,
         "accepted_by_depth": accepted,
-        "order_correlation": order_correlation(trace),
+        "order_correlation": order_correlation(trace, block_length, prompt_in_first_block),
         "blocks_filled_by_refresh": blocks_filled_by_refresh(trace),
     }
 
@@ -67,7 +77,10 @@ def sum_columns(rows: Any) -> list[int]:
 
 
 def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
-    """Return the events of a trace as plain data, one object per forward, each with the nodes that it drafted."""
+    """Return the events of a trace as plain data, one object per forward, each with the nodes that it drafted.
+
+    If the trace keeps confidences of decided positions, `decided` lists them for each committed step.
+    """
     return [
         {
             **event._asdict(),
@@ -75,6 +88,7 @@ def trace_to_json(trace: Trace) -> list[dict[str, Any]]:
             "draft": [
                 {**node._asdict(), "picks": [list(pick) for pick in node.picks]} for node in trace.drafted_by(at)
             ],
+            **({"decided": trace.decided_at(at)} if trace.decided else {}),
         }
         for at, event in enumerate(trace.events)
     ]

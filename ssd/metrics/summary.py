@@ -15,7 +15,8 @@ from ssd.metrics.means import SIDES, Sample, per_response, per_sum
 from ssd.metrics.reference_chain import reference_chain
 from ssd.metrics.response import sum_columns, total_nfe
 from ssd.metrics.timing import speed
-from ssd.results.schema import SCHEMA, Acceptance, Identity, Pair, SideRecord
+from ssd.results.schema import SCHEMA, Pair, SideRecord
+from ssd.results.summary_schema import Acceptance, Identity
 
 
 def summarise(
@@ -55,6 +56,7 @@ def summarise(
         "oracle_tokens_per_forward": _oracle(samples),
         "tokens_total": per_response(samples, lambda part: part["tokens_total"]),
         "tokens_useful": per_response(samples, lambda part: part["tokens_useful"]),
+        "tokens_cut": per_response(samples, lambda part: part.get("tokens_cut", 0)),  # 0: older lines lack it
         "identity": _identity(samples),
         "order_correlation": {
             side: mean_correlation([sample[side]["order_correlation"] for sample in samples]) for side in SIDES

@@ -9,7 +9,8 @@ import numpy as np
 
 from ssd.metrics.bootstrap import ratio_of_sums
 from ssd.metrics.means import SIDES, Sample, per_response, per_sum
-from ssd.results.schema import Pair, Speed
+from ssd.results.schema import Pair
+from ssd.results.summary_schema import Speed
 
 
 def speed(samples: Sequence[Sample], turns: Sequence[Sequence[Sample]]) -> Speed:

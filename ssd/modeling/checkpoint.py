@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.json_values import LARGEST, read_json, refuse_pointer
+from ssd.modeling.json_values import LARGEST, MEND, read_json, refuse_pointer
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weight_files import weight_files, without_weights
-from ssd.modeling.weights import for_products, hub_names
+from ssd.modeling.weight_filling import check_names, fill
+from ssd.modeling.weights import hub_names
 from ssd.paths import ROOT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-STORED_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt", "chat_template.jinja",
@@ -73,7 +72,7 @@ def read_config(folder: Path, block_length: int | None = None) -> ModelConfig:
     if None not in (mask_id, values.values.get("mask_token_id")) and mask_id != values.values["mask_token_id"]:
         raise ValueError(
             f"{file}: mask_token_id is {values.values['mask_token_id']}, but the tokenizer's mask token has id "
-            f"{mask_id}; take both files from the model's Hub page"
+            f"{mask_id}; {MEND}"
         )
     named = re.findall(r"-b(\d+)(?=/|$)", folder.as_posix())  # as in SDAR-8B-Chat-b32
     block_length = block_length or (int(named[-1]) if named else None)
@@ -121,9 +120,9 @@ def load_model(
     expected = {theirs: transformer.get_parameter(name).shape for theirs, name in ours.items()}
     try:
         stored = weight_files(folder)
-        _check_names(folder, set(expected), set(stored))
+        check_names(folder, set(expected), set(stored))
         for file in sorted(set(stored.values())):
-            _fill(transformer, file, [key for key in stored if stored[key] == file], ours, expected, device, dtype)
+            fill(transformer, file, [key for key in stored if stored[key] == file], ours, expected, device, dtype)
     except SafetensorError as error:
         raise ValueError(f"{folder}: a weight file is damaged ({error}); was it downloaded in full?") from error
     return MaskedDiffusionModel(transformer)
@@ -133,52 +132,6 @@ def make_current(device: torch.device) -> None:
     """Make a CUDA device the current one, because torch records timing events on the current device."""
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)
-
-
-def _check_names(folder: Path, expected: set[str], stored: set[str]) -> None:
-    for problem, names in (("missing", expected - stored), ("unexpected", stored - expected)):
-        if names:
-            listed = sorted(names)
-            more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
-            raise ValueError(
-                f"{folder}: {problem} weight {', '.join(listed[:4])}{more}; does config.json belong to these files?"
-            )
-
-
-def _fill(
-    transformer: Transformer,
-    file: Path,
-    keys: list[str],
-    ours: dict[str, str],
-    expected: dict[str, torch.Size],
-    device: str | torch.device,
-    dtype: torch.dtype | None,
-) -> None:
-    from safetensors import safe_open
-
-    with safe_open(file, framework="pt") as tensors:
-        absent = sorted(set(keys) - set(tensors.keys()))
-        if absent:
-            raise ValueError(f"{file}: no weight {absent[0]}, although the index names this file for it")
-        for key in keys:
-            tensor = tensors.get_tensor(key)
-            if tensor.shape != expected[key]:
-                raise ValueError(
-                    f"{file}: weight {key} has shape {list(tensor.shape)}, config.json asks for {list(expected[key])}"
-                )
-            if tensor.dtype not in STORED_DTYPES:
-                raise ValueError(
-                    f"{file}: weight {key} is stored as {str(tensor.dtype).removeprefix('torch.')}; expected an "
-                    "unquantised checkpoint: float32, float16 or bfloat16"
-                )
-            owner, _, leaf = ours[key].rpartition(".")
-            weight = tensor.to(device=device, dtype=dtype)
-            if ours[key] != "embedding.weight":
-                weight = for_products(weight)
-            parameter = nn.Parameter(weight, requires_grad=False)
-            setattr(transformer.get_submodule(owner), leaf, parameter)
-            if transformer.config.tied_head and owner == "embedding":
-                transformer.head.weight = parameter
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -62,8 +62,8 @@ class FeatureCache:
                 self._layers.append(_Features(*(torch.zeros_like(each) for each in (key, value, hidden, hidden))))
             features = self._layers[index]
             features.key[rows], features.value[rows] = key, value
-            by_head = [each.transpose(0, 1)[None] for each in (query, features.key, features.value)]
-            mixed = attend(by_head[0], by_head[1], by_head[2])[0].transpose(0, 1).flatten(1)
+            queries, keys, values = (each.transpose(0, 1)[None] for each in (query, features.key, features.value))
+            mixed = attend(queries, keys, values)[0].transpose(0, 1).flatten(1)
             features.attention[rows] = layer.attention_out(mixed)
             hidden = hidden + features.attention
             features.mlp[rows] = layer.mlp(hidden[rows])

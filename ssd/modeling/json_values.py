@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+MEND = "write the right id into both files, or take both from the model's Hub page"
+"""Remedy for files of a checkpoint that disagree."""
 LARGEST = 2**24
 """The largest size or id that a model may have."""
 LARGEST_NUMBER = 1e300

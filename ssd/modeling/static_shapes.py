@@ -91,7 +91,7 @@ class StaticModel(WindowForwards, DelegatingModel):
     Nodes are padded to 1, 2, 4, 8, ... or `most_nodes`, contexts to a multiple of STEP. The padding is invisible.
     All caches share the buffers that the captured forwards read, so that only the latest cache is valid.
     All other forwards run eagerly. Those over a whole canvas spend their time in matrix products, not in launches, and
-    padding would slow them down. Shadow windows and sliding windows have other shapes.
+    padding would slow them down. Shadow windows, sliding windows and windows of several blocks have other shapes.
     Raises ValueError for fewer than 1 node, and for a forward over more states than `most_nodes`.
     """
 

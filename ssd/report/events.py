@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ FORWARD = pa.schema(
         "side": pa.string(),
         "forward": WHOLE,
         "kind": pa.string(),
-        **dict.fromkeys(("block", "step", "nodes", "rows", "committed"), WHOLE),
+        **dict.fromkeys(("block", "step", "nodes", "rows", "stored", "committed"), WHOLE),
         **dict.fromkeys(("positions", "tokens"), pa.list_(WHOLE)),
         "confidences": pa.list_(NUMBER),
         **dict.fromkeys(("drafted", "accepted"), WHOLE),
         "draft_confidences": pa.list_(NUMBER),
         "draft_accepted": pa.list_(pa.bool_()),
         "draft_depths": pa.list_(WHOLE),
+        "decided": pa.list_(NUMBER),
     }
 )
 NAME = re.compile(r"(\d+)-(\d+)\.json")
@@ -58,6 +60,7 @@ def _forwards(side: str, events: list[Mapping[str, Any]]) -> Iterator[dict[str, 
             "side": side,
             "forward": forward,
             **{name: event[name] for name in ("kind", "block", "step", "nodes", "rows")},
+            "stored": event.get("stored", 0),
             "committed": len(positions),
             "positions": positions,
             "tokens": tokens,
@@ -67,4 +70,5 @@ def _forwards(side: str, events: list[Mapping[str, Any]]) -> Iterator[dict[str, 
             "draft_confidences": [node["confidence"] for node in draft],
             "draft_accepted": [node["accepted"] for node in draft],
             "draft_depths": [node["depth"] for node in draft],
+            "decided": list(chain.from_iterable(event.get("decided", ()))),
         }

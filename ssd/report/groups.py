@@ -81,12 +81,19 @@ class Group:
         return replace(self, rows=self.rows.loc[[bool(holds(run)) for run in self.runs]])
 
 
-def groups(runs: pd.DataFrame) -> list[Group]:
-    """Return finished runs by model, task, reference, experiment and circumstances, with titles that differ."""
+def groups(runs: pd.DataFrame, across: tuple[str, ...] = ()) -> list[Group]:
+    """Return finished runs by model, task, reference, experiment and circumstances, with titles that differ.
+
+    across: beginnings of columns that do not separate groups.
+    """
     done = runs[runs["status"] == "done"].reset_index(drop=True).copy()
     if done.empty:
         return []
-    experiment = [name for name in map(str, done) if name.startswith(EXPERIMENT) and name not in NO_MATTER]
+    experiment = [
+        name
+        for name in map(str, done)
+        if name.startswith(EXPERIMENT) and name not in NO_MATTER and not name.startswith(across)
+    ]
     circumstances = [name for name in CIRCUMSTANCES if name in done]
     splitting = ["model", "task", "compared_with", *circumstances, *experiment, "prompts"]
     marks, notes = commits(done)

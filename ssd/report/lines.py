@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from ssd.results.reader import ANEW
+from ssd.results.reader import ANEW, REPAIR
 from ssd.results.schema import SCHEMA
 
 KINDS = ("refresh", "decode", "verify", "verifier")
@@ -24,7 +24,7 @@ SIDE = pa.struct(
         "reason": TEXT,
         "forwards": NUMBER,
         "nfe": pa.struct(dict.fromkeys(KINDS, WHOLE)),
-        **dict.fromkeys(("node_evaluations", "token_rows", "tokens_total", "tokens_useful"), WHOLE),
+        **dict.fromkeys(("node_evaluations", "token_rows", "tokens_total", "tokens_useful", "tokens_cut"), WHOLE),
         "blocks_filled_by_refresh": WHOLE,
         **dict.fromkeys(("acceptance_lengths", "drafted_by_depth", "accepted_by_depth"), pa.list_(WHOLE)),
         "order_correlation": pa.struct(dict.fromkeys(("within_blocks", "response"), NUMBER)),
@@ -64,7 +64,7 @@ class Lines:
         if self.bad:
             shown = ", ".join(map(str, self.bad[:3])) + (", ..." if len(self.bad) > 3 else "")
             words = "line is no sample" if len(self.bad) == 1 else "lines are no samples"
-            notes.append(f"{len(self.bad)} {words} ({shown})")
+            notes.append(f"{len(self.bad)} {words} ({shown}); {REPAIR}")
         if self.other_schema:
             notes.append(f"{len(self.other_schema)} lines are not of schema {SCHEMA}; {ANEW}")
         notes += ["its last line is torn"] if self.torn else []

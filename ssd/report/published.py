@@ -19,7 +19,7 @@ FOLDER, MODELS = ROOT / "results" / "published", CONF / "model"
 SAME = ("model", "task", "gen_length", "block_length", "method")
 """Columns that a published number and a run share if they are compared, beside the settings of the source."""
 STATED = {
-    r"\b(no|prefix|dual) cache": "generation.cache", r"\bbatch (\d+)": "runtime.batch_size",
+    r"\b(\w+) cache\b": "generation.cache", r"\bbatch (\d+)": "runtime.batch_size",
     r"\beos (\w+)": "generation.eos", r"\btau=([\d.]+)": "decoder.threshold", r"\b(\d+) drafts": "decoder.budget",
     r"\bdraft_steps=(\d+)": "decoder.draft_steps", r"\btemperature=([\d.]+)": "generation.temperature",
 }  # fmt: skip
@@ -109,7 +109,7 @@ def _stated(setting: str) -> Iterator[tuple[str, str]]:
         found = re.search(pattern, setting)
         if found is None:
             continue
-        value = found[1].replace("no", "none") if name == "generation.cache" else found[1]
+        value = {"no": "none"}.get(found[1], found[1])
         yield name, str(int(value) + 1) if name == "decoder.budget" else value  # the current state is no draft
         if name == "decoder.threshold":
             yield "decoder.rule", "threshold"

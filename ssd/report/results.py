@@ -44,6 +44,8 @@ class Results:
     def together(cls, parts: Sequence[Results]) -> Results:
         """Return the runs of all parts; of a run in several parts only the first."""
         runs = pd.concat([part.runs for part in parts], ignore_index=True)
+        mixed = [name for name in runs if runs[name].dtype == object]
+        runs[mixed] = runs[mixed].where(runs[mixed].notna(), None)  # NaN where a part lacks the column
         samples = pd.concat([part.samples for part in parts], ignore_index=True)
         samples = samples.drop_duplicates(["run_id", "index", "repeat"], ignore_index=True)
         left_out = list(dict.fromkeys(note for part in parts for note in part.left_out))

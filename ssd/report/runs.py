@@ -14,7 +14,8 @@ TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
 AS_WRITTEN = ("config.", "environment.")
 PAIRS = (
     "nfe", "token_rows", "node_evaluations", "tokens_per_forward", "tokens_per_s", "tokens_total", "tokens_useful",
-    "ms_per_forward", "accuracy", "accuracy_strict", "verifier_s", "outside_model", "responses_per_forward",
+    "tokens_cut", "ms_per_forward", "accuracy", "accuracy_strict", "verifier_s", "outside_model",
+    "responses_per_forward",
 )  # fmt: skip
 COLUMNS = (
     "run_id", "folder", "status", "decoder", "model", "task", "error", "prompts", "responses", "turns",

@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [f"{name}: {stored.get(name)} → {now[name]}" for name in MUST_MATCH if stored.get(name) != now[name]]
 
 
+@cache  # reading it takes milliseconds, and a grid describes every run
 def _version(name: str) -> str | None:
     try:
         return version(name)

@@ -10,15 +10,19 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from ssd.results.schema import SCHEMA, Environment, Failure, Sample, SideRecord, Summary, Verdict
+from ssd.results.schema import SCHEMA, Environment, Failure, Sample, SideRecord, Verdict
+from ssd.results.summary_schema import Summary
 
 Line = dict[str, Any]
 Case = dict[str, Any]
 ANEW = "measure the run anew with overwrite=true"
+REPAIR = "repeat the run's command with repair=true, which drops damaged lines and measures their prompts again"
 REBUILT = f"repeat the run's command, which makes it again from samples.jsonl, or {ANEW}"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of reading a line that is not JSON, or not what is expected."""
+OPTIONAL = ("uncached", "tokens_cut")
+"""Keys that not every line has: `uncached` belongs to a chain, `tokens_cut` is younger than other keys."""
 CLASSES = get_args(Verdict)
 SIDES = ("reference", "decoder")
 """Sides that every sample has."""
@@ -154,8 +158,9 @@ def damaged(file: Path, number: int, what: str, error: Exception) -> ValueError:
 
 def require_sample(line: Line) -> None:
     """Raise one of UNREADABLE for a line that lacks a key of a sample, or contradicts itself."""
-    lacking = [name for name in Sample.__annotations__ if name not in line and name != "uncached"]
-    lacking += [f"{side}.{name}" for side in SIDES for name in SideRecord.__annotations__ if name not in line[side]]
+    lacking = [name for name in Sample.__annotations__ if name not in line and name not in OPTIONAL]
+    of_a_side = [name for name in SideRecord.__annotations__ if name not in OPTIONAL]
+    lacking += [f"{side}.{name}" for side in SIDES for name in of_a_side if name not in line[side]]
     if lacking:
         raise ValueError(f"without {', '.join(lacking)}")
     case_of(line)

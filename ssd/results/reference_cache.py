@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssd.config.plan import Plan
-from ssd.config.source import source_of
+from ssd.config.source import classes_of, source_of
+from ssd.modeling.fingerprint import fingerprint
 from ssd.results.atomic_io import append_line, make_folder, storing, write_json
 from ssd.results.records import Timed
+from ssd.results.run_id import path_part, plain
 from ssd.results.schema import MUST_MATCH
-from ssd.results.store import path_part, plain
 
 FOLDER = "references"
 """Name of the folder of references, in a results folder."""
@@ -45,10 +46,12 @@ def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, A
     """Return everything that a response of the reference depends on, apart from its prompt and seed."""
     decoder, runtime = type(plan.reference), plan.config["runtime"]
     settings = asdict(replace(plan.settings.with_cache(cache), steps=plan.config["generation"]["steps"]))
+    if settings["token_frequencies"] is not None:  # a response depends on a file's contents, not on its path
+        settings["token_frequencies"] = [fingerprint(file) for file in plan.settings.files()]
     locked = plan.runtime.numerics == "locked"
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
-        "source": source_of(decoder),
+        "source": source_of(*classes_of(plan.reference)),
         "options": {name: str(value) for name, value in vars(plan.reference).items() if name != "_arguments"},
         "model": {name: plan.config["model"][name] for name in ("path", "revision", "mask_id", "end_ids")},
         "generation": {name: value for name, value in settings.items() if name != "seed"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ssd.audit.auditor import Auditor
 from ssd.audit.divergence import same_steps
 from ssd.audit.float64 import ExactModel
+from ssd.decoding.settings import prompt_in_first_block
 from ssd.measure.timing import Question
 from ssd.metrics import response as samples
 from ssd.metrics.oracle import oracle_nfe
@@ -49,6 +50,8 @@ class AuditPhase:
         reference, decoded = sides["reference"].decoded, sides["decoder"].decoded
         divergence, order_divergence = self._auditor.pair(prompt, seed, reference, decoded)
         ends = plan.special.end_ids
+        settings = plan.settings
+        blocks = settings.block_length, prompt_in_first_block(len(prompt), settings.block_length, settings.grid)
         texts = {name: response_text(self._tokenizer, side.decoded.response_ids, ends) for name, side in sides.items()}
         verdicts = self._verdicts(document, texts)
         return {
@@ -60,7 +63,9 @@ class AuditPhase:
             "prompt_sha256": response.prompt_sha256,
             "target": document.target,
             **{
-                name: samples.side(side, texts[name], verdicts[name], ends, self._predicted_s(name, side, prompt))
+                name: samples.side(
+                    side, texts[name], verdicts[name], ends, self._predicted_s(name, side, prompt), *blocks
+                )
                 for name, side in sides.items()
             },
             "identical": divergence is None,

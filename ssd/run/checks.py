@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssd.config.plan import Plan
+from ssd.config.special_ids import check_tokenizer
 from ssd.decoding.canvas import check_prompt
 from ssd.modeling.checkpoint import load_tokenizer, read_config
 from ssd.modeling.config import ModelConfig
@@ -38,6 +39,7 @@ def prepare(plan: Plan, model_path: Path) -> Prepared:
             f"runtime.batch_size=1 for decoder={plan.config['decoder']['name']}"
         )
     tokenizer = load_tokenizer(model_path)
+    check_tokenizer(model_path, tokenizer, plan.special)
     return Prepared(tokenizer, shape, render_all(plan, tokenizer, shape))
 
 

@@ -21,6 +21,17 @@ WAYS_OUT = (
 """What a waiting user can do."""
 
 
+_SAID: list[str] = []
+"""What `say_first` has printed."""
+
+
+def say_first(message: str) -> None:
+    """Print the first message of this process alone: a notebook would show one at each call that waits."""
+    if not _SAID:
+        _SAID.append(message)
+        print(message)
+
+
 class DeviceHeldError(BlockingIOError):
     """Another process holds the device."""
 

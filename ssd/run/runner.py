@@ -8,8 +8,9 @@ from typing import Any
 from ssd.config.plan import Plan
 from ssd.modeling.checkpoint import local_folder
 from ssd.results import environment
-from ssd.results.schema import Summary
+from ssd.results.reader import OPTIONAL
 from ssd.results.store import RunFolder
+from ssd.results.summary_schema import Summary
 from ssd.run.audit_phase import AuditPhase
 from ssd.run.decode_phase import DecodePhase
 from ssd.run.device_lock import device_lock
@@ -69,7 +70,7 @@ def finished_summary(plan: Plan, folder: RunFolder) -> dict[str, Any] | None:
         return None
     try:
         summary = folder.read("summary.json")
-        if Summary.__annotations__.keys() <= summary.keys():
+        if Summary.__annotations__.keys() - {*OPTIONAL} <= summary.keys():
             return summary
     except ValueError:
         pass

@@ -15,22 +15,26 @@ from ssd.tasks.prompts import sha256_of_ids
 
 
 class SharedReferences:
-    """Reads them for untimed runs only: a timed run decodes reference and decoder in pairs."""
+    """Reads them for untimed runs only: a timed run decodes reference and decoder in pairs.
+
+    A run with runtime.confidences does not read them either, because responses are stored without confidences.
+    """
 
     def __init__(self, plan: Plan, circumstances: Mapping[str, Any]) -> None:
         self._plan = plan
+        self._reads = not (plan.runtime.timing or plan.runtime.confidences)
         self._stores = references_of(plan, circumstances)
 
     def known(self, question: Question) -> Known:
         """Return the responses to a question that need not be decoded again, by side."""
-        if self._plan.runtime.timing:
+        if not self._reads:
             return {}
         found = {side: store.find(*self._key(question)) for side, store in self._stores.items()}
         return {side: timed for side, timed in found.items() if timed is not None}
 
     def missing(self, group: Sequence[Question]) -> set[tuple[str, str, int]]:
         """Return the keys of references that must be decoded for these questions, and that other runs may need."""
-        if self._plan.runtime.timing:
+        if not self._reads:
             return set()
         keys = [self._key(question) for question in group]
         return {(str(store.path), *key) for store in self._stores.values() for key in keys if not store.has(*key)}

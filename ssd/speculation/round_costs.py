@@ -67,8 +67,9 @@ def measure_costs(
     def play(nodes: int) -> None:
         drafts = [_chain(session, current, nodes) for _ in range(work.batch_size)]
         states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
-        draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()))
-        _, scores = session.evaluate(draft, block, opening.context)
+        parents = tuple(each * nodes + parent for each in range(len(drafts)) for parent in drafts[each].parents or ())
+        draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()), parents or None)
+        _, scores = session.evaluate(draft, block, opening.context, current.scores)
         session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
@@ -82,6 +83,8 @@ def _chain(session: DecodeSession, current: BlockState, nodes: int) -> Draft:
     """Return a chain of `nodes` nodes; its last node repeats if the block has too few masks."""
     depth = steps_foreseen(nodes, session.rule.settings)
     forecast = Forecast(session, current, depth, PickModel())
-    draft = grow(forecast, current, "chain", depth, 1, nodes, session.runner_up)
+    draft = grow(forecast, current, "chain", depth, 1, nodes, session.runner_up, not session.needs_tree)
     places = torch.arange(nodes).clamp(max=draft.nodes - 1)
-    return Draft(draft.states[places], draft.steps[places], tuple(draft.depths[place] for place in places))
+    depths = tuple(draft.depths[place] for place in places)
+    parents = draft.parents and tuple(draft.parents[place] for place in places)
+    return Draft(draft.states[places], draft.steps[places], depths, parents)

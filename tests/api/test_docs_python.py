@@ -1,6 +1,7 @@
 """Every Python block of docs/python.md runs, in order and in one namespace."""
 
 import re
+from functools import partial
 
 import pytest
 
@@ -11,8 +12,9 @@ PAGE = (REPOSITORY / "docs" / "python.md").read_text()
 
 
 @pytest.mark.slow
-def test_every_block_runs(tmp_path):
-    """`folder` stands for a folder of the reader's own."""
+def test_every_block_runs(tmp_path, checkpoints, monkeypatch):
+    """`folder` stands for a folder of the reader's own, and random weights for the trained ones, which take longer."""
+    monkeypatch.setattr(ssd, "load", partial(ssd.load, path=str(checkpoints["llada"])))
     namespace = {"folder": tmp_path}
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     assert len(blocks) > 8

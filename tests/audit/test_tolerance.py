@@ -14,6 +14,7 @@ from ssd.audit.tolerance import LOGIT_TOLERANCE, slack_of
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Pick, Trace
+from tests.effort import examples
 from tests.restless import restless_model
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
@@ -30,7 +31,7 @@ def test_only_ties_within_a_few_times_the_noise_are_near(dtype):
     """Twin tokens, ever farther apart, and a response with the wrong twin; the noise is measured here, by hand."""
     ratios = {"numeric": [], "algorithmic": []}
     generation = GenerationSettings(gen_length=16, block_length=16, cache="none")
-    for seed in range(5):
+    for seed in range(examples(12)):
         for distance in (0.5, 2, 8, 32, 128):
             model = restless_model("llada", seed, dtype, sharpness=0.3)
             head = model.transformer.head.weight

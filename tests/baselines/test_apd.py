@@ -166,7 +166,7 @@ def test_all_weight_on_the_dllm_is_one_forward(family: Family) -> None:
     reference = Stepwise().decode(model, PROMPT, settings(steps=1), SPECIAL)
     assert decoded.response_ids == reference.response_ids
     assert decoded.trace.nfe_by_kind == {"refresh": 1, "decode": 0, "verify": 0, "verifier": 1}
-    assert decoded.trace.acceptance_lengths == [LENGTH]
+    assert decoded.trace.acceptance_lengths(LENGTH) == [LENGTH]
 
 
 def test_a_verifier_that_never_agrees_is_one_token_per_forward(family: Family) -> None:
@@ -184,7 +184,7 @@ def test_one_position_at_a_time_leaves_nothing_to_verify(family: Family) -> None
     model = never_says(restless_model(family), *SPECIAL.end_ids)
     decoded = decode(apd(max_lookahead=1), model)
     assert decoded.trace.nfe_by_kind == {"refresh": 1, "decode": LENGTH - 1, "verify": 0, "verifier": 0}
-    assert decoded.trace.acceptance_lengths == []
+    assert decoded.trace.acceptance_lengths(LENGTH) == []
     assert [event.rows for event in decoded.trace.events] == [len(PROMPT) + 1 + step for step in range(LENGTH)]
 
 
@@ -365,6 +365,7 @@ def test_the_shipped_models_solve_their_task_in_a_few_forwards(
         "task=tiny_math",
         "runtime.limit=5",
         "runtime.predict=false",
+        "runtime.warmup=0",
         f"results_dir={tmp_path}",
     )
     summary = run(make_plan(composed(*line, *words)))

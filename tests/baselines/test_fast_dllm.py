@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from baselines.fast_dllm import FastDLLM
+from baselines.rules.localleap import LocalLeap
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from tests.effort import examples
@@ -84,6 +85,7 @@ def test_cached_it_is_the_caching_loop_by_hand(family, cache, block_start, decod
 
 @settings(max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(family=st.sampled_from(FAMILIES), seed=st.integers(0, 50), generation=generations())
+@pytest.mark.slow
 def test_a_threshold_that_nothing_reaches_is_stepwise_decoding(family, seed, generation):
     assume(generation.ranking != "origin")  # its own steps commit any number of picks
     model, prompt = restless_model(family, seed), prompts(seed % 5 + 1)[-1]
@@ -179,6 +181,14 @@ def test_with_candidates_global_scope_is_the_published_loop_for_dream(candidates
         ({"threshold": 0}, "decoder.threshold=0: expected a number above 0"),
         ({"threshold": None}, "decoder.threshold=None: expected a number above 0"),
         ({"factor": -1.0}, "decoder.factor=-1.0: expected a number above 0"),
+        ({"threshold": True}, "decoder.threshold=True: expected a number above 0"),
+        ({"factor": "1"}, "decoder.factor=1: expected a number above 0"),
+        ({"factor": float("nan")}, "decoder.factor=nan: expected a number above 0"),
+        ({"threshold": 0.5, "commit": LocalLeap()}, "decoder.threshold=0.5 has no effect on decoder/commit; pass the"),
+        (
+            {"scope": "global", "candidates": 4, "commit": LocalLeap()},
+            "decoder.candidates=4 with decoder.commit: pass decoder.candidates=null",
+        ),
         ({"scope": "sentence"}, "decoder.scope='sentence': expected one of block, global"),
         ({"candidates": 0, "scope": "global"}, "decoder.candidates=0: expected null or a whole number of at least 1"),
         ({"candidates": 4}, "decoder.candidates=4 with decoder.scope=block: pass decoder.scope=global"),

@@ -8,7 +8,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from ssd.config.plan import make_plan
-from ssd.results.store import run_id
+from ssd.decoding.cache_options import caches_of
+from ssd.results.run_id import run_id
 from tests.data import REPOSITORY, project_files
 from tests.effort import some
 from tests.runs import composed
@@ -55,6 +56,15 @@ def test_the_words_that_it_proposes_can_be_planned(file: Path) -> None:
             make_plan(composed(f"experiment={file.stem}", "model=llada_tiny", *job))
 
 
-def test_the_decoders_are_all_decoders() -> None:
-    swept = OmegaConf.load(REPOSITORY / "conf" / "experiment" / "decoders.yaml").hydra.sweeper.params.decoder
-    assert sorted(swept.split(",")) == [file.stem for file in project_files("conf/decoder/*.yaml")]
+def test_the_campaigns_have_all_decoders_and_all_commit_rules() -> None:
+    swept = [
+        OmegaConf.load(REPOSITORY / "conf" / "experiment" / f"{name}.yaml").hydra.sweeper.params.decoder.split(",")
+        for name in ("decoders", "rules")
+    ]
+    assert sorted({*swept[0], *swept[1]}) == [file.stem for file in project_files("conf/decoder/*.yaml")]
+    assert set(swept[1]) - {"fast_dllm"} == {file.stem for file in project_files("conf/decoder/commit/*.yaml")}
+
+
+def test_the_caches_are_all_caches_of_models_with_full_attention() -> None:
+    swept = OmegaConf.load(REPOSITORY / "conf" / "experiment" / "caches.yaml").hydra.sweeper.params
+    assert sorted(swept["generation.cache"].split(",")) == sorted(caches_of("prompt"))

@@ -5,7 +5,7 @@ import torch
 
 from ssd.campaign.planned_run import PlannedRun
 from ssd.config.plan import make_plan
-from ssd.results.store import run_id
+from ssd.results.run_id import run_id
 from tests.runs import composed
 
 GRAPH = "runtime.engine=graph"

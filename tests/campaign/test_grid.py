@@ -56,6 +56,7 @@ def test_a_grid_says_what_it_will_do_does_it_and_ends_with_a_table(line):
     assert all((folder / "samples.jsonl").read_bytes() == content for folder, content in before.items())
 
 
+@pytest.mark.slow
 def test_what_an_unfinished_run_has_counts(line):
     line("decoder.depth=2")
     (folder,) = folders(RESULTS)
@@ -267,6 +268,7 @@ def test_the_same_run_in_other_words_is_measured_once(line):
     assert output.count(f"accuracy 0.0%; {folder}\n") == 1, "a line per run"
 
 
+@pytest.mark.slow
 def test_a_grid_whose_table_breaks_says_so_and_fails(line, monkeypatch):
     def broken(*_):
         raise RuntimeError("the table broke")

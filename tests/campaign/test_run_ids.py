@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ssd.config.plan import make_plan
-from ssd.results.store import run_id
+from ssd.results.run_id import run_id
 from tests.data import REPOSITORY
 from tests.runs import composed
 

@@ -67,6 +67,28 @@ def test_a_folder_of_a_known_family(tmp_path: Path, family: str) -> None:
     assert (own.name, list(own.end_ids), own.mask_id) == ("mine", [62], 63)
 
 
+@pytest.mark.parametrize(
+    ("tiny", "changes", "block_length", "sub_block_length"),
+    [
+        ("sdar_tiny", {}, 4, None),
+        ("sdar_tiny", {"block_size": 16}, 16, None),
+        ("fast_dllm_v2_tiny", {}, 32, 8),
+        ("fast_dllm_v2_tiny", {"bd_size": 4}, 4, None),
+    ],
+)
+def test_a_block_causal_folder_has_the_settings_of_its_family(
+    tmp_path: Path, tiny: str, changes: dict, block_length: int, sub_block_length: int | None
+) -> None:
+    folder = shutil.copytree(REPOSITORY / "checkpoints" / tiny, tmp_path / "own")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    settings = ssd.load(str(folder), device="cpu").settings
+    assert (settings.grid, settings.cache, settings.stop) == ("absolute", "exact", "eos_any")
+    assert (settings.block_length, settings.sub_block_length) == (block_length, sub_block_length)
+    plan = make_plan(read(f"model={folder}", "task=tiny_math", "runtime.limit=1", "generation.gen_length=256"))
+    assert plan.settings == settings
+
+
 def test_a_folder_with_the_ids_of_the_preset_keeps_its_end_ids(tmp_path: Path) -> None:
     config = json.loads((REPOSITORY / "checkpoints" / "llada_tiny" / "config.json").read_text())
     published = {"mask_token_id": 126336, "eos_token_id": 126081, "embedding_size": 126464}
@@ -89,7 +111,7 @@ def test_a_folder_of_another_family(tmp_path: Path) -> None:
     [
         (
             "model=owner/name",
-            r"^model=owner/name: neither a preset nor .* pass model=llada \(or dream\) model\.path=owner/n",
+            r"^model=owner/name: neither a preset nor .* pass model=llada \(dream, sdar_4b, .*\) model\.path=owner/n",
         ),
         ("model=/no/folder", r"^model=/no/folder: neither a preset nor .* model\.path=/no/folder$"),
         ("model=lada", "^model=lada: expected one of .*llada"),

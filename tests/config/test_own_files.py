@@ -1,8 +1,6 @@
 """A user's own decoder and configuration, in a folder outside the checkout."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +9,6 @@ import pytest
 
 from ssd.config.command_line import options
 from ssd.config.plan import make_plan
-from tests.data import REPOSITORY
 from tests.lines import Line, own_logging, run_here
 from tests.runs import composed
 
@@ -60,15 +57,6 @@ def assert_measured(folder: Path, line: Line) -> None:
     assert line.status == 0, line.errors
     (summary,) = folder.glob("results/patient-*/summary.json")
     assert json.loads(summary.read_text())["identity"]["rate"] == 1.0
-
-
-@pytest.mark.slow
-def test_an_own_decoder_is_measured_in_a_process_of_its_own(folder, checkpoints):
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    given = (*words(folder, "config-dir"), "decoder=patient", *SHORT, f"model.path={checkpoints['llada']}")
-    command = [sys.executable, "-P", "-m", "ssd", "run", *given]  # -P: only `ssd-bench run` itself finds patience.py
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert_measured(folder, Line(done.returncode, done.stdout, done.stderr))
 
 
 @pytest.mark.parametrize("kind", ["searchpath", "config-dir"])

@@ -1,6 +1,7 @@
 """From the command line to a plan: presets, precedence, and every refusal in one line."""
 
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from tests.runs import composed
 CONF = REPOSITORY / "conf"
 
 
+@cache
 def names(group: str) -> list[str]:
     return [file.stem for file in project_files(f"conf/{group}/*.yaml")]
 
 
+@cache
 def preset(group: str, name: str) -> dict:
     return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
 
@@ -179,6 +182,8 @@ def test_a_model_wins_over_a_task():
         ("overwrite=no", r"^overwrite=no: expected true or false$"),
         ("+limit=3", r"^limit is not an option; expected one of model, decoder, .*, as runtime\.limit=3$"),
         ("runtime.traces=maybe", r"^runtime\.traces=maybe: expected true or false$"),
+        ("runtime.confidences=1", r"^runtime\.confidences=1: expected true or false$"),
+        ("runtime.confidences=true", r"^runtime\.confidences=true: .*pass runtime\.traces=true runtime\.timing=false$"),
         ("decoder.lossless=no", r"^decoder\.lossless=no: expected true or false$"),
         ("~decoder.lossless", r"^decoder\.lossless=None: expected true or false$"),
         ("decoder.alternatives=no", r"^decoder\.alternatives=no: expected true or false$"),

@@ -8,10 +8,11 @@ import pytest
 
 from baselines.apd import APD
 from baselines.psd import ParallelSelfSpeculative
+from baselines.rules.klass import KLASS
 from baselines.stepwise import Stepwise
 from ssd.config.plan import make_plan
-from ssd.config.source import source_files, source_of
-from ssd.results.store import run_id
+from ssd.config.source import classes_of, source_files, source_of
+from ssd.results.run_id import run_id
 from tests.runs import composed
 
 DECODER = """
@@ -77,7 +78,9 @@ def test_the_files_of_our_own_decoders():
     assert sorted(source_files(APD)) == ["baselines.apd", "baselines.coupling"]
     both = source_files(ParallelSelfSpeculative)
     assert {"baselines.psd", "baselines.fast_dllm", "ssd.speculation.decoder", "ssd.speculation.verify"} <= set(both)
-    assert {name.rpartition(".")[0] for name in both} <= {"baselines", "ssd", "ssd.speculation"}
+    assert {name.rpartition(".")[0] for name in both} <= {"baselines", "baselines.rules", "ssd", "ssd.speculation"}
+    assert "baselines.rules.klass" not in both
+    assert set(source_files(*classes_of(ParallelSelfSpeculative(commit=KLASS())))) == {*both, "baselines.rules.klass"}
     assert all(isinstance(file, Path) for file in both.values())
 
 

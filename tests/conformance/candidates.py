@@ -16,6 +16,7 @@ from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.paths import CONF, ROOT
 from tests.data import project_files
+from tests.models import BLOCK_CAUSAL, FAMILIES
 from tests.restless import restless_model
 
 NAMES = [file.stem for file in project_files("conf/decoder/*.yaml")]
@@ -46,6 +47,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "decoder.threshold=0.3",
         "decoder.rule=factor decoder.builder=best_first",
         "decoder.threshold=0.3 decoder.depth=auto decoder.builder=best_first",
+        "decoder/commit=klass decoder.commit.threshold=0.2 decoder.commit.kl_threshold=1 decoder.builder=best_first",
+        "decoder/commit=credit decoder.commit.threshold=0.3 decoder.depth=auto",
     ),
     "ssd": (
         "decoder.builder=best_first",
@@ -78,6 +81,11 @@ def _one_by_one(settings: GenerationSettings) -> GenerationSettings:
 
 LIMITS = {
     "fast_dllm": Limit("decoder.threshold=2", _one_by_one),
+    "eb": Limit("decoder.commit.gamma=-1", _one_by_one),
+    "klass": Limit("decoder.commit.threshold=2", _one_by_one),
+    "credit": Limit("decoder.commit.threshold=2 decoder.commit.alpha=0", _one_by_one),
+    "localleap": Limit("decoder.commit.threshold=2", _one_by_one),
+    "hierarchical": Limit("decoder.commit.threshold=2 decoder.commit.low=1", _one_by_one),
     "wino": Limit("decoder.threshold=2", _one_by_one),
     # All weight on the dLLM accepts every draft: one step commits the whole response.
     "apd": Limit("decoder.mixture_weight=1 decoder.max_lookahead=1000", _one_step),
@@ -85,7 +93,7 @@ LIMITS = {
 
 SPECIAL = SpecialTokens(mask_id=1, end_ids=(0, 4))
 SMALL = 12
-TINY: dict[Family, str] = {"llada": "llada_tiny", "dream": "dream_tiny"}
+TINY: dict[Family, str] = {name: f"{name}_tiny" for name in (*FAMILIES, *BLOCK_CAUSAL)}
 
 
 @dataclass(frozen=True)
@@ -111,8 +119,12 @@ def candidate(line: str, family: Family) -> Candidate:
         composed = compose("config", overrides=[f"model={TINY[family]}", *line.split()])
     values = OmegaConf.to_container(composed, resolve=True)["decoder"]
     decoder = build_decoder(values)
-    folder, generation = ROOT / "checkpoints" / TINY[family], GenerationSettings(gen_length=32)
-    decoder.load(model_of(family), folder, generation, Workload())
+    folder, model, generation = ROOT / "checkpoints" / TINY[family], model_of(family), GenerationSettings(gen_length=32)
+    if family in BLOCK_CAUSAL:
+        block_length = model.config.causal_block
+        generation = replace(generation, grid="absolute", cache="exact", block_length=block_length)
+    if accepts(decoder, generation, family):
+        decoder.load(model, folder, generation, Workload())
     return Candidate(decoder, values["lossless"])
 
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import torch
 
 from ssd.decoding.decoder import Decoded, Decoder
-from ssd.decoding.settings import GenerationSettings
-from ssd.decoding.trace import Trace
+from ssd.decoding.settings import GenerationSettings, prompt_in_first_block
+from ssd.decoding.trace import Event, Trace
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.forward_input import ForwardInput
+from ssd.modeling.forward_input import ForwardInput, with_stored
 from tests.conformance.candidates import SPECIAL, Candidate
 
 
@@ -25,14 +25,15 @@ def check_response(
     trace = decoded.trace
     check_explained(decoded, settings)
     for event in trace.events:
-        assert event.kind == "verifier" or event.picks, "a forward that commits nothing"
+        assert event.kind == "verifier" or event.picks or event.stored, "a forward that commits and stores nothing"
         assert event.kind == "verifier" or event.nodes <= decoder.most_nodes, "more nodes than most_nodes"
         assert len(event.drafted) == len(event.accepted)
         assert all(accepted <= drafted for drafted, accepted in zip(event.drafted, event.accepted, strict=True))
-    assert [(event.nodes, event.rows) for event in trace.events if event.kind != "verifier"] == seen
+    assert [shapes_of(event) for event in trace.events if event.kind != "verifier"] == seen
     assert trace.nfe_by_kind["verifier"] == (verifier.forwards if verifier else 0)
     if decoder.in_block_order:
-        blocks = [pick.position // settings.block_length for pick in trace.picks]
+        before = prompt_in_first_block(len(prompt), settings.block_length, settings.grid)
+        blocks = [(pick.position + before) // settings.block_length for pick in trace.picks]
         assert blocks == sorted(blocks), "a pick outside the current block"
     return decoded
 
@@ -84,18 +85,25 @@ def steps_of(trace: Trace, reference: Trace) -> list[Counter]:
     return [*sets, Counter(picks)]
 
 
+def shapes_of(event: Event) -> list[tuple[int, int]]:
+    """What a forward of this event reads: the full blocks that it stores, and its nodes."""
+    return [shape for shape in ((1, event.stored), (event.nodes, event.rows)) if shape[1]]
+
+
 @contextmanager
 def watched(model: MaskedDiffusionModel, prompt: Sequence[int]):
-    """Nodes and rows of every forward of the transformer, by a hook that looks for the prompt in what it reads."""
-    seen: list[tuple[int, int]] = []
+    """The shapes of what every forward of the transformer reads, by a hook that looks for the prompt in it."""
+    seen: list[list[tuple[int, int]]] = []
     expected = torch.tensor(prompt)
 
     def look(_: torch.nn.Module, inputs: tuple[Sequence[ForwardInput]]) -> None:
-        ((part,),) = inputs
-        tokens, start = part.tokens, part.start
-        seen.append(tuple(tokens.shape))
-        inside = tokens[:, : max(0, len(prompt) - start)]
-        assert torch.equal(inside, expected[start : start + inside.shape[1]].expand_as(inside)), "the prompt changed"
+        parts = with_stored(*inputs)
+        seen.append([tuple(part.tokens.shape) for part in parts])
+        for tokens, start in ((part.tokens, part.start) for part in parts):
+            inside = tokens[:, : max(0, len(prompt) - start)]
+            assert torch.equal(inside, expected[start : start + inside.shape[1]].expand_as(inside)), (
+                "the prompt changed"
+            )
 
     hook = model.transformer.register_forward_pre_hook(look)
     try:

@@ -52,7 +52,7 @@ def decoded(record, name, family, settings, engine="eager", numerics="native"):
 @pytest.mark.parametrize("name", DECODERS)
 @pytest.mark.slow
 def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics, cache):
-    settings = GenerationSettings(gen_length=10, block_length=5, cache=cache)
+    settings = GenerationSettings(gen_length=8, block_length=4, cache=cache)
     found, expected = decoded(record, name, "llada", settings, engine, numerics)
     assert found.response_ids == expected.response_ids
     assert (len(record.reads), record.waiting) == (found.trace.nfe, [])
@@ -63,7 +63,7 @@ def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in DECODERS if name != "wino"])
 def test_sampling_makes_no_copy_wait_and_only_drafts_read_again(record, family, name):
-    settings = GenerationSettings(gen_length=10, block_length=5, temperature=0.7)
+    settings = GenerationSettings(gen_length=8, block_length=4, temperature=0.7)
     found, expected = decoded(record, name, family, settings)
     assert found.response_ids == expected.response_ids
     # Every forward but each block's last is followed by a draft.

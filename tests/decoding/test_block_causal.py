@@ -73,6 +73,7 @@ def test_drafts_over_a_commit_rule_are_that_rules_decoding(case: Case, decoder: 
 @given(case=cases(sampled=False), decoder=lossless_decoders())
 @example(case("sdar", 4, 6, 11), SelfSpeculative(5, lookahead=1))
 @example(case("fast_dllm_v2", 8, 9, 11, store="separate"), SelfSpeculative(4, 3, 7, builder="best_first"))
+@pytest.mark.slow
 def test_engines_and_batches_are_stepwise_decoding(case: Case, decoder: BlockDecoder) -> None:
     reference = outcome(case.decode(Stepwise()))
     for engine, numerics in (("graph", "native"), ("eager", "locked"), ("graph", "locked")):

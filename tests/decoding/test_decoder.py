@@ -27,7 +27,7 @@ DRAFTING = {
         (Stepwise(), "Stepwise()"),
         (
             FastDLLM("factor", factor=2.0),
-            "FastDLLM(rule='factor', threshold=0.9, factor=2.0, scope='block', candidates=None)",
+            "FastDLLM(rule='factor', threshold=0.9, factor=2.0, scope='block', candidates=None, commit=None)",
         ),
         (
             SelfSpeculative(4, builder=None, width=3),

@@ -47,10 +47,9 @@ DECODERS: dict[str, Decoder] = {
 }
 
 
-@pytest.mark.parametrize("store", ["fused", "separate"])
+@pytest.mark.parametrize(("cache", "store"), [("exact", "fused"), ("exact", "separate"), ("none", "fused")])
 @pytest.mark.parametrize("family", ["sdar", "fast_dllm_v2"])
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("cache", ["exact", "none"])
 def test_rows_and_forwards_of_the_trace_are_those_that_the_transformer_computes(
     family: str, store: str, decoder: str, cache: str
 ) -> None:
@@ -95,6 +94,10 @@ ABSOLUTE = GenerationSettings(gen_length=16, block_length=4, grid="absolute", ca
         ),
         ({"grid": "page"}, "generation.grid='page': expected one of prompt, absolute"),
         ({"store": "late"}, "generation.store='late': expected one of fused, separate"),
+        (
+            {"store": "separate", "cache": "none"},
+            "generation.store=separate with generation.cache=none: expected fused, .*; pass generation.store=fused$",
+        ),
         ({"stop": "eos"}, "generation.stop='eos': expected one of none, eos_block, eos_any"),
         ({"sub_block_length": 3}, "generation.sub_block_length=3: expected null or a divisor of generation.block_len"),
         ({"sub_block_length": 0}, "generation.sub_block_length=0: expected null or a divisor"),

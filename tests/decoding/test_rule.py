@@ -218,8 +218,10 @@ def test_perturbed_logits_choose_the_token_among_all_that_can_be(changes, possib
     rule, block = make_rule(ranking=ranking, temperature=temperature, **changes)
     logits, step = random_logits(), torch.tensor([0, 1, 2])
     logits[..., 9] = 50.0  # the mask, which is never predicted
-    perturbed = rule.perturbed(logits.clone(), step, block, block.start)
-    assert torch.equal(perturbed.argmax(dim=-1), score(rule, block, logits.clone(), step.tolist()).token)
+    scores = score(rule, block, logits.clone(), step.tolist())
+    masked = torch.ones(logits.shape[:2], dtype=torch.bool)
+    _, perturbed = rule.perturbed(logits.clone(), masked, scores, block, block.start)
+    assert torch.equal(perturbed.argmax(dim=-1), scores.token)
     finite = perturbed.isfinite()
     assert set(finite.sum(dim=-1).flatten().tolist()) == possible
     assert torch.equal(perturbed[finite], logits[finite]) == (temperature == 0)

@@ -44,6 +44,7 @@ def with_sub_blocks(draw: st.DrawFn) -> GenerationSettings:
     lossless=lossless_decoders(lookahead=False),
     parallel=parallel_decoders(lookahead=False),
 )
+@pytest.mark.slow
 def test_lossless_decoders_equal_their_references(family, seed, prompt, generation, lossless, parallel):
     model = restless_model(family, seed)
     for decoder in (lossless, parallel):

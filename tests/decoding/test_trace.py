@@ -187,7 +187,7 @@ def test_events_are_made_when_somebody_asks_and_once():
     for position in range(3):
         trace.note(lambda position=position: make(position))
     assert (trace.forwards, made) == (3, [])
-    assert [pick.position for pick in trace.picks] == trace.acceptance_lengths + made == [0, 1, 2]
+    assert [pick.position for pick in trace.picks] == trace.acceptance_lengths(9) + made == [0, 1, 2]
     assert trace == Trace(trace.events)
     assert trace != Trace(trace.events[:2])
     assert trace != Trace(trace.events, filled=1)

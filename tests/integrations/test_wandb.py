@@ -22,8 +22,12 @@ LAST_OF_A_RECORD = (1, 4)
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that was logged."""
+    """The folder of a run that was logged, after a first log that ended in the middle."""
     folder = write_run(tmp_path_factory.mktemp("results"), "ssd")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ssd.integrations.wandb.draw", lambda *_: (_ for _ in ()).throw(ValueError("no figures")))
+        with pytest.raises(ValueError, match="no figures"):
+            WandbTracker("decoders").log(folder)
     assert WandbTracker("decoders").log(folder) == str(folder / "wandb")
     return folder
 
@@ -85,15 +89,8 @@ def test_a_run_is_logged_once(logged):
     assert WandbTracker("decoders").log(logged) is None
 
 
-def test_a_run_that_was_logged_in_part_is_logged_anew(tmp_path, monkeypatch):
-    folder = write_run(tmp_path, "ssd")
-    with monkeypatch.context() as patch:
-        patch.setattr("ssd.integrations.wandb.draw", lambda *_: (_ for _ in ()).throw(ValueError("no figures")))
-        with pytest.raises(ValueError, match="no figures"):
-            WandbTracker("decoders").log(folder)
-    assert WandbTracker("decoders").log(folder) == str(folder / "wandb")
-    assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
-    assert WandbTracker("decoders").log(folder) is None
+def test_a_run_that_was_logged_in_part_is_logged_anew(logged):
+    assert len(list((logged / "wandb").glob("offline-run-*"))) == 1
 
 
 def test_the_plain_word_is_enough_and_nothing_is_tracked_without_it():

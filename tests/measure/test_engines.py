@@ -111,7 +111,7 @@ def test_a_run_at_static_shapes_is_another_run_with_the_same_responses(
     family, numerics, short_run, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(engines, "compiled_steps", lambda: None)  # which takes half a minute
-    words = (f"runtime.numerics={numerics}", "decoder=ssd")
+    words = (f"runtime.numerics={numerics}", "decoder=ssd", "runtime.limit=2")
     eager = short_run(family, *words, f"results_dir={tmp_path / 'eager'}")
     compiled = short_run(family, *words, f"results_dir={tmp_path / 'compile'}", "runtime.engine=compile")
     assert eager["run_id"] != compiled["run_id"]

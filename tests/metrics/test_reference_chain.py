@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from ssd.config.plan import make_plan
 from ssd.metrics.reference_chain import LINKS, reference_chain
 from ssd.report.console.run_table import print_summary
+from ssd.run.runner import run
+from tests.runs import composed
 
 
 def side(ids: list[int], correct: bool, time_s: float) -> dict:
@@ -64,6 +67,16 @@ def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):
     assert "no cache → decoder" in printed
 
 
-def test_a_chain_needs_a_cache(short_run):
-    with pytest.raises(ValueError, match=r"the chain has no uncached part to compare; pass generation\.cache=dual"):
-        short_run("llada", "runtime.reference=chain", "generation.cache=none")
+def test_the_exact_caches_link_changes_nothing_whatever_it_stores_in_a_forward_of_its_own(tmp_path):
+    words = ("model=sdar_tiny", "generation.store=separate", "generation.gen_length=7", "runtime.reference=chain")
+    rest = ("runtime.limit=1", "runtime.timing=false", "runtime.threads=1", "runtime.predict=false")
+    summary = run(make_plan(composed(*words, *rest, f"results_dir={tmp_path}")))
+    assert [link["identity"] for link in summary["hops"]] == [1, 1, 1]
+    assert 0 < summary["tokens_cut"]["decoder"] < 4
+
+
+def test_a_chain_without_a_cache_is_its_reference():
+    words = ("model=llada_tiny", "task=tiny_math", "runtime.limit=1", "generation.cache=none")
+    plans = [make_plan(composed(*words, f"runtime.reference={name}")) for name in ("chain", "stepwise")]
+    assert [plan.runtime.reference for plan in plans] == ["stepwise", "stepwise"]
+    assert plans[0].config == plans[1].config

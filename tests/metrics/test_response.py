@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from baselines.freedave import FreeDave
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import Event, Pick, Trace
 from ssd.metrics import response as samples
 from ssd.results.records import Timed
 from ssd.tasks.task import Verdict
+from tests.block_cases import case
 
 
 def picks(*positions: int) -> tuple[Pick, ...]:
@@ -31,7 +33,7 @@ def decoded() -> Decoded:
 
 def side(decoded: Decoded, end_ids=(0, 4)) -> dict:
     timed = Timed(decoded, latency_s=0.25, time_s=0.2, verifier_s=0.125, model_s=0.0625, forwards=1.5)
-    return samples.side(timed, "text", Verdict("42", True, "passed"), end_ids, 0.15)
+    return samples.side(timed, "text", Verdict("42", True, "passed"), end_ids, 0.15, block_length=3)
 
 
 def test_every_figure_by_hand(decoded):
@@ -54,6 +56,7 @@ def test_every_figure_by_hand(decoded):
         "token_rows": 20 + 4 * 3 + 20 + 2 * 3 + 3,
         "tokens_total": 6,
         "tokens_useful": 4,
+        "tokens_cut": 0,
         "acceptance_lengths": [2, 1],
         "drafted_by_depth": [3, 1],
         "accepted_by_depth": [1, 0],
@@ -62,6 +65,31 @@ def test_every_figure_by_hand(decoded):
         "order_correlation": {"within_blocks": (5 - 1) / 6, "response": (14 - 1) / 15},
     }
     assert json.loads(json.dumps(line)) == line
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize(("prompt", "cut"), [(4, 1), (5, 0), (6, 3), (7, 2)])
+def test_tokens_behind_the_cut_are_counted_apart(prompt, cut, eager):
+    """Seven response positions and a prompt of any offset on a grid of 4: decoding goes on to the grid's end."""
+    made = case("sdar", 4, prompt, 7)
+    decoded = made.decode(FreeDave(4, "exact_match", eager=eager))
+    assert [pick.position for pick in decoded.trace.picks if pick.position >= 7] != [] or not cut
+    line = side(decoded)
+    assert line["tokens_cut"] == cut == len(decoded.trace.picks) - 7
+    assert line["tokens_total"] == 7
+    without_drafts = sum(
+        pick.position < 7 for event in decoded.trace.events if not event.drafted for pick in event.picks
+    )
+    assert sum(line["acceptance_lengths"]) + without_drafts == 7, "no forward is credited with what is cut"
+
+
+def test_a_token_behind_the_cut_that_is_taken_back_counts_once():
+    events = [
+        Event("decode", 0, 0, 1, 4, picks(0, 2)),
+        Event("decode", 0, 1, 1, 4, picks(1), revoked=(2,)),
+        Event("decode", 0, 2, 1, 4, picks(2, 3)),
+    ]
+    assert Trace(events).tokens_cut(2) == 2
 
 
 def test_blocks_without_a_forward_after_their_refresh_are_counted():

@@ -37,6 +37,7 @@ def part(latency_s, nfe, rows, total, useful, correct, lengths=(), drafted=(), a
         "token_rows": rows,
         "tokens_total": total,
         "tokens_useful": useful,
+        "tokens_cut": total // 8,
         "acceptance_lengths": list(lengths),
         "drafted_by_depth": list(drafted),
         "accepted_by_depth": list(accepted),
@@ -114,6 +115,7 @@ def test_figures_by_hand(summary):
     assert summary["ms_per_forward"] == {"reference": 8000 / 40, "decoder": (4000 - 750) / 20}
     assert summary["verifier_s"] == {"reference": 0.0, "decoder": 0.75 / 3}
     assert summary["tokens_total"] == {"reference": 40 / 3, "decoder": 40 / 3}
+    assert summary["tokens_cut"] == {"reference": 5 / 3, "decoder": 5 / 3}
     assert summary["tokens_useful"] == {"reference": 28 / 3, "decoder": 22 / 3}
     assert summary["acceptance_length"] == {
         "mean": pytest.approx((5 + 5 + 3 + 4 + 4 + 4 + 2) / 7),

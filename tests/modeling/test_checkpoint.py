@@ -78,7 +78,7 @@ def test_a_models_device_becomes_the_current_one(tmp_path: Path, monkeypatch: py
     """Events are recorded on the current device's stream."""
     folder, current = write_checkpoint(tmp_path, random_transformer("llada")), []
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
-    monkeypatch.setattr(checkpoint, "_fill", lambda *arguments: None)
+    monkeypatch.setattr(checkpoint, "fill", lambda *arguments: None)
     for device in ("cuda:1", torch.device("cuda"), "cpu"):
         load_model(folder, device)
     assert current == [1, 0]

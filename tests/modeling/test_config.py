@@ -9,6 +9,7 @@ import torch
 
 from ssd.modeling.checkpoint import read_config
 from ssd.modeling.config import Family, ModelConfig
+from ssd.modeling.published import PUBLISHED as SHAPES
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weights import hub_names
 from tests.models import hub_config, tiny_config
@@ -34,6 +35,7 @@ def test_published_shapes_have_the_published_size(data: Path, name: str, paramet
 def test_published_values(data: Path) -> None:
     llada = read_config(data / "configs" / "LLaDA-8B-Instruct")
     dream = read_config(data / "configs" / "Dream-v0-Instruct-7B")
+    assert {"llada": llada, "dream": dream} == {name: SHAPES[name] for name in ("llada", "dream")}
     assert (llada.family, llada.mask_id, llada.end_id, llada.logits_shift) == ("llada", 126336, 126081, 0)
     assert (dream.family, dream.mask_id, dream.end_id, dream.logits_shift) == ("dream", 151666, 151643, 1)
     assert (llada.rope_theta, llada.norm_epsilon, llada.rope_full_precision) == (5e5, 1e-5, True)

@@ -1,6 +1,7 @@
 """Block-causal families: checkpoints of the Hub's layout compute what transformers' Qwen3 and Qwen2 compute."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ssd.modeling.checkpoint import load_model, read_config
 from ssd.modeling.config import Family, ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.kv_cache import Window
+from ssd.modeling.published import PUBLISHED
 from ssd.modeling.transformer import Transformer
 from ssd.modeling.weights import hub_names
 from tests.modeling.reference import aligned, reference_model, run_block_causal, widen_norms
@@ -96,36 +98,27 @@ def test_a_head_size_is_own_only_if_the_file_has_one() -> None:
         ModelConfig.from_hub(hub | {"head_dim": None, "hidden_size": 34})
 
 
-# hidden, layers, heads, key/value heads, head size, MLP, vocabulary, tied: the config.json files that Qwen published.
-QWEN3 = {
-    "SDAR-1.7B": (2048, 28, 16, 8, 128, 6144, 151936, False),
-    "SDAR-1.7B, tied": (2048, 28, 16, 8, 128, 6144, 151936, True),
-    "SDAR-4B": (2560, 36, 32, 8, 128, 9728, 151936, False),
-    "SDAR-4B, tied": (2560, 36, 32, 8, 128, 9728, 151936, True),
-    "SDAR-8B": (4096, 36, 32, 8, 128, 12288, 151936, False),
-}
-QWEN2_5 = {
-    "Fast_dLLM_v2_7B": (3584, 28, 28, 4, 128, 18944, 152064, False),
-    "Fast_dLLM_v2_1.5B": (1536, 28, 12, 2, 128, 8960, 151936, True),
-}
+BLOCK_CAUSAL_SHAPES = {name: config for name, config in PUBLISHED.items() if config.causal_block}
+BLOCK_CAUSAL_SHAPES |= {f"{name}, tied": replace(PUBLISHED[name], tied_head=True) for name in ("sdar_1_7b", "sdar_4b")}
 PUBLISHED_TOTALS = {
-    "SDAR-4B, tied": 4_022_468_096,
-    "SDAR-8B": 8_190_735_360,
-    "Fast_dLLM_v2_7B": 7_615_616_512,
-    "Fast_dLLM_v2_1.5B": 1_543_714_304,
+    "sdar_4b, tied": 4_022_468_096,
+    "sdar_8b": 8_190_735_360,
+    "fast_dllm_v2_7b": 7_615_616_512,
+    "fast_dllm_v2_1_5b": 1_543_714_304,
 }
 """Those of the Qwen3 and Qwen2.5 checkpoints of the same shape."""
 
 
-@pytest.mark.parametrize("name", [*QWEN3, *QWEN2_5])
+@pytest.mark.parametrize("name", BLOCK_CAUSAL_SHAPES)
 def test_published_shapes_have_the_number_of_parameters_of_a_formula(name: str) -> None:
-    shape = (QWEN3 | QWEN2_5)[name]
-    hidden, layers, heads, shared, size, mlp, vocabulary, tied = shape
-    config = ModelConfig.from_hub(_published(name, shape))
-    assert (config.head_size, config.tied_head, config.causal_block) == (size, tied, 4 if name in QWEN3 else 32)
-    assert (config.mask_id, set(config.end_ids)) == (151669 if name in QWEN3 else 151665, {151645, 151643})
-    attention = hidden * size * (2 * heads + 2 * shared) + (2 * size if name in QWEN3 else size * (heads + 2 * shared))
-    total = layers * (attention + 3 * hidden * mlp + 2 * hidden) + hidden + vocabulary * hidden * (1 if tied else 2)
+    config = BLOCK_CAUSAL_SHAPES[name]
+    assert ModelConfig.from_hub(_published(config)) == config
+    assert (config.head_size, set(config.end_ids)) == (128, {151645, 151643})
+    hidden, size, heads, shared = config.hidden_size, config.head_size, config.heads, config.key_value_heads
+    normed = 2 * size if config.family == "sdar" else size * (heads + 2 * shared)
+    attention = hidden * size * (2 * heads + 2 * shared) + normed
+    layers = config.layers * (attention + 3 * hidden * config.mlp_size + 2 * hidden)
+    total = layers + hidden + config.vocabulary_size * hidden * (1 if config.tied_head else 2)
     with torch.device("meta"):
         transformer = Transformer(config)
     assert sum(weight.numel() for weight in transformer.parameters()) == total
@@ -151,21 +144,20 @@ def _logits_by_blocks(model: MaskedDiffusionModel, tokens: Tensor) -> Tensor:
     return model.window(tokens[None], Window(0, len(tokens), model.config.logits_shift, len(tokens), len(tokens)))[0]
 
 
-def _published(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+def _published(config: ModelConfig) -> dict[str, Any]:
     """Return the keys that Qwen's config.json has, with the family's `model_type` and none of a diffusion model."""
-    hidden, layers, heads, shared, size, mlp, vocabulary, tied = shape
     hub = {
-        "model_type": "sdar" if name in QWEN3 else "Fast_dLLM_Qwen",
-        "hidden_size": hidden,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": shared,
-        "intermediate_size": mlp,
-        "vocab_size": vocabulary,
-        "tie_word_embeddings": tied,
+        "model_type": config.traits.model_type,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.key_value_heads,
+        "intermediate_size": config.mlp_size,
+        "vocab_size": config.vocabulary_size,
+        "tie_word_embeddings": config.tied_head,
         "max_position_embeddings": 32768,
         "rms_norm_eps": 1e-6,
         "rope_theta": 1e6,
         "hidden_act": "silu",
     }
-    return hub | {"head_dim": size, "attention_bias": False} if name in QWEN3 else hub
+    return hub | {"head_dim": config.head_size, "attention_bias": False} if config.family == "sdar" else hub

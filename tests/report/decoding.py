@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from math import sin
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def _events(
             accepted = _accepted(generator, draft, levels, width)
             count = min(len(left), 1 + accepted if levels else 1 if first else PARALLEL.get(decoder.get("name", ""), 1))
             now, left = left[:count], left[count:]
+            committed = order.index(now[0])
             events.append(
                 {
                     "kind": "refresh" if first else "verify" if levels else "decode",
@@ -54,6 +56,7 @@ def _events(
                     "accepted": [int(level < accepted) for level in range(levels)],
                     "revoked": [],
                     "draft": draft,
+                    "decided": list(_decided(order, committed, [count] if count > 1 + accepted else [1] * count)),
                 }
             )
     return events
@@ -72,3 +75,13 @@ def _accepted(generator: np.random.Generator, draft: list[dict[str, Any]], level
             return level
         node["accepted"] = True
     return levels
+
+
+def _decided(order: Sequence[int], committed: int, counts: Sequence[int]) -> Iterator[list[float | None]]:
+    """The confidences after each step of a forward; every third position keeps its own."""
+    for count in counts:
+        committed += count
+        confidences: list[float | None] = [None] * len(order)
+        for place in order[:committed]:
+            confidences[place] = 0.5 + 0.4 * sin(place + committed * (place % 3))
+        yield confidences

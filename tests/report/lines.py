@@ -89,6 +89,7 @@ def _side(
         "token_rows": rows,
         "tokens_total": len(ids),
         "tokens_useful": len(ids) - 4,
+        "tokens_cut": 0,
         "acceptance_lengths": [len(event["picks"]) for event in drafting],
         "drafted_by_depth": list(_columns(drafting, "drafted", depth)),
         "accepted_by_depth": list(_columns(drafting, "accepted", depth)),

@@ -66,6 +66,7 @@ def write_run(
     task: str = "tiny_math",
     *,
     options: Mapping[str, Any] | None = None,
+    generation: Mapping[str, Any] | None = None,
     runtime: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
     prompts: int = 12,
@@ -80,11 +81,12 @@ def write_run(
 ) -> Path:
     """One run's folder under `root`; `prompts` lines are there, whatever its status.
 
-    options, runtime, environment: what differs from this file's configuration and circumstances; differing: responses
-    that are not the reference's; gain_s: seconds by which every forward of the decoder is slower than plausible;
-    reference: what the decoder is compared with.
+    options, generation, runtime, environment: what differs from this file's configuration and circumstances;
+    differing: responses that are not the reference's; gain_s: seconds by which every forward of the decoder is slower
+    than plausible; reference: what the decoder is compared with.
     """
     config = _config(decoder, model, task, dict(options or {}), {"timing": timed, "traces": traces, **(runtime or {})})
+    config["generation"] |= generation or {}
     config["runtime"] |= {"repeats": repeats, "reference": "chain" if chain else "stepwise"}
     digest = hashlib.sha256(json.dumps([config, environment], default=dict).encode()).hexdigest()
     run_id = f"{decoder}-{model}-{task}-{digest[:10]}"

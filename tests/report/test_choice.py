@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ssd.commands.report import main
 from ssd.report import load
@@ -37,6 +38,20 @@ def test_places_are_folders_of_runs_single_runs_and_ids(runs: list[Path]) -> Non
     assert set(every.forwards()["run_id"]) == {runs[1].name, runs[4].name}
     with pytest.raises(FileNotFoundError, match="ssd-x: no such folder, and no run id under"):
         choose(["ssd-x"], here, False, [])
+
+
+def test_an_option_that_one_place_lacks_separates_no_runs(tmp_path: Path) -> None:
+    code = write_run(tmp_path / "one", task="tiny_mbpp", prompts=2) / "config.yaml"
+    config = yaml.safe_load(code.read_text())
+    config["task"]["time_limit_s"] = 10
+    code.write_text(yaml.safe_dump(config))
+    write_run(tmp_path / "one", prompts=2)
+    write_run(tmp_path / "two", "fast_dllm", prompts=2)
+    found = choose([str(tmp_path / "one"), str(tmp_path / "two")], tmp_path, False, [])
+    assert {group.title: len(group.rows) for group in found.groups} == {
+        "llada_tiny, tiny_math": 2,
+        "llada_tiny, tiny_mbpp": 1,
+    }
 
 
 def test_the_last_grid_is_chosen(runs: list[Path]) -> None:

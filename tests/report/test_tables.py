@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from ssd.report import load
-from ssd.report.tables import forwards, identity, left_out, main, reference_chain, trees
+from ssd.report.tables import forwards, identity, left_out, main, policies, reference_chain, trees
 from ssd.report.tables.catalogue import TABLES, write
 from ssd.report.tables.table import Cell, Table
 from ssd.report.tables.words import NOTHING
@@ -44,6 +44,24 @@ def test_trees_hops_forwards_and_identity(tmp_path: Path) -> None:
     assert "verifier" not in kinds.heads
     assert column(kinds, "× reference")[0].text == "1.00"
     assert [cell.text for cell in column(same, "identical")] == ["3"] * 4
+
+
+def test_caches_side_by_side_with_both_identities(tmp_path: Path) -> None:
+    for cache, chain in (("dual", True), ("none", False), ("dkv", False)):
+        for decoder in ("stepwise", "ssd"):
+            options = {"cache": cache, "cache_options": {"interval": 4} if cache == "dkv" else None}
+            write_run(tmp_path, decoder, prompts=4, generation=options, chain=chain, differing=2 * (decoder == "ssd"))
+    table = policies.table(load(tmp_path))
+    assert table is not None
+    assert len(table.sections) == 1
+    heads = ("cache", "decoder", "identity (%)", "identity without a cache (%)")
+    assert list(zip(*([cell.text for cell in column(table, head)] for head in heads), strict=True)) == [
+        ("none", "stepwise", "100.0", "100.0"), ("none", "ssd", "50.0", "50.0"),
+        ("dkv interval=4", "stepwise", "100.0", NOTHING), ("dkv interval=4", "ssd", "50.0", NOTHING),
+        ("dual", "stepwise", "100.0", "100.0"), ("dual", "ssd", "50.0", "50.0"),
+    ]  # fmt: skip
+    write_run(tmp_path / "one", "ssd", prompts=2)
+    assert policies.table(load(tmp_path / "one")) is None, "one cache has no other beside it"
 
 
 def test_left_out_tells_of_unfinished_and_unreadable_runs(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ssd.report.console.run_table import print_summary
 from ssd.results import environment
 from ssd.results.records import Timed
 from ssd.results.reference_cache import FOLDER, References, references_of
-from ssd.results.schema import Speed
+from ssd.results.summary_schema import Speed
 from tests.runs import composed, lines_of
 
 UNTIMED = "runtime.timing=false"
@@ -256,8 +256,8 @@ def test_a_reference_that_does_not_repeat_itself_is_told(short_run, tmp_path, mo
 
 def test_a_run_that_times_decodes_its_own_reference_every_time(short_run, decoded):
     short_run("llada", UNTIMED)
-    short_run("llada", "runtime.warmup=0")
-    short_run("llada", "runtime.warmup=0", "decoder.depth=2")
+    short_run("llada")
+    short_run("llada", "decoder.depth=2")
     assert decoded.count(Stepwise.__name__) == 3 * 3
 
 

@@ -9,8 +9,9 @@ import yaml
 
 from ssd.results import store
 from ssd.results.atomic_io import LOCK
+from ssd.results.run_id import run_id
 from ssd.results.schema import Sample, SideRecord
-from ssd.results.store import RunFolder, run_id
+from ssd.results.store import RunFolder
 
 CONFIG = {
     "decoder": {"name": "ssd", "depth": 8},

@@ -7,6 +7,7 @@ import pytest
 from ssd.measure.batching import ContinuousBatcher
 from ssd.report.console.run_table import print_summary
 from ssd.run import job
+from tests.runs import composed
 
 
 def lines_of(root, run_id):
@@ -82,7 +83,8 @@ def test_sides_take_turns_at_going_first_after_a_warm_up_of_whole_batches(short_
         return run(self, jobs, size)
 
     monkeypatch.setattr(ContinuousBatcher, "run", watch)
-    summary = short_run("llada", "runtime.limit=5", "runtime.batch_size=2", "runtime.reference=chain")
+    words = ("runtime.limit=5", "runtime.batch_size=2", "runtime.reference=chain")
+    summary = short_run("llada", *words, f"runtime.warmup={composed().runtime.warmup}")
     warm_up, measured = calls[:3], calls[3:]
     assert warm_up == [("Stepwise", 2), ("SelfSpeculative", 2), ("Stepwise", 2)]
     assert [size for _, size in measured] == [2, 2, 2, 2, 2, 2, 1, 1, 1]

@@ -51,6 +51,7 @@ def test_a_finished_run_names_its_checkpoint_and_a_begun_run_is_not_resumed(shor
         short_run("llada", *words(llada, tmp_path))
 
 
+@pytest.mark.slow
 def test_old_responses_of_the_reference_are_not_shared(short_run, llada, tmp_path):
     short_run("llada", *words(llada, tmp_path), "decoder=stepwise")
     negate_middle(llada)

@@ -1,11 +1,13 @@
 """Whole runs on the second pretended device: engines, numerics and batches, from the command line to the summary."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
 
 from ssd.commands import bench_forward
+from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.instrumentation import ForwardTimer
 from tests.effort import some
@@ -15,7 +17,7 @@ from tests.runs import lines_of, only_folder
 
 DEVICE = "runtime.device=cuda:1"
 GRAPH = "runtime.engine=graph"
-SMALL = ("generation.gen_length=8", "generation.block_length=4", "runtime.warmup=0")
+SMALL = ("generation.gen_length=8", "generation.block_length=4")
 
 
 @pytest.fixture
@@ -60,9 +62,10 @@ def test_a_timer_keeps_to_its_device_whichever_is_current(record):
 @pytest.mark.parametrize("family", some(FAMILIES, 2))
 def test_forwards_are_timed_on_the_device_that_makes_them(record, checkpoints, tmp_path, monkeypatch, family):
     monkeypatch.setattr(Rates, "measure", lambda model: Rates(1e9, 1e12))  # whose products are a GPU's
+    monkeypatch.setattr(bench_forward, "attention_rows", partial(attention_rows, repeats=1))
     file = tmp_path / "forward.json"
-    words = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,9", "--budget", "0"]
-    words += ["--random", "--path", str(checkpoints[family]), "--growth", "8", "--caches", "dual", "--json", str(file)]
+    words = ["--prompt", "8", "--gen-length", "4", "--block-length", "4", "--nodes", "1,9", "--budget", "0"]
+    words += ["--random", "--path", str(checkpoints[family]), "--growth", "4", "--caches", "dual", "--json", str(file)]
     bench_forward.main([*words, "--device", "cuda:1", "--dtype", "bfloat16"])
     written = json.loads(file.read_text())
     assert [row["engine"] for row in written["loops"]] == ["eager"] * 3 + ["graph"] * 3

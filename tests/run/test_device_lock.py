@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import ssd
+from ssd.run import device_lock as device_locks
 from ssd.run import runner
 from ssd.run.device_lock import FOLDER_VARIABLE, WAYS_OUT, DeviceHeldError, device_lock, lock_file
 
@@ -68,6 +70,21 @@ def test_a_waiting_run_says_for_whom_once_and_goes_on():
     waiter.join()
     assert has_begun.is_set()
     assert told == [f"cpu is measured on by process {os.getpid()} (one run); the patient waits for it; {WAYS_OUT}"]
+
+
+def test_a_notebook_that_waits_at_every_call_prints_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(device_locks, "_SAID", [])
+    model = ssd.load("llada_tiny", device="cpu")
+    printed = ""
+    for turn in range(2):
+        waiter = threading.Thread(target=ssd.decode, args=(model, "2 + 3 ="), kwargs={"gen_length": 1})
+        with device_lock(CPU, True, f"run {turn}"):
+            waiter.start()
+            while f"{os.getpid()} ssd.decode" not in lock_file(CPU).read_text().splitlines():  # it waits
+                waiter.join(0.01)
+        waiter.join()
+        printed += capsys.readouterr().out
+    assert printed == f"cpu is measured on by process {os.getpid()} (run 0); ssd.decode waits for it; {WAYS_OUT}\n"
 
 
 def test_those_who_share_let_one_in_who_wants_it_alone():

@@ -17,7 +17,7 @@ from tests.effort import LONG
 from tests.runs import composed, lines_of, only_folder, short_words
 
 SECONDS = {"latency_s", "time_s", "verifier_s", "model_s", "peak_memory_mib"}
-WORDS = ("runtime.warmup=0", "runtime.traces=true", "decoder.depth=4")
+WORDS = ("runtime.traces=true", "decoder.depth=4")
 
 
 class Killed(BaseException):

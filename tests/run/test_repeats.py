@@ -12,7 +12,6 @@ def test_several_responses_per_prompt_are_resumed_and_have_seeds_of_their_own(sh
         "generation.temperature=1",
         "runtime.repeats=3",
         "runtime.limit=2",
-        "runtime.warmup=0",
         "generation.seed=5",
     )
     whole = short_run("llada", *words, "runtime.pass_at=[1,3]")
@@ -38,7 +37,7 @@ def test_several_responses_per_prompt_are_resumed_and_have_seeds_of_their_own(sh
     assert found[:4] == expected[:4]
     for again, line in zip(found, expected, strict=True):
         assert again["decoder"]["response_ids"] == line["decoder"]["response_ids"]
-    alone = short_run("llada", "generation.temperature=1", "runtime.limit=2", "runtime.warmup=0", "generation.seed=6")
+    alone = short_run("llada", "generation.temperature=1", "runtime.limit=2", "generation.seed=6")
     seventh = lines_of(tmp_path / alone["run_id"])
     assert [line["decoder"]["response_ids"] for line in seventh] == [
         line["decoder"]["response_ids"] for line in expected if line["repeat"] == 1

@@ -58,9 +58,9 @@ def test_a_finished_run_says_that_its_checkpoint_is_another_now(short_run, check
 
 @pytest.mark.slow
 def test_a_finished_run_with_threads_of_its_own_is_what_it_was(short_run, capsys):
-    short_run("llada", "runtime.threads=2")
+    short_run("llada", "runtime.threads=2", "runtime.limit=1")
     torch.set_num_threads(1)  # as a process begins
-    short_run("llada", "runtime.threads=2")
+    short_run("llada", "runtime.threads=2", "runtime.limit=1")
     torch.set_num_threads(1)
     assert "NOTE" not in capsys.readouterr().out
 
@@ -77,7 +77,7 @@ def test_samples_of_other_prompts_are_not_resumed(short_run, tmp_path):
 
 
 def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, monkeypatch):
-    whole = short_run("dream", "runtime.warmup=0")
+    whole = short_run("dream")
     folder = only_folder(tmp_path)
     expected = lines_of(folder)
     content = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
@@ -91,7 +91,7 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
         "decode",
         lambda self, group, known: measured.extend(q.document.index for q in group) or decode(self, group, known),
     )
-    resumed = short_run("dream", "runtime.warmup=0")
+    resumed = short_run("dream")
     assert measured == [1, 2]
     assert lines_of(folder)[0] == expected[0]
     for found, line in zip(lines_of(folder), expected, strict=True):
@@ -118,7 +118,7 @@ def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(BlockDecoder, "decode", break_at_the_fourth)
         with pytest.raises(RuntimeError, match="out of luck"):
-            short_run("llada", "runtime.warmup=0")
+            short_run("llada")
     folder = only_folder(tmp_path)
     error = json.loads((folder / "error.json").read_text())
     assert error["error"] == "RuntimeError: out of luck"
@@ -126,7 +126,7 @@ def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monk
     assert (folder / "responses.jsonl").read_bytes().count(b"\n") == 1
     assert not (folder / "done.json").exists()
 
-    assert short_run("llada", "runtime.warmup=0")["prompts"] == 3
+    assert short_run("llada")["prompts"] == 3
     assert [line["index"] for line in lines_of(folder)] == [0, 1, 2]
     assert not (folder / "error.json").exists()
 

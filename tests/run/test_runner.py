@@ -13,7 +13,7 @@ from ssd.decoding.decoder import BlockDecoder
 from ssd.measure import instrumentation as probes
 from ssd.report.console.run_table import print_summary
 from ssd.results.atomic_io import LOCK
-from ssd.results.store import run_id
+from ssd.results.run_id import run_id
 from ssd.run import loading
 from tests.metrics.test_summary import KINDS, SCHEMA, check_schema
 from tests.runs import composed, lines_of, only_folder
@@ -34,6 +34,7 @@ SIDE = {
     "token_rows": int,
     "tokens_total": int,
     "tokens_useful": int,
+    "tokens_cut": int,
     "acceptance_lengths": list,
 }
 LINE = {

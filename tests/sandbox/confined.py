@@ -12,7 +12,7 @@ from ssd.sandbox.program import Limits, Outcome, Program
 from ssd.sandbox.protections.protection import Protection
 from ssd.sandbox.sandbox import Sandbox
 
-LIMITS = Limits(wall_s=4, cpu_s=2, memory_mib=256, file_mib=4, answer_kib=256)
+LIMITS = Limits(wall_s=4, cpu_s=1, memory_mib=256, file_mib=4, answer_kib=256)
 GOOD = Program("def f(x):\n    return x + 1", "assert f(1) == 2", ("f",))
 
 Judge = Callable[[str, str], Outcome]

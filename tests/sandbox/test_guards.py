@@ -11,6 +11,7 @@ from ssd.sandbox.protections.system_calls import conditional_numbers
 from tests.sandbox.confined import Judge, candidates_of, confined
 
 
+@pytest.mark.slow
 def test_a_program_adds_no_name_to_those_of_its_tests(judge: Judge) -> None:
     lie = """
         import sys

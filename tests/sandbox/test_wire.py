@@ -140,6 +140,7 @@ def test_hostile_bytes_are_refused(body: bytes) -> None:
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=4), max_leaves=12))
+@pytest.mark.slow
 def test_any_json_is_decoded_or_refused(data: Any) -> None:
     try:
         wire.decode(json.loads(json.dumps(data)), {}.__getitem__)

@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(checkpoint: Path, results: Path, *overrides: str) -> Path:
     """The folder of a run over two prompts."""
     words = [*short_words(checkpoint, "llada", results), "runtime.dtype=float32", "runtime.limit=2"]
-    summary = run(make_plan(composed(*words, "runtime.warmup=0", *overrides)))
+    summary = run(make_plan(composed(*words, *overrides)))
     return results / summary["run_id"]
 
 

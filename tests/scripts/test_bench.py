@@ -12,6 +12,7 @@ from ssd.measure import engines
 from ssd.modeling.checkpoint import load_model
 from ssd.run.device_lock import DeviceHeldError, device_lock
 from tests.checkpoints import write_tiny_checkpoint
+from tests.models import random_transformer, write_checkpoint
 
 SHORT = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,3", "--budget", "0"]
 
@@ -53,7 +54,25 @@ def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch
     assert written["compile_s"]["eager"] is None
     with pytest.raises(SystemExit):
         bench_forward.main(["--caches", "dual,triple"])
-    assert "--caches dual,triple: expected some of none,prefix,dual" in capsys.readouterr().err
+    assert "--caches dual,triple: expected some of none,prefix,dual,exact" in capsys.readouterr().err
+
+
+def test_a_block_causal_model_is_timed_with_its_own_grid_and_caches(tmp_path, capsys):
+    file, words = tmp_path / "forward.json", ["--model", "sdar_tiny", "--path"]
+    folder = tmp_path / "sdar"
+    write_checkpoint(folder, random_transformer("sdar"))
+    short = ["--prompt", "6", "--gen-length", "8", "--nodes", "1,3", "--budget", "0"]
+    bench_forward.main([*short, *words, str(folder), "--json", str(file)])
+    written = json.loads(file.read_text())
+    assert list(written["forwards"]) == ["none", "exact"]
+    assert [(row["nodes"], row["window"], row["context"]) for row in written["forwards"]["exact"]] == [
+        ("1", 4, 4),
+        ("3", 4, 4),
+    ]
+    assert [row["decoder"] for row in written["loops"]] == ["stepwise", "ssd, depth 8", "ssd, depth auto"]
+    assert "decode loops, exact cache" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"generation\.cache=dual with generation\.grid=absolute"):
+        bench_forward.main([*words, str(folder), "--caches", "dual"])
 
 
 @pytest.mark.parametrize("script", [bench_forward, bench_engine])

@@ -109,6 +109,7 @@ def test_llada_becomes_a_network_of_sdars_shape(tied_head: bool) -> None:
 
 
 @pytest.mark.parametrize("model", ["sdar_tiny", "fast_dllm_v2_tiny"])
+@pytest.mark.usefixtures("one_tokenizer")
 @pytest.mark.slow
 def test_a_training_of_blocks_moves_every_matrix(model: str, tmp_path: Path) -> None:
     training = Training(small_recipe(model), tmp_path / "state.pt")

@@ -12,6 +12,7 @@ from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.calibration import accepted, choose, record
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick, Steps
+from tests.effort import LONG
 from tests.models import random_model
 from tests.restless import restless_model
 from tests.speculation.test_lossless import SPECIAL
@@ -138,7 +139,7 @@ def test_a_calibrated_graph_is_lossless_and_better_than_the_chain(family, cache,
     generation = GenerationSettings(
         gen_length=24, block_length=12, cache=cache, steps=steps, temperature=temperature, top_p=0.9
     )
-    prompts = [[*PROMPT, seed] for seed in range(6)]
+    prompts = [[*PROMPT, seed] for seed in range(6 if LONG else 4)]
     followed = [steps for prompt in prompts for steps in record(model, prompt, generation, SPECIAL, depth=8)]
     DraftGraph(tuple(choose(followed, 8)), {}).write(tmp_path / "graph.json")
     drafted = SelfSpeculative(builder="spiffy", graph=str(tmp_path / "graph.json"))

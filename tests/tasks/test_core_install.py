@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.data import REPOSITORY
 
 SCRIPT = """
@@ -31,5 +33,6 @@ for load in (lambda: GSM8K().documents(1), lambda: LmEvalTask("gsm8k"), lambda: 
 """
 
 
+@pytest.mark.slow
 def test_a_core_install_runs_the_tiny_tasks() -> None:
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=REPOSITORY)

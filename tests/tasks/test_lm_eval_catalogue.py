@@ -1,14 +1,34 @@
 """Which tasks of lm-eval are refused, and in which words."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ssd.tasks.lm_eval_catalogue import manager
 from ssd.tasks.lm_eval_task import LmEvalTask
+from tests.effort import LONG
 from tests.tasks.own_tasks import write_task
 
 pytestmark = pytest.mark.usefixtures("no_hub")
+NAMED = ("gsm8k", "humaneval", "leaderboard", "minerva_math", "mmlu", "putnam_axiom", "score")
+"""Folders of lm-eval with the tasks below."""
+
+
+@pytest.fixture(scope="module")
+def lm_evals_own() -> Iterator[None]:
+    """lm-eval's index has the folders above alone, but in a long run: all 14,000 files take ten seconds."""
+    from lm_eval import tasks
+
+    kind, root = tasks.TaskManager, Path(str(tasks.__file__)).parent
+    named = {"include_path": [root / name for name in NAMED], "include_defaults": False}
+    with pytest.MonkeyPatch.context() as patch:
+        if not LONG:
+            patch.setattr(tasks, "TaskManager", lambda **options: kind(**(options or named)))
+        manager.cache_clear()
+        yield
+    manager.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +81,7 @@ def test_a_task_must_be_named() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lm_evals_own")
 @pytest.mark.parametrize(
     ("name", "objection"),
     [
@@ -78,6 +99,7 @@ def test_mathematics_that_cannot_be_judged_here(name: str, objection: str) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lm_evals_own")
 def test_names_of_lm_evals_own_tasks() -> None:
     assert LmEvalTask("gsm8k_cot").num_fewshot == 8
     with pytest.raises(ValueError, match=r"task.name=gsm8k-cot is no task of lm-eval; .*such as gsm8k_cot"):

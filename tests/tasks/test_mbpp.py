@@ -9,6 +9,7 @@ import pytest
 from ssd.tasks.code_task import NO_PROGRAM
 from ssd.tasks.mbpp import MBPP
 from ssd.tasks.task import Document
+from tests.effort import LONG, some
 
 DataFile = Callable[[str], Path]
 ROW = {"task_id": 11, "text": "Return x.", "code": "def f(x):\n    return x", "test_list": ["assert f(1) == 1"]}
@@ -42,7 +43,7 @@ def marked(document: Document) -> str:
 @pytest.mark.slow
 def test_canonical_solutions_are_correct(task: MBPP) -> None:
     """In the ways in which a prompt leads a model to answer: a chat's opens a fence, a plain one shows [DONE]."""
-    documents = task.documents(30)
+    documents = task.documents(30 if LONG else 12)
     for response in (fenced, continued, on_the_next_line) if task.chat else (fenced, marked):
         verdicts = task.judge([(response(document), document) for document in documents])
         assert {verdict.reason for verdict in verdicts} == {"passed"}, response.__name__
@@ -62,13 +63,14 @@ def test_tasks_with_a_set_up_are_correct(name: str, data_file: DataFile) -> None
 
 @pytest.mark.slow
 def test_no_prompt_is_an_answer(task: MBPP) -> None:
-    documents, examples = task.documents(None), task.fewshot(3)
+    documents, examples = some(task.documents(None), 4), task.fewshot(3)
     for shots in ([], examples):
         verdicts = task.judge([(task.raw_prompt(document, shots), document) for document in documents])
         assert {(one.answer, one.correct, one.reason) for one in verdicts} == {(None, False, NO_PROGRAM)}
     assert not any(one.correct for one in task.judge([(task.user_turn(one), one) for one in documents]))
 
 
+@pytest.mark.slow
 def test_the_test_split_is_tasks_11_to_510_without_the_longest(data_file: DataFile) -> None:
     file = data_file("mbpp/mbpp.jsonl")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

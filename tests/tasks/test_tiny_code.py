@@ -7,6 +7,7 @@ import pytest
 from ssd.tasks import tiny_language
 from ssd.tasks.code_task import NO_PROGRAM
 from ssd.tasks.tiny_code import TinyCode, TinyHumanEval, TinyMBPP
+from tests.effort import LONG
 
 KINDS = {"tiny_humaneval": TinyHumanEval, "tiny_mbpp": TinyMBPP}
 
@@ -20,7 +21,7 @@ def task(request: pytest.FixtureRequest) -> Iterator[TinyCode]:
 
 @pytest.mark.slow
 def test_every_response_of_training_is_correct_and_no_question_is(task: TinyCode) -> None:
-    documents = task.documents(40)
+    documents = task.documents(40 if LONG else 15)
     verdicts = task.judge([(document.solution, document) for document in documents])
     assert {(verdict.correct, verdict.reason) for verdict in verdicts} == {(True, "passed")}
     verdicts = task.judge([(document.question, document) for document in documents])

@@ -78,6 +78,7 @@ def test_drills_are_right() -> None:
     assert drills(5, seed=0) == drills(9, seed=0)[:5]
 
 
+@pytest.mark.slow
 def test_mistakes_have_clear_messages() -> None:
     with pytest.raises(ValueError, match="no task 'gsm8k' in the tiny language"):
         documents("gsm8k", "test", 1, seed=0)

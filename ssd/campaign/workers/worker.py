@@ -15,7 +15,7 @@ import torch
 from ssd.campaign.workers.messages import Answer, Assignment, Audited, Busy, Decoded, Failed
 from ssd.config.plan import SOURCE, Plan
 from ssd.config.runtime import DTYPES
-from ssd.config.source import source_files, source_of
+from ssd.config.source import classes_of, source_files, source_of
 from ssd.measure.timing import Known, Question
 from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
@@ -140,9 +140,9 @@ def refuse_other_circumstances(expected: dict[str, Any], found: dict[str, Any]) 
 
 def refuse_other_source(plan: Plan) -> None:
     """Raise ValueError if the decoder's source on this machine differs from the run's."""
-    kind = type(plan.decoder)
-    if source_of(kind) != plan.config["decoder"][SOURCE]:
-        files = ", ".join(map(str, source_files(kind).values()))
+    kinds = classes_of(plan.decoder)
+    if source_of(*kinds) != plan.config["decoder"][SOURCE]:
+        files = ", ".join(map(str, source_files(*kinds).values()))
         raise ValueError(
             f"a worker on {socket.gethostname()} has another source of the decoder ({files}); copy the files of the "
             "machine that the run was started on, or pass runtime.address=null"

@@ -17,7 +17,9 @@ def decoding_figures(decoded: Sequence[Decoded], latencies_s: Sequence[float]) -
     traces = [response.trace for response in decoded]
     tokens = sum(len(response.response_ids) - response.trace.filled for response in decoded)
     forwards = sum(trace.nfe for trace in traces)
-    lengths = [length for trace in traces for length in trace.acceptance_lengths]
+    lengths = [
+        length for response in decoded for length in response.trace.acceptance_lengths(len(response.response_ids))
+    ]
     return {
         "responses": len(traces),
         "nfe": forwards / len(traces),

@@ -15,6 +15,7 @@ from lm_eval.api.registry import register_model
 from tqdm import tqdm
 
 from ssd.config.runtime import DTYPES
+from ssd.config.special_ids import check_tokenizer
 from ssd.decoding.canvas import check_prompt
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, Workload
@@ -57,6 +58,7 @@ class DecoderModel(LM):
             torch.set_num_threads(plan.runtime.threads)
         self.folder = resolve(plan.config["model"]["path"], plan.config["model"]["revision"])
         self.tokenizer = load_tokenizer(self.folder)
+        check_tokenizer(self.folder, self.tokenizer, plan.special)
         self.shape = check_model(plan, read_config(self.folder, plan.settings.causal_block))
         plan.decoder.check_all(plan.settings, self.shape)
         model = load_model(self.folder, self._device, DTYPES[plan.runtime.dtype], plan.settings.causal_block)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlitedict import SqliteDict
 
+from ssd.results.run_id import run_id
 from ssd.results.schema import MUST_MATCH
-from ssd.results.store import run_id
 
 
 class ResponseCache(SqliteDict):

@@ -52,7 +52,7 @@ class Work:
         moved = weight_bytes(model) + layers * key_value * (context + nodes * window) * model.dtype.itemsize
         weights = sum(weight.numel() for weight in model.transformer.layers.parameters() if weight.dim() == 2) // layers
         pair = key_value * config.hidden_size
-        attention = 2 * config.hidden_size * (context + window)
+        attention = 2 * config.heads * config.head_size * (context + window)
         # The last layer's rows that are not asked for need no more than their keys and values.
         each_node = (window * (layers - 1) + rows) * (weights + attention) + (window - rows) * pair
         return cls(moved, 2 * nodes * (each_node + rows * model.transformer.head.weight.numel()))

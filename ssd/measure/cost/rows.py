@@ -25,21 +25,25 @@ def forward_rows(
     rates: Rates,
     budget_s: float,
 ) -> list[Row]:
-    """Return a row per forward in the first block: the refresh of a cache, and windows over 1 and `nodes` states."""
+    """Return a row per forward in the first block: the refresh of a cache, and windows over 1 and `nodes` states.
+
+    An exact cache has no refresh: its stores cost as their rows.
+    """
     cost = CostModel.measure(model, settings, special, [prompt_length], [1, *nodes], budget_s)
     length = cost.lengths[0]
     window = block_of(settings, cost.logits_shift, 0, length).window
     one_node_s = cost.forward_s(Shape(1, 0, length))
     rows = []
-    for count in cost.nodes if window.is_whole else (0, *cost.nodes):
-        states, size = (count, window.size) if count else (1, length)
+    for count in (0, *cost.nodes) if settings.cache in ("prefix", "dual") and not window.is_whole else cost.nodes:
+        states, size = (count, window.size) if count else (1, window.length)
+        context = window.length - size
         latency_s = cost.forward_s(Shape(count, 0, length))
-        work = Work.of(model, states, size, length - size, window.rows)
+        work = Work.of(model, states, size, context, window.rows)
         rows.append(
             {
                 "nodes": str(count or "refresh"),
                 "window": size,
-                "context": length - size,
+                "context": context,
                 "ms": latency_s * 1e3,
                 "to_one_node": latency_s / one_node_s,
                 "rows_per_s": states * size / latency_s,

@@ -9,47 +9,19 @@ from ssd.modeling.checkpoint import make_current
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.modeling.forwards import DiffusionModel
+from ssd.modeling.published import PUBLISHED
 from ssd.modeling.transformer import Transformer
-
-SHAPES = {
-    "llada": ModelConfig(
-        family="llada",
-        vocabulary_size=126464,
-        hidden_size=4096,
-        layers=32,
-        heads=32,
-        key_value_heads=32,
-        mlp_size=12288,
-        rope_theta=5e5,
-        norm_epsilon=1e-5,
-        context_length=4096,
-        mask_id=126336,
-        end_id=126081,
-    ),
-    "dream": ModelConfig(
-        family="dream",
-        vocabulary_size=152064,
-        hidden_size=3584,
-        layers=28,
-        heads=28,
-        key_value_heads=4,
-        mlp_size=18944,
-        rope_theta=1e6,
-        norm_epsilon=1e-6,
-        context_length=131072,
-        mask_id=151666,
-        end_id=151643,
-    ),
-}
-"""As in config.json of GSAI-ML/LLaDA-8B-Instruct and Dream-org/Dream-v0-Instruct-7B."""
 
 
 def shape_with(mask_id: int) -> ModelConfig:
-    """The published shape whose mask has this id. Raises ValueError if there is none."""
-    for shape in SHAPES.values():
-        if shape.mask_id == mask_id:
-            return shape
-    raise ValueError(f"no shape with mask id {mask_id} is known; name a folder that holds its config.json with --path")
+    """The published shape whose mask has this id. Raises ValueError unless there is exactly one."""
+    shapes = [shape for shape in PUBLISHED.values() if shape.mask_id == mask_id]
+    if len(shapes) != 1:
+        found = f"{len(shapes)} shapes" if shapes else "no shape"
+        raise ValueError(
+            f"{found} with mask id {mask_id}; name a folder that holds the model's config.json with --path"
+        )
+    return shapes[0]
 
 
 def random_weights(config: ModelConfig, device: torch.device, dtype: torch.dtype, seed: int = 0) -> DiffusionModel:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table
+from typing import Any
 
 from ssd.metrics.warnings import warnings_of
+from ssd.report.console.columns import Column, column, print_columns, widths
 from ssd.report.console.width import wide_console
 from ssd.report.labels import Run, circumstances, labels, options_that_vary, value_text
 
 FIGURES = ("accuracy", "NFE", "token rows", "tokens per forward", "acceptance length", "speedup (95 %)", "identity")
-BETWEEN = 2
-"""Characters between two columns."""
-
-
-class Column(NamedTuple):
-    """A column of texts, and its width in characters."""
-
-    head: str
-    cells: Sequence[str]
-    width: int
-    side: Literal["left", "right"]
 
 
 def print_comparison(runs: Sequence[Run]) -> None:
@@ -35,18 +21,9 @@ def print_comparison(runs: Sequence[Run]) -> None:
     console = wide_console()
     others = circumstances(runs)
     figures = list(_figures(runs))
-    names = _folded(list(_names(runs, others)), console.width - max(column.width for column in figures))
+    names = _folded(list(_names(runs, others)), console.width - max(each.width for each in figures))
     title = f"{len(runs)} run{'s' * (len(runs) != 1)} of {_listed(runs, 'task')} by {_listed(runs, 'model')}"
-    for part in _parts(figures, console.width - sum(column.width + BETWEEN for column in names)):
-        table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
-        table.padding, table.pad_edge = (0, BETWEEN - 1, 0, 0), False
-        for column in (*names, *part):
-            table.add_column(column.head, justify=column.side, width=column.width, overflow="fold")
-        for row in zip(*(column.cells for column in (*names, *part)), strict=True):
-            table.add_row(*map(escape, row))
-        console.print(table)
-        console.print()
-        title = ""
+    print_columns(console, title, names, figures)
     for other in dict.fromkeys(filter(None, others)):
         print(f"† measured under other circumstances than most: {other}")
 
@@ -83,48 +60,30 @@ def _names(runs: Sequence[Run], others: Sequence[str]) -> Iterator[Column]:
     """
     for group in ("model", "task"):
         if len({run.summary[group] for run in runs}) > 1:
-            yield _column(group, [run.summary[group] for run in runs], "left")
+            yield column(group, [run.summary[group] for run in runs], "left")
     decoders = [run.summary["decoder"] + (" †" if other else "") for run, other in zip(runs, others, strict=True)]
-    yield _column("decoder", decoders, "left")
+    yield column("decoder", decoders, "left")
     for head, values in options_that_vary(runs).items():
-        yield _column(head, [value_text(value) for value in values], "left")
+        yield column(head, [value_text(value) for value in values], "left")
 
 
 def _figures(runs: Sequence[Run]) -> Iterator[Column]:
     """Return the columns of figures; the last one has the reference of each run."""
     for head, cells in zip(FIGURES, zip(*(_cells(run.summary) for run in runs), strict=True), strict=True):
-        yield _column(head, cells, "right")
-    yield _column("compared with", [run.summary["compared_with"] for run in runs], "left")
-
-
-def _column(head: str, cells: Sequence[str], side: Literal["left", "right"]) -> Column:
-    """Return a column as wide as its longest text, or as the longest word of its head."""
-    return Column(head, cells, max(map(len, (*head.split(), *cells))), side)
+        yield column(head, cells, "right")
+    yield column("compared with", [run.summary["compared_with"] for run in runs], "left")
 
 
 def _folded(columns: list[Column], width: int) -> list[Column]:
     """Return the columns in this width together if possible; the widest texts take several lines. Heads stay whole."""
-    least = [max(map(len, column.head.split())) for column in columns]
-    while sum(column.width + BETWEEN for column in columns) > width:
-        spare = [column.width - head for column, head in zip(columns, least, strict=True)]
+    least = [max(map(len, each.head.split())) for each in columns]
+    while widths(columns) > width:
+        spare = [each.width - head for each, head in zip(columns, least, strict=True)]
         widest = max(range(len(columns)), key=lambda place: columns[place].width if spare[place] else 0)
         if not spare[widest]:
             break
         columns[widest] = columns[widest]._replace(width=columns[widest].width - 1)
     return columns
-
-
-def _parts(columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
-    """Return the columns in order, in parts no wider than this; a part has at least one column."""
-    part: list[Column] = []
-    left = width
-    for column in columns:
-        if part and column.width > left:
-            yield part
-            part, left = [], width
-        part.append(column)
-        left -= column.width + BETWEEN
-    yield part
 
 
 def _listed(runs: Sequence[Run], group: str) -> str:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Console
 
+from ssd.report.console.columns import BETWEEN, column, print_columns, widths
 from ssd.report.console.grid_table import speedup_text
 from ssd.report.console.width import wide_console
 from ssd.report.labels import Run, labels
+from ssd.report.lines import read_lines
 from ssd.results.reader import read_config, read_summary, run_folders, whole_lines
 
 State = Literal["done", "begun", "failed"]
-COLUMNS = ("run", "decoder and options that vary", "prompts", "speedup (95 %)", "identity", "date", "state")
+FIGURES = ("prompts", "speedup (95 %)", "identity", "date", "state")
+TOLD_ONCE = ("prompts", "state")
+"""Figures that stand above the table if all runs have the same."""
 MEASURED = ("done.json", "samples.jsonl", "responses.jsonl", "error.json", "config.yaml")
 """Files that change only while a run is measured."""
-LEFT = 2
-"""Number of columns that are texts."""
 
 
 class Listed(NamedTuple):
@@ -46,15 +47,31 @@ def print_runs(results_dir: Path) -> None:
         except ValueError as error:
             unreadable.append(str(error))
     console = wide_console()
-    table = Table(title=f"{len(listed)} run{'s' * (len(listed) != 1)} in {escape(str(results_dir))}")
-    for place, name in enumerate(COLUMNS):
-        # A run id must be copied whole; a name in a folder has no spaces to break at.
-        table.add_column(name, justify="left" if place < LEFT else "right", overflow="fold", no_wrap=not place)
-    for entry, label in zip(listed, labels([entry.run for entry in listed]), strict=True):
-        table.add_row(*map(escape, (entry.folder.name, label, *_cells(entry))))
-    console.print(table)
+    title = f"{len(listed)} run{'s' * (len(listed) != 1)} in {results_dir}"
+    if listed:
+        _print(console, title, listed)
+    else:
+        console.print(title, markup=False)
+    for entry in listed:
+        for note in read_lines(entry.folder / "samples.jsonl").notes if entry.state == "done" else ():
+            console.print(f"{entry.folder.name}: {note}", markup=False, soft_wrap=True)
     for reason in unreadable:
         console.print(f"cannot be listed: {reason}", markup=False, soft_wrap=True)
+
+
+def _print(console: Console, title: str, listed: Sequence[Listed]) -> None:
+    """Print the table. Run ids stay whole, because people copy them; long labels take several lines."""
+    cells = zip(*map(_cells, listed), strict=True)
+    figures = [column(head, texts, "right") for head, texts in zip(FIGURES, cells, strict=True)]
+    same = [each for each in figures if each.head in TOLD_ONCE and len(listed) > 1 and len(set(each.cells)) == 1]
+    title = "; ".join((title, *(f"{each.head}: {each.cells[0]}" for each in same)))
+    figures = [each for each in figures if each not in same]
+    name = column("run", [entry.folder.name for entry in listed], "left")
+    label = column("decoder, options", list(labels([entry.run for entry in listed])), "left")
+    room = console.width - widths([name])
+    least = max(len(word) for text in (label.head, *label.cells) for word in text.split())
+    width = min(room, max(least, min(label.width, room - widths(figures) - BETWEEN)))
+    print_columns(console, title, [name], [label._replace(width=width), *figures])
 
 
 def read(folder: Path) -> Listed:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ssd.report.figures import (
     acceptance,
+    accuracy_forwards,
     confidence,
+    decoding_maps,
     latency,
     option_lines,
     order_maps,
@@ -29,6 +31,12 @@ FIGURES: tuple[Entry, ...] = (
         "Accuracy against speedup",
         "Each run's accuracy against its speedup; the dotted front joins the runs that no other one beats in both.",
         pareto.draw,
+    ),
+    Entry(
+        "accuracy-forwards",
+        "Accuracy against forwards",
+        "Each lossy run's accuracy against its forwards; a line joins the runs of a decoder that differ in options.",
+        accuracy_forwards.draw,
     ),
     Entry(
         "tree-speedup",
@@ -98,8 +106,14 @@ FIGURES: tuple[Entry, ...] = (
     ),
     Entry(
         "order-map",
-        "Directed decoding map",
+        "Order of positions",
         "Which position was committed after which, as a share of what followed each position.",
         order_maps.draw_map,
+    ),
+    Entry(
+        "decoding-map",
+        "Directed decoding map",
+        "How each step of one response changed the confidences of the positions that were decided before.",
+        decoding_maps.draw,
     ),
 )

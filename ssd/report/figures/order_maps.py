@@ -33,10 +33,9 @@ class Order(NamedTuple):
 
 
 def draw_map(results: Results, columns: Columns) -> Figure | None:
-    """The directed decoding map: positions committed in one step, against those committed in the step before.
+    """Return the figure of positions committed in one step, against those committed in the step before.
 
-    The map follows arXiv 2510.05148. Its cells are shares of commitments: traces store no confidences of other
-    positions. Return None without stored traces.
+    Its cells are shares of commitments, without confidences; `decoding_maps` has those. None without stored traces.
     """
     return _draw(
         results, columns, transitions, "from position", "to position", LogNorm(1e-2, 1), "share",
@@ -137,7 +136,7 @@ def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:
     found = []
     for _, events in forwards.groupby(["index", "repeat"]):
         events = events.sort_values("forward")
-        steps, _ = commitments(zip(events["block"], events["positions"], events["accepted"], strict=True))
+        steps = commitments(zip(events["positions"], events["accepted"], strict=True))
         found.append(np.array([steps.get(position, -1) for position in range(length)]))
     return found
 

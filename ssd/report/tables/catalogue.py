@@ -6,7 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ssd.report.results import Results
-from ssd.report.tables import circumstances, forwards, identity, left_out, main, published, reference_chain, trees
+from ssd.report.tables import (
+    attribution,
+    circumstances,
+    forwards,
+    identity,
+    left_out,
+    main,
+    policies,
+    projected,
+    published,
+    reference_chain,
+    trees,
+)
 from ssd.report.tables.latex import latex
 from ssd.report.tables.markdown import markdown
 from ssd.report.tables.table import Table
@@ -14,11 +26,14 @@ from ssd.report.tables.table import Table
 Make = Callable[[Results], Table | None]
 TABLES: dict[str, Make] = {
     "main": main.table,
+    "policies": policies.table,
     "trees": trees.table,
     "forwards": forwards.table,
     "identity": identity.table,
     "reference_chain": reference_chain.table,
+    "attribution": attribution.table,
     "published": published.table,
+    "projected": projected.table,
     "circumstances": circumstances.table,
     "left_out": left_out.table,
 }

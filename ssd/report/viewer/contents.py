@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ssd.decoding.settings import prompt_in_first_block
 from ssd.report.viewer.texts import visible
 from ssd.results.reader import Line, StoredRun, case_of, name_of, place_of
 
@@ -65,10 +66,13 @@ def _sample(run: StoredRun, line: Line, decode: Decode | None) -> Data:
         raise _damaged(f"{file}: not a trace", error) from error
     index, repeat = place_of(line)
     try:
-        prompt = line["prompt_ids"]
+        prompt, blocks = line["prompt_ids"], run.config["generation"]
         return {
             "index": index,
             "repeat": repeat,
+            "prompt_in_first_block": prompt_in_first_block(
+                len(prompt), blocks["block_length"], blocks.get("grid", "prompt")
+            ),
             "prompt": decode(prompt) if decode else " ".join(map(str, prompt)),
             "target": str(line["target"]),
             "identical": line["identical"],

@@ -25,9 +25,9 @@ function columnsOf(width, positions, blockLength) {
 }
 
 /** Build the map, not yet coloured; `lasts` names, for each side, the forward that has the last colour. */
-function buildOrder(group, timelines, lasts, blockLength) {
+function buildOrder(group, timelines, lasts, blocks) {
   const positions = timelines[0].ids.length;
-  const columns = columnsOf(group.clientWidth, positions, blockLength);
+  const columns = columnsOf(group.clientWidth, blocks.prompt + positions, blocks.length);
   group.style.setProperty("--columns", columns);
   const cells = timelines.map((timeline) => timeline.states.at(-1).map((cell, position) => {
     const square = element("span", { class: "square" });
@@ -37,9 +37,12 @@ function buildOrder(group, timelines, lasts, blockLength) {
     return square;
   }));
   const rows = [];
-  for (let start = 0; start < positions; start += columns) {
-    const strips = cells.map((side) => element("div", { class: "strip" }, ...side.slice(start, start + columns)));
-    rows.push(element("div", { class: "pair" }, element("span", { class: "from" }, String(start)), ...strips));
+  const empty = blocks.prompt % columns; // before the response in its first row, so that blocks lie below one another
+  cells.forEach(([first]) => { first.style.gridColumnStart = empty + 1; });
+  for (let start = -empty; start < positions; start += columns) {
+    const [from, to] = [Math.max(0, start), start + columns];
+    const strips = cells.map((side) => element("div", { class: "strip" }, ...side.slice(from, to)));
+    rows.push(element("div", { class: "pair" }, element("span", { class: "from" }, String(from)), ...strips));
   }
   group.replaceChildren(...rows);
   return { cells, lasts };

@@ -38,21 +38,21 @@ function tokensAt(timeline, position) {
 }
 
 /** Build the empty cells, as wide as they ever need to be, so that nothing moves while they are filled. */
-function buildResponse(group, widths, blockLength, describe) {
+function buildResponse(group, widths, blocks, describe) {
   const cells = widths.map((width, position) => {
     const cell = element("span", { role: "listitem", class: "cell", "data-position": position });
     cell.style.setProperty("--width", width);
     tell(cell, () => describe(position));
     return cell;
   });
-  const blocks = [];
-  for (let start = 0; start < cells.length; start += blockLength) {
-    const label = element("span", { class: "block-name", "aria-hidden": "true" }, "block " + start / blockLength);
+  const shown = [];
+  for (let start = -blocks.prompt; start < cells.length; start += blocks.length) {
+    const label = element("span", { class: "block-name", "aria-hidden": "true" }, "block " + shown.length);
     const inside = element("span", { class: "cells", role: "presentation" });
-    inside.append(...cells.slice(start, start + blockLength));
-    blocks.push(element("div", { class: "block", role: "presentation" }, label, inside));
+    inside.append(...cells.slice(Math.max(0, start), start + blocks.length));
+    shown.push(element("div", { class: "block", role: "presentation" }, label, inside));
   }
-  group.replaceChildren(...blocks);
+  group.replaceChildren(...shown);
   rove(group);
   return cells;
 }

@@ -74,7 +74,7 @@ function drawTree(group, forward, drafting, room) {
   canvas.style.height = size[1] + "px";
   if (forward?.draft.length) {
     const tree = treeOf(forward);
-    const nodes = placed(tree).filter((node) => !(node.isBonus && drafting));
+    const nodes = placed(tree).filter((node) => !node.isBonus || (!drafting && node.picks.length));
     canvas.append(edgesOf(nodes, tree.path, spot, size, upright, drafting));
     for (const node of nodes) canvas.append(nodeBox(node, spot(node), drafting));
     rove(canvas);
@@ -120,7 +120,7 @@ function nodeBox(node, [left, top], drafting) {
   const kind = kindOf(node, drafting);
   const box = element("span", { class: `node cell now ${kind}`, role: "img" });
   if (!node.depth) box.append("state in hand");
-  else if (!node.added.length) box.append("the same");
+  else if (!node.added.length) box.append("cut token"); // behind the response, on an absolute grid
   else {
     const [position, token] = node.added[0];
     const more = node.added.length > 1 ? ` +${node.added.length - 1}` : "";

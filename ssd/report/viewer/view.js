@@ -25,7 +25,7 @@ function showSample(index) {
   const widths = widthsOf(Object.values(view.sides));
   for (const [name, timeline] of Object.entries(view.sides)) {
     const describe = (position) => describeCell(timeline, position, forwardsNow()[name], draftingOn(name));
-    view.cells[name] = buildResponse(find(name).querySelector(".response"), widths, data.run.block_length, describe);
+    view.cells[name] = buildResponse(find(name).querySelector(".response"), widths, blocksNow(), describe);
   }
   view.room = roomOf(view.sides.decoder);
   find("draft").hidden = !view.room[0];
@@ -35,6 +35,9 @@ function showSample(index) {
   align(view.align);
 }
 
+/** The blocks of the sample: their length, and how many tokens of the prompt the first one begins with. */
+const blocksNow = () => ({ length: data.run.block_length, prompt: view.sample.prompt_in_first_block });
+
 const draftingOn = (name) => name === "decoder" && view.moments[view.at].drafting;
 
 /** The map depends on the width of the page; its colours on the alignment: by tokens, each side has all of them. */
@@ -42,7 +45,7 @@ function layOut() {
   const timelines = [view.sides.reference, view.sides.decoder];
   const counts = timelines.map((timeline) => timeline.forwards.length);
   const lasts = view.align === "tokens" ? counts : counts.map(() => Math.max(...counts));
-  view.map = buildOrder(find("order"), timelines, lasts, data.run.block_length);
+  view.map = buildOrder(find("order"), timelines, lasts, blocksNow());
   drawScale(find("scale"), lasts);
 }
 

@@ -17,7 +17,8 @@ from ssd.campaign.workers import pool as workers
 from ssd.campaign.workers.pool import Outcome, Pool
 from ssd.config.plan import Plan, make_plan
 from ssd.results.reference_cache import FOLDER
-from ssd.results.store import RunFolder, run_id
+from ssd.results.run_id import run_id
+from ssd.results.store import RunFolder
 from ssd.run.device_lock import WAYS_OUT, device_lock
 from tests.data import REPOSITORY
 from tests.runs import composed, lines_of, short_words

@@ -7,23 +7,34 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost import floor
 from ssd.measure.cost.floor import Rates, Work, weight_bytes
+from ssd.measure.cost.forwards import block_of
 from ssd.measure.cost.rows import forward_rows, growth_rows, split_by_fit
-from ssd.measure.cost.shapes import SHAPES, random_weights, shape_with
+from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.growing_kv_cache import StoredContext
+from ssd.modeling.published import PUBLISHED
 from ssd.modeling.transformer import Transformer
 from tests.modeling.windows import MODES, block_window, random_canvas, random_states, refresh_window
-from tests.models import random_model, tiny_config
+from tests.models import BLOCK_CAUSAL, random_model, tiny_config
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
 RATES = Rates(bytes_per_s=1e9, flops_per_s=1e9)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("llada", 8_015_581_184), ("dream", 7_615_616_512)])
+PARAMETERS = {
+    "llada": 8_015_581_184,
+    "dream": 7_615_616_512,
+    "sdar_8b": 8_190_735_360,
+    "fast_dllm_v2_7b": 7_615_616_512,
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
 def test_shapes_have_as_many_parameters_as_published(name, parameters):
     with torch.device("meta"):
-        transformer = Transformer(SHAPES[name]).to(torch.bfloat16)
+        transformer = Transformer(PUBLISHED[name]).to(torch.bfloat16)
     assert sum(weight.numel() for weight in transformer.parameters()) == parameters
-    embedding = SHAPES[name].vocabulary_size * SHAPES[name].hidden_size
+    embedding = PUBLISHED[name].vocabulary_size * PUBLISHED[name].hidden_size
     assert weight_bytes(MaskedDiffusionModel(transformer)) == 2 * (parameters - embedding)
 
 
@@ -33,6 +44,14 @@ def flops_of_fused_attention(query, key, *_, **__):
     return 4 * batch * heads * length * key[2] * head_size
 
 
+def flops_of(call):
+    """Return the FLOPs that torch counts in a call."""
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    with FlopCounterMode(display=False, custom_mapping={fused: flops_of_fused_attention}) as counter:
+        call()
+    return counter.get_total_flops()
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_products_are_those_that_torch_counts(family, mode, nodes):
@@ -40,11 +59,23 @@ def test_products_are_those_that_torch_counts(family, mode, nodes):
     canvas, window = random_canvas(model.config), block_window(model.config, mode)
     context = None if window.is_whole else model.refresh(canvas, refresh_window(window))[1]
     states = random_states(model.config, canvas, window, nodes)
-    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    with FlopCounterMode(display=False, custom_mapping={fused: flops_of_fused_attention}) as counter:
-        model.window(states, window, context)
     frozen = 0 if context is None else window.length - window.size
-    assert Work.of(model, nodes, window.size, frozen, window.rows).flops == counter.get_total_flops()
+    counted = flops_of(lambda: model.window(states, window, context))
+    assert Work.of(model, nodes, window.size, frozen, window.rows).flops == counted
+
+
+@pytest.mark.parametrize("block_causal", BLOCK_CAUSAL)
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_products_beside_an_exact_cache_are_those_that_torch_counts(block_causal, nodes):
+    model = random_model(block_causal)
+    block = model.config.causal_block
+    settings = GenerationSettings(gen_length=16, block_length=block, grid="absolute", cache="exact")
+    window = block_of(settings, model.config.logits_shift, 0, 2 * block + 16).window
+    cache = model.new_growing_cache(3 * block)
+    model.append(torch.zeros(2 * block, dtype=torch.long), cache)
+    states = random_states(model.config, torch.zeros(3 * block, dtype=torch.long), window, nodes)
+    counted = flops_of(lambda: model.window(states, window, StoredContext(cache, 2 * block)))
+    assert Work.of(model, nodes, block, 2 * block, window.rows).flops == counted
 
 
 def test_bytes_are_the_weights_and_the_keys_and_values(family):
@@ -83,7 +114,9 @@ def test_random_weights_depend_on_the_seed_alone(family):
 
 
 def test_a_shape_is_known_by_its_mask():
-    assert shape_with(151666) is SHAPES["dream"]
+    assert shape_with(151666) is PUBLISHED["dream"]
+    with pytest.raises(ValueError, match="3 shapes with mask id 151669; name a folder"):
+        shape_with(151669)
     with pytest.raises(ValueError, match="no shape with mask id 5"):
         shape_with(5)
 
@@ -98,6 +131,16 @@ def test_rows_hold_every_forward_once(family, cache):
         assert row["window"] + row["context"] == 28
         assert row["to_floor"] * row["floor_ms"] == pytest.approx(row["ms"])
         assert row["floor_ms"] == pytest.approx(max(row["megabytes"], row["gigaflops"] * 1e3))
+
+
+@pytest.mark.parametrize("block_causal", BLOCK_CAUSAL)
+def test_rows_of_an_exact_cache_are_windows_beside_the_stored_blocks(block_causal):
+    model = random_model(block_causal)
+    block = model.config.causal_block
+    settings = GenerationSettings(gen_length=16, block_length=block, grid="absolute", cache="exact")
+    rows = forward_rows(model, settings, SPECIAL, 2 * block + 1, [4, 2], RATES, budget_s=0)
+    assert [row["nodes"] for row in rows] == ["1", "2", "4"]
+    assert all((row["window"], row["context"]) == (block, 2 * block) for row in rows)
 
 
 def test_growth_adds_up_what_stepwise_decoding_spends(family):

@@ -20,6 +20,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Eight decoders × two models × two tasks, a grid of trees, hops, other machines, untimed and broken runs."""
     root = tmp_path_factory.mktemp("campaign")
     write_results(root, prompts=4)
+    write_run(root, "fast_dllm", options={"threshold": 0.5}, prompts=4)
     return load(root)
 
 
@@ -30,6 +31,7 @@ def long_names(tmp_path_factory: pytest.TempPathFactory) -> Results:
     for decoder in ("ssd", "a_decoder_with_a_name_that_nobody_would_choose_for_a_paper"):
         for depth, word in product((2, 4), "ab"):
             options = {"depth": depth, "width": 1, "builder": "kary", "an_option_with_a_long_name": word * 30}
+            options["lossless"] = decoder == "ssd"
             write_run(root, decoder, model, "a task of many words " * 4, options=options, prompts=3, traces=True)
     return load(root)
 
@@ -40,6 +42,8 @@ def untimed(tmp_path_factory: pytest.TempPathFactory) -> Results:
     for depth, width in ((1, 1), (1, 2), (2, 1)):
         options = {"depth": depth, "width": width, "builder": "kary"}
         write_run(root, "ssd", options=options, prompts=3, timed=False, traces=depth == 1)
+    for threshold in (0.5, 0.9):
+        write_run(root, "fast_dllm", options={"threshold": threshold}, prompts=3, timed=False)
     return load(root)
 
 

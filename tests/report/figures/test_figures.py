@@ -34,6 +34,22 @@ def test_locked_numerics_have_no_speedup(tmp_path):
     assert [ENTRIES[name].draw(results) for name in ("pareto", "prediction", "latency")] == [None, None, None]
 
 
+def test_a_line_joins_the_lossy_runs_of_a_decoder_by_their_forwards(tmp_path):
+    for threshold in (0.5, 0.9, 0.7):
+        write_run(tmp_path, "fast_dllm", prompts=4, options={"threshold": threshold}, timed=False)
+    write_run(tmp_path, "ssd", prompts=4)
+    results = load(tmp_path)
+    lines = ENTRIES["accuracy-forwards"].draw(results).axes[0].lines
+    (joined,) = (line for line in lines if line.get_marker() == "P")
+    runs = results.runs[results.runs["decoder"] == "fast_dllm"]
+    drawn = sorted(zip(joined.get_xdata(), joined.get_ydata(), strict=True))
+    assert drawn == sorted(zip(runs["nfe.decoder"], 100 * runs["accuracy.decoder"], strict=True))
+    assert list(joined.get_xdata()) == sorted(joined.get_xdata(), reverse=True)
+    (star,) = (line for line in lines if line.get_marker() == "*")
+    assert star.get_ydata()[0] in set(100 * runs["accuracy.reference"])
+    assert ENTRIES["accuracy-forwards"].draw(results.only(set(runs["run_id"][:1]))) is None
+
+
 def test_a_front_of_one_point_is_drawn(one_run):
     (stair,) = (line for line in ENTRIES["pareto"].draw(one_run).axes[0].lines if line.get_zorder() == FRONT["zorder"])
     assert np.ptp(stair.get_xdata()) > 0

@@ -8,7 +8,7 @@ from tests.effort import LONG
 from tests.report.figures.layout import faults
 
 NEED_TIMES = {"pareto", "tree-speedup", "option-lines", "prediction", "latency"}
-NEED_A_GRID = {"tree-speedup", "tree-forwards", "option-lines"}
+NEED_A_GRID = {"tree-speedup", "tree-forwards", "option-lines", "accuracy-forwards"}
 NAMES = [entry.name for entry in FIGURES]
 DRAWN = [entry for entry in FIGURES if entry.name != "published"]  # its own test has runs that are like published ones
 

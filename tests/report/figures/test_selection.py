@@ -41,8 +41,8 @@ def test_a_run_that_was_not_timed_is_never_the_fastest(tmp_path):
 
 def test_of_runs_that_were_not_timed_one_has_the_fewest_forwards_and_none_is_called_fast(untimed):
     (group,) = groups(untimed.runs)
-    (best,) = fastest(group)
-    assert best.row["nfe.ratio"] == untimed.runs["nfe.ratio"].max()
+    best = next(run for run in fastest(group) if run.decoder == "ssd")
+    assert best.row["nfe.ratio"] == untimed.runs["nfe.ratio"][untimed.runs["decoder"] == "ssd"].max()
     assert best.shown_for.split() == ["least", "NFE", "of", "3"]
 
 

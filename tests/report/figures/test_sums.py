@@ -91,6 +91,7 @@ def test_ticks_of_predictions_hold_1(low, high):
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["C", "Z"]) | st.just(" ")), st.floats(0.5, 3))
+@pytest.mark.slow
 def test_wrapped_text_is_no_wider_and_loses_no_letter(text, width):
     lines = wrap(text, width).split("\n")
     assert all(inches(line, SMALL) <= width for line in lines)

@@ -12,7 +12,7 @@ from ssd.report.viewer.page import embedded
 from ssd.report.viewer.texts import visible
 from ssd.run.runner import run
 from tests.checkpoints import write_tiny_checkpoint
-from tests.runs import composed, short_words
+from tests.runs import composed, lines_of, short_words
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,19 @@ def test_the_data_are_the_traces(folder):
             assert [pick[2] for pick in event["picks"]] == pytest.approx([p[2] for p in original["picks"]], abs=1e-5)
             assert [node["picks"] for node in event["draft"]] == [node["picks"] for node in original["draft"]]
     assert {str(token) for token in data["samples"][1]["sides"]["decoder"]["ids"]} <= set(data["texts"])
+
+
+def test_the_page_has_the_number_of_prompt_tokens_in_the_first_block(folder):
+    """None on the prompt's grid; on an absolute one what is behind the last border."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    lengths = [len(line["prompt_ids"]) for line in lines_of(folder)]
+    assert len({length % 8 for length in lengths}) > 1
+    for grid, expected in (("prompt", [0] * 3), ("absolute", [length % 8 for length in lengths])):
+        config["generation"]["grid"] = grid
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        assert main([str(folder)]) == 0
+        shown = data_of(folder / "trace.html")["samples"]
+        assert [sample["prompt_in_first_block"] for sample in shown] == expected
 
 
 def test_tokens_are_ids_where_the_tokenizer_is_gone(folder, capsys):

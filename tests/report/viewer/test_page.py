@@ -1,5 +1,6 @@
 """The page in a browser: what it shows is what the traces say, and it does nothing else."""
 
+import itertools
 import json
 import os
 import re
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import ssd
+from baselines.freedave import FreeDave
 from ssd.commands.trace import main
 from ssd.config.plan import make_plan
 from ssd.report.viewer.contents import contents
@@ -279,6 +282,29 @@ def test_nothing_is_wider_than_the_page(width, scheme, runs, show):
             assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
         sides = [shown.page.locator(f"#{side}").bounding_box() for side in ("reference", "decoder")]
         assert (sides[0]["y"] == sides[1]["y"]) == (width == 1280), "side by side, or stacked"
+
+
+@pytest.mark.parametrize("extra", range(4))
+def test_blocks_are_those_of_the_grid(extra, show, tmp_path):
+    """On an absolute grid the first block may hold tokens of the prompt: it is shorter than the others."""
+    model = ssd.load("sdar_tiny")
+    prompt = [*model.prompt_ids("2 + 3 ="), *[9] * extra]
+    before = len(prompt) % 4
+    response = ssd.decode(model, prompt, FreeDave(8, "exact_match", eager=True), gen_length=14, stop="none")
+    shown = show(response.viewer().save(tmp_path / "page.html"), 390)
+    lengths = shown.page.eval_on_selector_all(
+        "#decoder .block", "blocks => blocks.map(block => block.querySelectorAll('.cell').length)"
+    )
+    assert sum(lengths) == 14
+    assert lengths[0] == 4 - before
+    assert set(lengths[1:-1]) == {4}
+    lefts = shown.page.eval_on_selector_all(
+        "#order .strip:last-child .square", "squares => squares.map(square => square.getBoundingClientRect().left)"
+    )
+    columns = {}
+    for position, left in enumerate(lefts):
+        columns.setdefault((position + before) % 4, set()).add(round(left))
+    assert all(not one & other for one, other in itertools.combinations(columns.values(), 2)), "blocks are aligned"
 
 
 def test_what_a_model_writes_stays_text(runs, show, tmp_path):

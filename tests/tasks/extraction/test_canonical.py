@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ssd.tasks.extraction.code import humaneval_program, mbpp_program
+from tests.effort import some
 from tests.tasks.extraction.programs import definitions
 
 # Extraction is silent about the style of what it reads; the tests' own ast.parse and compile are not.
@@ -64,13 +65,15 @@ def mbpp(data_file: Callable[[str], Path]) -> list[dict]:
     return [json.loads(line) for line in data_file("mbpp/mbpp.jsonl").read_text("utf-8").splitlines()]
 
 
+STYLES = [*((False, wrap) for wrap in COMPLETIONS), *((True, wrap) for wrap in CHATS)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("style", "wrap"), [*((False, wrap) for wrap in COMPLETIONS), *((True, wrap) for wrap in CHATS)]
-)
+@pytest.mark.parametrize(("style", "wrap"), STYLES)
 def test_humaneval_solutions(humaneval: list[Row], style: bool, wrap: str) -> None:
+    """Every wrapping on every third solution, and every solution in every third wrapping."""
     wrapped = (CHATS if style else COMPLETIONS)[wrap]
-    for row in humaneval:
+    for row in some(humaneval, 3, STYLES.index((style, wrap))):
         prompt, solution, name = row["prompt"], row["canonical_solution"], row["entry_point"]
         program = humaneval_program(wrapped(prompt, solution), prompt, name, style)
         assert program is not None, row["task_id"]
@@ -91,18 +94,19 @@ def test_a_humaneval_prompt_is_no_answer(humaneval: list[Row], chat: bool) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("chat", "wrapping"),
+    ("chat", "wrapping", "place"),
     [
-        (False, "{}\n[DONE]\n\nYou are an expert Python programmer"),
-        (False, "[BEGIN]\n{}\n[DONE]"),
-        (False, "{}"),
-        (True, "Here's it:\n\n```python\n{}\n```\n\nIt doesn't print."),
-        (True, "```\n{}"),
-        (True, "Here's it:\n\n{}\n\nIt doesn't print."),
+        (False, "{}\n[DONE]\n\nYou are an expert Python programmer", 0),
+        (False, "[BEGIN]\n{}\n[DONE]", 1),
+        (False, "{}", 2),
+        (True, "Here's it:\n\n```python\n{}\n```\n\nIt doesn't print.", 0),
+        (True, "```\n{}", 1),
+        (True, "Here's it:\n\n{}\n\nIt doesn't print.", 2),
     ],
 )
-def test_mbpp_solutions(mbpp: list[dict], chat: bool, wrapping: str) -> None:
-    for row in mbpp:
+def test_mbpp_solutions(mbpp: list[dict], chat: bool, wrapping: str, place: int) -> None:
+    """Every wrapping on every third solution, and every solution in one wrapping of each style."""
+    for row in some(mbpp, 3, place):
         program = mbpp_program(wrapping.replace("{}", row["code"]), row["test_list"], chat)
         assert program is not None, row["task_id"]
         assert definitions(program) == definitions(row["code"]), row["task_id"]

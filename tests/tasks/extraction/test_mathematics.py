@@ -12,6 +12,7 @@ import pytest
 from ssd.tasks.extraction.comparison import Comparison
 from ssd.tasks.extraction.mathematics import extract_answer, same_answer
 from ssd.tasks.extraction.notation import normal
+from tests.effort import some
 from tests.tasks.extraction.wrappers import WRAPPERS
 
 EXTRACTED: list[tuple[str, str | None]] = [
@@ -307,7 +308,7 @@ def test_every_reference_solution_gives_its_answer(rows: list[dict[str, str]]) -
 @pytest.mark.slow
 def test_every_target_has_a_value_that_equals_itself(rows: list[dict[str, str]]) -> None:
     comparison = Comparison(limit_s=60)
-    different = [row["answer"] for row in rows if not comparison.same(row["answer"], row["answer"])]
+    different = [row["answer"] for row in some(rows, 2) if not comparison.same(row["answer"], row["answer"])]
     comparison.close()
     assert different == []
 
@@ -355,10 +356,11 @@ def test_threads_may_compare(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 def test_a_comparison_that_takes_too_long_ends_and_the_next_one_works() -> None:
-    comparison = Comparison(limit_s=8)
+    comparison = Comparison(limit_s=1)
     start_s = time.monotonic()
     assert not comparison.same("2^{2^{30}}", "5")
     assert time.monotonic() - start_s < 120
+    comparison.limit_s = 20  # the first comparison of a process takes longest
     assert comparison.same("1/2", "0.5")
     comparison.close()
     assert comparison.same("1/2", "0.5")

@@ -1,0 +1,189 @@
+"""Path memory: what a block's earlier steps leave for commit rules that depend on the path of states.
+
+It stays on the device and has a nodes axis. A node's memory is its parent's, advanced by the node's own logits. It
+begins with the block and advances once per step, never per forward: a draft that is not accepted leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-12
+"""Added to probabilities before a logarithm, as in KLASS (arXiv 2511.05664)."""
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How far the distribution of each row moved in the last steps (KLASS, arXiv 2511.05664).
+
+    logs: [nodes, rows, vocabulary], ln(p + 1e-12) of the node's own forward; first_position: the first row's in the
+    canvas; recent: [nodes, rows, history - 1], the last KL values of the node's path, newest first, inf where there
+    are fewer.
+    """
+
+    logs: Tensor
+    recent: Tensor
+    first_position: int
+
+    def node(self, index: int) -> Stability:
+        return replace(self, logs=self.logs[index : index + 1], recent=self.recent[index : index + 1])
+
+
+@dataclass(frozen=True)
+class Credit:
+    """The credit of tokens in each row (CreditDecoding, arXiv 2510.06133), sparse: one token more per step at most.
+
+    tokens: int64 [nodes, rows, slots], -1 in a free slot; credits: float64 [nodes, rows, slots], 0 in a free slot;
+    used: the number of slots of each node's path; first_position: the first row's in the canvas.
+    """
+
+    tokens: Tensor
+    credits: Tensor
+    used: tuple[int, ...]
+    first_position: int
+
+    def node(self, index: int) -> Credit:
+        own = slice(index, index + 1), slice(None), slice(self.used[index])
+        return replace(self, tokens=self.tokens[own], credits=self.credits[own], used=self.used[index : index + 1])
+
+
+@dataclass(frozen=True)
+class PathMemory:
+    """The memory of each node; None for what the commit rule does not ask for."""
+
+    stability: Stability | None = None
+    credit: Credit | None = None
+
+    def node(self, index: int) -> PathMemory:
+        """Return the memory of one node, still with a nodes axis."""
+        return PathMemory(self.stability and self.stability.node(index), self.credit and self.credit.node(index))
+
+
+class Lineage(NamedTuple):
+    """Where the memory of a forward's nodes comes from.
+
+    parents: the node before each node; a root is its own parent, and comes before its descendants;
+    before: the memory of the state before each root, of one node; None at the block's start.
+    """
+
+    parents: tuple[int, ...]
+    before: PathMemory | None
+
+    def levels(self) -> list[tuple[list[int], list[int]]]:
+        """Return the nodes and their parents, depth by depth; the roots come first."""
+        depths: list[int] = []
+        for node, parent in enumerate(self.parents):
+            depths.append(0 if parent == node else depths[parent] + 1)
+        levels: list[tuple[list[int], list[int]]] = [([], []) for _ in range(max(depths) + 1)]
+        for node, depth in enumerate(depths):
+            levels[depth][0].append(node)
+            levels[depth][1].append(self.parents[node])
+        return levels
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How credit changes logits: l[v] + alpha · ln(1 + C[v]), with C = decay · C + p ** exponent of the top token.
+
+    by_progress: alpha and decay are the share of the response that is decided before the step.
+    """
+
+    alpha: float
+    decay: float
+    exponent: float
+    by_progress: bool = False
+
+    def rates(self, progress: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return alpha and decay, float64 [nodes, 1, 1]; progress: float64 [nodes], the decided share."""
+        if self.by_progress:
+            share = _to(progress, device)[:, None, None]
+            return share, share
+        shape = (len(progress), 1, 1)
+        alpha, decay = (
+            torch.full(shape, value, dtype=torch.float64, device=device) for value in (self.alpha, self.decay)
+        )
+        return alpha, decay
+
+
+def compare(probabilities: Tensor, lineage: Lineage, history: int, first_position: int) -> tuple[Tensor, Stability]:
+    """Return [nodes, rows], the largest of the last `history` KL values of each row, and the nodes' memory.
+
+    probabilities: [nodes, rows, vocabulary]. A KL value is that of a node's distribution against its parent's; where
+    there is none, against p = 0. The largest of fewer than `history` values is inf.
+    """
+    wide = no_half(probabilities)  # 1e-12 is 0 in it
+    logs = (wide + EPSILON).log_()
+    nodes, rows, _ = logs.shape
+    before = lineage.before.stability if lineage.before else None
+    earlier, recent = logs.new_full((1, 1, 1), EPSILON).log(), logs.new_full((1, rows, history - 1), torch.inf)
+    if before is not None:
+        own = slice(first_position - before.first_position, first_position - before.first_position + rows)
+        earlier, recent = before.logs[:, own], before.recent[:, own]
+    parents = torch.tensor(lineage.parents)
+    if nodes > 1:
+        is_root = _to((parents == torch.arange(nodes))[:, None], logs.device)
+        parents = _to(parents, logs.device)
+        earlier = torch.where(is_root[..., None], earlier, logs[parents])
+    values = [(logs - earlier).mul_(wide).sum(dim=-1).nan_to_num(torch.inf)]  # NaN: no token is left
+    for age in range(history - 1):
+        older = recent[..., age]
+        values.append(older if nodes == 1 else torch.where(is_root, older, values[-1][parents]))
+    path = torch.stack(values, dim=-1)
+    return path.amax(dim=-1), Stability(logs, path[..., :-1], first_position)
+
+
+def give_credit(
+    token: Tensor, probability: Tensor, lineage: Lineage, fusion: Fusion, decay: Tensor, first_position: int
+) -> Credit:
+    """Return the credit of each node after its own step.
+
+    token: int64 [nodes, rows], probability: float64 [nodes, rows]: the most probable token before fusion;
+    decay: float64 [nodes, 1, 1]. One round per depth of the tree, because a node's credit continues its parent's.
+    """
+    (nodes, rows), levels = token.shape, lineage.levels()
+    gain = probability[..., None] ** fusion.exponent
+    before = lineage.before.credit if lineage.before else None
+    old = before.tokens.shape[-1] if before else 0
+    slots = old + len(levels)
+    tokens = token.new_full((nodes, rows, slots), -1)
+    credits = gain.new_zeros((nodes, rows, slots))
+    used = [0] * nodes
+    if before is not None:
+        own = slice(first_position - before.first_position, first_position - before.first_position + rows)
+        tokens[..., :old], credits[..., :old] = before.tokens[:, own], before.credits[:, own]
+    for depth, (own_nodes, parents) in enumerate(levels):
+        at, since = _places(own_nodes, token.device), _places(parents, token.device)
+        named, had = tokens[since].clone(), credits[since] * decay[at]
+        top = token[at][..., None]
+        named[..., old + depth] = torch.where((named == top).any(dim=-1), -1, top[..., 0])
+        tokens[at], credits[at] = named, had + torch.where(named == top, gain[at], 0.0)
+        for node in own_nodes:
+            used[node] = old + depth + 1
+    return Credit(tokens, credits, tuple(used), first_position)
+
+
+def fuse(logits: Tensor, credit: Credit, alpha: Tensor) -> Tensor:
+    """Raise logits [nodes, rows, vocabulary] by credit, in place, and return them; alpha: float64 [nodes, 1, 1]."""
+    raised = (alpha * credit.credits.log1p()).to(logits.dtype)
+    return logits.scatter_add_(-1, credit.tokens.clamp(min=0), raised)  # a free slot adds 0 to token 0
+
+
+def no_half(values: Tensor) -> Tensor:
+    """Return the values, in float32 if they are in float16, whose smallest numbers are too large for logarithms."""
+    return values.float() if values.dtype == torch.float16 else values
+
+
+def _places(nodes: Sequence[int], device: torch.device) -> Tensor | slice:
+    """Return an index of nodes; a view for consecutive ones."""
+    if list(nodes) == list(range(nodes[0], nodes[0] + len(nodes))):
+        return slice(nodes[0], nodes[0] + len(nodes))
+    return _to(torch.tensor(nodes), device)
+
+
+def _to(values: Tensor, device: torch.device) -> Tensor:
+    return values.to(device, non_blocking=True)  # a blocking copy would wait for the forward

@@ -1,0 +1,64 @@
+"""Accuracy against forwards: how much accuracy each commit rule gives up for the forwards that it saves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ssd.report.figures.intervals import wilson
+from ssd.report.figures.layout import legend, panels, small_print
+from ssd.report.figures.selection import small_print_of
+from ssd.report.figures.style import BLACK, Columns, look
+from ssd.report.groups import Group, Run
+
+if TYPE_CHECKING:
+    from ssd.report import Results
+
+
+def draw(results: Results, columns: Columns) -> Figure | None:
+    """Return the figure; None without two runs of one lossy decoder, which have other options and so other forwards."""
+    found = [group for group in results.groups if any(len(runs) > 1 for runs in _lines(group).values())]
+    if not found:
+        return None
+    figure, axes = panels(columns, [group.panel_title for group in found], 1 if columns == 1 else 2, 1.8)
+    for panel, group in zip(axes, found, strict=True):
+        lines = _lines(group)
+        for decoder, runs in lines.items():
+            _line(panel, decoder, runs)
+        reference = next(iter(lines.values()))[0].row
+        panel.plot(reference["nfe.reference"], 100 * reference["accuracy.reference"], "*", color=BLACK, markersize=7)
+        panel.set_xlabel("forwards per response")
+        panel.set_ylabel("accuracy (%)")
+        panel.grid()
+    decoders = dict.fromkeys(decoder for group in found for decoder in _lines(group))
+    keys = [Line2D([], [], color=look(name).colour, marker=look(name).marker, label=name) for name in decoders]
+    keys.append(Line2D([], [], color=BLACK, marker="*", linestyle="", label="the reference"))
+    legend(figure, keys)
+    told = "Each line joins the runs of one decoder by their forwards; bars: Wilson's 95 % interval; n: prompts."
+    small_print(figure, told, *small_print_of(found))
+    return figure
+
+
+def _lines(group: Group) -> dict[str, list[Run]]:
+    """Return the runs of each lossy decoder, by falling number of forwards."""
+    lines: dict[str, list[Run]] = {}
+    for run in sorted(group.runs, key=lambda run: -run.row["nfe.decoder"]):
+        if not run.row["claims_lossless"]:
+            lines.setdefault(run.decoder, []).append(run)
+    return lines
+
+
+def _line(axes: Axes, decoder: str, runs: list[Run]) -> None:
+    shares = [(run.row["accuracy.decoder"], int(run.row["prompts"])) for run in runs]
+    bounds = [wilson(round(share * prompts), prompts) for share, prompts in shares]
+    spread = [
+        [max(0.0, 100 * (share - low)) for (share, _), (low, _) in zip(shares, bounds, strict=True)],
+        [max(0.0, 100 * (high - share)) for (share, _), (_, high) in zip(shares, bounds, strict=True)],
+    ]
+    axes.errorbar(
+        [run.row["nfe.decoder"] for run in runs], [100 * share for share, _ in shares], yerr=spread,
+        color=look(decoder).colour, marker=look(decoder).marker, linewidth=1, elinewidth=0.5, capsize=1.2,
+    )  # fmt: skip

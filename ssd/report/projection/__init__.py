@@ -1,0 +1,1 @@
+"""What counted forwards would cost on named GPUs: a roofline, never a measurement."""

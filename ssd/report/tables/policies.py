@@ -1,0 +1,70 @@
+"""Caches and decoders side by side: what each cache costs and which decoders keep their responses over it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ssd.report.groups import groups, marks_of, notes_of
+from ssd.report.results import Results
+from ssd.report.run_labels import labelled
+from ssd.report.tables.main import NFE, SPEEDUP
+from ssd.report.tables.table import Column, Row, Table, make_table
+from ssd.report.tables.words import decoder_marks, figure, percent, words
+
+CACHE = "config.generation.cache"
+ROWS = "token_rows.decoder"
+UNCACHED = "identity.uncached"
+
+
+def table(results: Results) -> Table | None:
+    """Return the table; None without two runs that differ in their cache."""
+    found = [group for group in groups(results.runs, (CACHE,)) if group.rows[CACHE].nunique() > 1]
+    parts = [(group.title, _by_cache(group.rows)) for group in found]
+    return make_table(
+        "policies",
+        "Caches and decoders",
+        "Speedup and identity: against stepwise decoding with the same cache. Identity without a cache: share of "
+        "responses equal to stepwise decoding without a cache, if runtime.reference=chain has compared them. Token "
+        "rows: positions computed per response; TPF: response tokens per forward.",
+        (
+            Column("cache", (CACHE,), cache_of),
+            Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
+            Column("accuracy (%)", ("accuracy.decoder",), percent("accuracy.decoder")),
+            NFE,
+            Column("token rows", (ROWS,), figure(ROWS, 0)),
+            Column("TPF", ("tokens_per_forward.decoder",), figure("tokens_per_forward.decoder")),
+            SPEEDUP,
+            Column("identity (%)", ("identity.rate",), percent("identity.rate")),
+            Column("identity without a cache (%)", (UNCACHED,), percent(UNCACHED)),
+        ),
+        parts,
+        marks_of(found),
+        notes_of(found),
+        words=2,
+    )
+
+
+def cache_of(row: Row) -> str:
+    """Return the cache's name, and the options that were given."""
+    options = [
+        f"{key.rpartition('.')[2]}={row[key]}"
+        for key in map(str, row.index)
+        if key.startswith(f"{CACHE}_options.") and pd.notna(row[key])
+    ]
+    return " ".join([row[CACHE], *options])
+
+
+def _by_cache(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows cache by cache, none first, with the identity to stepwise decoding without a cache."""
+    caches = rows.apply(cache_of, axis=1)
+    parts = [labelled(own) for _, own in sorted(rows.groupby(caches), key=lambda part: (part[0] != "none", part[0]))]
+    together = pd.concat(parts)
+    return together.assign(**{UNCACHED: [_uncached(row) for _, row in together.iterrows()]})
+
+
+def _uncached(row: Row) -> float | None:
+    """Return the share of responses equal to stepwise decoding without a cache; None if it was not measured."""
+    if row[CACHE] == "none":
+        return float(row["identity.rate"])
+    links = row["hops"] if isinstance(row["hops"], list) else []
+    return next((link["identity"] for link in links if (link["from"], link["to"]) == ("uncached", "decoder")), None)

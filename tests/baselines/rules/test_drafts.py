@@ -1,0 +1,106 @@
+"""Drafts over every commit rule: the response and the order of decoding by the rule itself."""
+
+from dataclasses import replace
+
+import pytest
+
+from baselines.fast_dllm import FastDLLM
+from baselines.freedave import FreeDave
+from baselines.psd import ParallelSelfSpeculative
+from baselines.rules.credit import CreditDecoding
+from baselines.rules.eb import EntropyBounded
+from baselines.rules.hierarchical import Hierarchical
+from baselines.rules.klass import KLASS
+from baselines.rules.localleap import LocalLeap
+from ssd.audit.compare import Audit
+from ssd.decoding.settings import GenerationSettings, SpecialTokens
+from tests.block_cases import case, outcome
+from tests.models import BLOCK_CAUSAL
+from tests.planted import AdvancesPerForward, MergesPaths
+from tests.restless import restless_model
+from tests.traces import order
+
+SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+RULES = (
+    EntropyBounded(0.8),
+    KLASS(0.3, 0.5, 2),
+    KLASS(0.2, 1.0, 3),
+    CreditDecoding(0.8, alpha=2.0),
+    CreditDecoding(0.8, schedule="progress"),
+    LocalLeap(0.8, 0.3, 2),
+    Hierarchical(0.9, 0.4),
+)
+DRAFTS = (
+    (ParallelSelfSpeculative, {"builder": "chain", "depth": 4}),
+    (ParallelSelfSpeculative, {"builder": "kary", "depth": 3, "budget": 9}),
+    (ParallelSelfSpeculative, {"builder": "best_first", "depth": 4, "budget": 9, "alternatives": True}),
+    (FreeDave, {"draft_steps": 5, "rule": "exact_match"}),
+)
+SETTINGS = (
+    GenerationSettings(gen_length=16, block_length=8, cache="none"),
+    GenerationSettings(gen_length=16, block_length=8, cache="dual", temperature=0.7, ranking="maskgit_plus"),
+    GenerationSettings(gen_length=16, block_length=8, cache="prefix", sub_block_length=4, block_start="ranked"),
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_drafts_over_a_rule_give_its_response_in_its_order(family, rule):
+    saved = 0
+    for seed, generation in enumerate(SETTINGS):
+        model = restless_model(family, seed, sharpness=4.0)
+        reference = FastDLLM(commit=rule).decode(model, [1, 2, 3], generation, SPECIAL)
+        for decoder, options in DRAFTS:
+            decoded = decoder(commit=rule, **options).decode(model, [1, 2, 3], generation, SPECIAL)
+            assert decoded.response_ids == reference.response_ids
+            assert order(decoded.trace) == order(reference.trace)
+            assert decoded.trace.nfe <= reference.trace.nfe
+            saved += reference.trace.nfe - decoded.trace.nfe
+    assert saved > 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("family", BLOCK_CAUSAL)
+def test_block_causal_models_give_one_response_with_and_without_a_cache_and_drafts(family, rule):
+    """A block's first position has another row before it than in later forwards, where logits are shifted."""
+    for prompt, changes in ((5, {}), (8, {"store": "separate", "temperature": 0.7})):
+        tried = case(family, 8, prompt, 13, **changes)
+        reference = outcome(tried.decode(FastDLLM(commit=rule), cache="none"))
+        assert outcome(tried.decode(FastDLLM(commit=rule))) == reference
+        for decoder, options in DRAFTS[1:]:
+            assert outcome(tried.decode(decoder(commit=rule, **options))) == reference
+
+
+@pytest.mark.parametrize("planted", [AdvancesPerForward, MergesPaths])
+@pytest.mark.parametrize("rule", [KLASS(0.03, 0.1, 2), CreditDecoding(0.9, alpha=4.0, exponent=1.0)], ids=str)
+def test_a_memory_of_another_path_is_graded_algorithmic(planted, rule):
+    generation = GenerationSettings(gen_length=16, block_length=16, cache="none")
+    decoder = planted(commit=rule, builder="kary", depth=4, width=3, budget=24)
+    for seed in range(4, 16):
+        model = restless_model("llada", seed, sharpness=2.0)
+        reference = decoder.reference.decode(model, [1, 2, 3], generation, SPECIAL)
+        decoded = decoder.decode(model, [1, 2, 3], generation, SPECIAL)
+        audit = Audit(model, generation, SPECIAL, decoder.commit)
+        compared = ([1, 2, 3], reference, decoded, decoder)
+        divergence = audit.compare(*compared) or audit.compare_order(*compared)
+        if divergence is not None:
+            assert divergence.verdict == "algorithmic"
+            return
+    raise AssertionError("this decoder was never caught")
+
+
+def test_a_graph_of_merged_states_is_refused_over_a_rule_with_memory():
+    class Graph(MergesPaths):
+        def draft(self, session, current):
+            return replace(super().draft(session, current), parents=None)
+
+    model = restless_model("llada", 0)
+    with pytest.raises(ValueError, match="Graph drafts a graph in which one state may have several parents, but its"):
+        Graph(commit=KLASS(), builder="kary").decode(model, [1, 2, 3], SETTINGS[0], SPECIAL)
+    Graph(commit=LocalLeap(), builder="kary").decode(model, [1, 2, 3], SETTINGS[0], SPECIAL)
+
+
+def test_eager_drafts_are_refused_over_a_rule_with_memory():
+    decoder, config = FreeDave(eager=True, commit=KLASS()), restless_model("llada").config
+    with pytest.raises(ValueError, match=r"decoder\.eager=true with commit rule KLASS .*: its memory begins"):
+        decoder.check(SETTINGS[0], config)
+    FreeDave(eager=True, commit=LocalLeap()).check(SETTINGS[0], config)
