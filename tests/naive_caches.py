@@ -58,10 +58,8 @@ class Memory:
         mixed = []
         for head, query in enumerate(self.queries[index][row]):
             group = head * self.transformer.config.key_value_heads // self.transformer.config.heads
-            scores = [query @ self.stored[index][other][0][group] / math.sqrt(len(query)) for other in seen]
-            weights = torch.stack(scores).softmax(dim=0)
-            values = [self.stored[index][other][1][group] for other in seen]
-            mixed.append(weights @ torch.stack(values))
+            keys, values = (torch.stack([self.stored[index][other][part][group] for other in seen]) for part in (0, 1))
+            mixed.append((keys @ query / math.sqrt(len(query))).softmax(dim=0) @ values)
         return torch.cat(mixed)
 
     def rotations(self, row: int) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,9 @@ from ssd.modeling.feature_cache import FeatureCache, Renewal
 from ssd.modeling.forward_input import ForwardInput
 from ssd.modeling.forwards import Context, DiffusionModel
 from ssd.modeling.growing_kv_cache import GrowingKVCache, StoredContext, block_causal
-from ssd.modeling.kv_cache import KVCache, SelectiveKVCache, SlidingKVCache, Window
+from ssd.modeling.kv_cache import KVCache, SlidingKVCache, Window
 from ssd.modeling.path_kv_cache import PackedRows, PathAttention, PathKVCache
+from ssd.modeling.selective_kv_cache import SelectiveKVCache
 from ssd.modeling.transformer import Transformer
 
 

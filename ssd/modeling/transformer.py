@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ssd.modeling.attention import Rotary, attend, rotate, widest
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices, with_stored
-from ssd.modeling.kv_cache import SelectiveKVCache
+from ssd.modeling.selective_kv_cache import SelectiveKVCache
 
 Rotations = tuple[Tensor, Tensor]
 """Cosines and sines of the rows, see `Rotary.rotations`."""

@@ -32,6 +32,7 @@ def test_a_replay_finds_the_state_of_a_pick_again(family, cache):
         assert float(found.scores.confidence[0, row]) == pytest.approx(pick.confidence, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_planted_policies_are_graded_algorithmic(family, name):
     decoder, verdicts = WRONG[name], []

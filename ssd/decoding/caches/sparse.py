@@ -12,7 +12,8 @@ from ssd.decoding.canvas import Block, Canvas
 from ssd.decoding.draft import Draft
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.forwards import Context, DiffusionModel
-from ssd.modeling.kv_cache import SelectiveKVCache, Window
+from ssd.modeling.kv_cache import Window
+from ssd.modeling.selective_kv_cache import SelectiveKVCache
 
 
 class Sparse(CachePolicy):
