@@ -11,8 +11,9 @@ from torch import Tensor
 
 from baselines.rules.factor import Factor
 from baselines.rules.threshold import Dynamic, Threshold
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.commit_rule import CommitRule, Signals
-from ssd.decoding.decoder import BlockDecoder, Decoded
+from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel

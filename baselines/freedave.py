@@ -9,8 +9,8 @@ from torch import Tensor
 
 from baselines.fast_dllm import FastDLLM
 from baselines.rules.threshold import Threshold
+from ssd.decoding.block_decoder import BlockDecoder, BlockState
 from ssd.decoding.commit_rule import CommitRule
-from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings

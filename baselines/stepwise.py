@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.block_decoder import BlockDecoder
 
 
 class Stepwise(BlockDecoder):

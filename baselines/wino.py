@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from baselines.rules.threshold import Threshold
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.canvas import Block
 from ssd.decoding.commit_rule import Signals
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession

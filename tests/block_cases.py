@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from baselines.freedave import FreeDave
 from baselines.psd import ParallelSelfSpeculative
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.cache_policy import check_pair
-from ssd.decoding.decoder import BlockDecoder, Decoded, Decoder
+from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative

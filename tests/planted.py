@@ -9,8 +9,8 @@ import torch
 from baselines.freedave import FreeDave
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
+from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.canvas import block_at
-from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.ranking import Ranking
 from ssd.decoding.session import DecodeSession

@@ -15,8 +15,9 @@ from ssd.audit.compare import Audit
 from ssd.audit.divergence import Divergence
 from ssd.audit.float64 import ExactModel
 from ssd.config.runtime import Runtime
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.canvas import check_prompt
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.extras import extra
 from ssd.measure.timing import Question, Stopwatch

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ssd.audit.compare import Audit
 from ssd.audit.divergence import Divergence
 from ssd.audit.float64 import ExactModel
-from ssd.decoding.decoder import BlockDecoder, Decoded, Decoder
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.forwards import DiffusionModel
 

@@ -17,10 +17,11 @@ from ssd.config.runtime import Runtime
 from ssd.config.source import classes_of, source_of
 from ssd.config.tracker import Tracker
 from ssd.config.validate import TEXTS, as_text, require_bool, require_text
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.cache_options import CacheOptions
 from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.commit_rule import CommitRule
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
 from ssd.modeling.fingerprint import fingerprint

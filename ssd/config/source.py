@@ -10,7 +10,8 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoder
 
 OURS = ("ssd", "baselines")
 SHARED = ("ssd.decoding.", "ssd.tasks.")

@@ -8,7 +8,7 @@ from itertools import chain, groupby, pairwise, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
-from ssd.decoding.decoder import BlockDecoder, BlockState
+from ssd.decoding.block_decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from ssd.decoding.block_decoder import BlockDecoder, BlockState
 from ssd.decoding.cache_policy import cache_policy
-from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, Workload

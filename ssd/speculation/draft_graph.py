@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssd.decoding.decoder import BlockState
+from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.paths import ROOT
 from ssd.speculation.candidate import Fill

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from ssd.decoding.decoder import BlockState
+from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.speculation.candidate import Fill
 from ssd.speculation.forecast import Forecast

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssd.decoding.decoder import BlockState
+from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings
 from ssd.speculation.candidate import Candidate, Choice, Due, Fill

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
+from ssd.decoding.block_decoder import BlockDecoder, BlockState
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.decoder import BlockDecoder, BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload

@@ -7,7 +7,8 @@ from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from ssd.audit.compare import Audit
 from ssd.audit.divergence import Divergence
-from ssd.decoding.decoder import BlockDecoder, Decoded
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoded
 from ssd.speculation.decoder import SelfSpeculative
 from tests.block_cases import Case, case
 from tests.planted_blocks import WRONG_IN_BLOCKS

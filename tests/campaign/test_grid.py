@@ -225,7 +225,7 @@ def test_a_campaign_without_m_says_so(line):
         ("runtime.sped=4", "runtime.sped is not an option; expected one of limit, device"),
         ("decodr=ssd", "decodr is not an option; did you mean decoder?"),
         ("decoder.dept=3", "decoder.dept is not an option; did you mean decoder.depth?\n"),
-        ("decoder=nope", "decoder=nope: expected one of apd, fast_dllm, "),
+        ("decoder=nope", "decoder=nope: expected one of apd, credit, "),
         (
             "decoder.depth=1,2",
             "decoder.depth=1,2: several values make a grid; add -m: python run.py -m decoder.depth=1,2",

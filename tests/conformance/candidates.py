@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from baselines.stepwise import Stepwise
 from ssd.config.plan import build_decoder
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.config import Family
 from ssd.modeling.dllm import MaskedDiffusionModel

@@ -9,7 +9,7 @@ from baselines.fast_dllm import FastDLLM
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.measure.batching import ContinuousBatcher
 from ssd.measure.engines import as_decoded
 from ssd.speculation.decoder import SelfSpeculative

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from baselines.fast_dllm import FastDLLM
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.block_decoder import BlockDecoder
 from tests.block_cases import Case, case
 from tests.modeling.reference import reference_model, widen_norms
 from tests.models import write_checkpoint

@@ -12,7 +12,8 @@ from baselines.fast_dllm import FastDLLM
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
-from ssd.decoding.decoder import BlockDecoder, Decoded
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.metrics.response import trace_to_json
 from ssd.modeling.config import Family

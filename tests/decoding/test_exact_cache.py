@@ -8,8 +8,9 @@ from baselines.apd import APD
 from baselines.fast_dllm import FastDLLM
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.cache_policy import check_pair
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.forward_input import with_stored
 from ssd.speculation.decoder import SelfSpeculative

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from baselines.freedave import FreeDave
 from baselines.psd import ParallelSelfSpeculative
-from ssd.decoding.decoder import BlockDecoder, Decoded
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import DraftedNode, Event, Pick, Trace
 from ssd.metrics.response import trace_to_json

@@ -4,7 +4,7 @@ import pytest
 
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.engines import capture_all
 from ssd.modeling.config import Family

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from baselines.stepwise import Stepwise
 from ssd.commands.audit import main as audit
 from ssd.config.plan import make_plan
-from ssd.decoding.decoder import BlockDecoder, Decoded
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import KINDS, Event, Pick, Trace
 from ssd.report.console.grid_table import Run, print_comparison
 from ssd.report.console.run_table import print_summary

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.results.atomic_io import is_locked, locked
 from ssd.run import loading
 from ssd.run.decode_phase import DecodePhase

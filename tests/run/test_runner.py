@@ -9,7 +9,7 @@ import pytest
 
 from baselines.stepwise import Stepwise
 from ssd.config.plan import make_plan
-from ssd.decoding.decoder import BlockDecoder
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.measure import instrumentation as probes
 from ssd.report.console.run_table import print_summary
 from ssd.results.atomic_io import LOCK

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
-from ssd.decoding.decoder import BlockState
+from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.session import DecodeSession
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.draft_graph import DraftGraph, GraphNode, RankedPick, draft_from_graph

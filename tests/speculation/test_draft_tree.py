@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.canvas import Canvas
-from ssd.decoding.decoder import BlockState
 from ssd.decoding.draft import Draft
 from ssd.decoding.scores import Scores
 from ssd.decoding.session import DecodeSession

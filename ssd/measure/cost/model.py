@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ssd.decoding.decoder import BlockDecoder, Decoder
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.cost.forwards import Shape, block_of, time_forwards
