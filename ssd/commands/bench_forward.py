@@ -92,8 +92,10 @@ def bench(options: argparse.Namespace) -> None:
     console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
     loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
     console.print(table(f"decode loops, {settings.cache} cache, one response", LOOP_COLUMNS, loops))
-    caches = cache_rows(engines["eager"], settings, special, options.prompt)
-    console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
+    caches: list[Row] = []
+    if settings.grid == "prompt":  # the caches of block-causal models have windows alone
+        caches = cache_rows(engines["eager"], settings, special, options.prompt)
+        console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
     if any(compile_s.values()):
         told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
