@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import pandas as pd
 
+from ssd.decoding.cache_options import OPTIONS
 from ssd.report.groups import groups, marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.run_labels import labelled
@@ -45,13 +49,16 @@ def table(results: Results) -> Table | None:
 
 
 def cache_of(row: Row) -> str:
-    """Return the cache's name, and the options that were given."""
-    options = [
-        f"{key.rpartition('.')[2]}={row[key]}"
-        for key in map(str, row.index)
-        if key.startswith(f"{CACHE}_options.") and pd.notna(row[key])
-    ]
-    return " ".join([row[CACHE], *options])
+    """Return the cache's name, and its options that differ from their defaults."""
+    prefix, defaults = f"{CACHE}_options.", asdict(OPTIONS[row[CACHE]]()) if row[CACHE] in OPTIONS else {}
+    given = {key.removeprefix(prefix): row[key] for key in map(str, row.index) if key.startswith(prefix)}
+    options = {name: value for name, value in given.items() if pd.notna(value) and value != defaults.get(name)}
+    return " ".join([row[CACHE], *(f"{name}={_text(value)}" for name, value in options.items())])
+
+
+def _text(value: Any) -> str:
+    """Return an option as it is typed; a column with empty cells has floats for whole numbers."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _by_cache(rows: pd.DataFrame) -> pd.DataFrame:
