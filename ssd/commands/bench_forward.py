@@ -94,8 +94,10 @@ def bench(options: argparse.Namespace) -> None:
     console.print(table("ms of attention beside the context, all layers", ATTENTION_COLUMNS, attention))
     loops = each_engine(loop_rows, settings, special, options.prompt, sides, options.budget)
     console.print(table(f"decode loops, {settings.cache} cache, one response", LOOP_COLUMNS, loops))
-    caches = cache_rows(engines["eager"], settings, special, options.prompt)
-    console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
+    caches: list[Row] = []
+    if settings.grid == "prompt":  # the caches of block-causal models have windows alone
+        caches = cache_rows(engines["eager"], settings, special, options.prompt)
+        console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
     rules = rule_rows(engines["eager"], settings, special, options.prompt)
     title = f"commit rules, {settings.cache} cache, ms per forward outside the model"
     console.print(table(title, RULE_COLUMNS, rules))

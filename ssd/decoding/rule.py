@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from ssd.decoding.schedule import step_counts, transfer_rates
 from ssd.decoding.scores import Scores
 from ssd.decoding.scoring import Scorer
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.decoding.token_frequencies import frequency_of
+from ssd.decoding.token_frequencies import token_frequencies
 
 _UNMASKED = -torch.inf
 
@@ -150,7 +151,7 @@ class SteppingRule:
         if settings.ranking != "pc" or settings.token_frequencies is None:
             return scores
         place = (torch.arange(scores.token.shape[1], dtype=torch.float64) + first_row) % settings.block_length
-        rarity = -(frequency_of(scores.token, settings.token_frequencies) + 1e-9).log()
+        rarity = -(_frequency_of(scores.token, settings.token_frequencies) + 1e-9).log()
         key = (-settings.pc_decay * place).exp() * (scores.probability * rarity).clamp(max=settings.pc_cap)
         # What is not predicted, or put last, stays so.
         return replace(scores, confidence=torch.where(scores.confidence >= 0, key, scores.confidence))
@@ -258,6 +259,18 @@ class SteppingRule:
 
     def _first_step(self, block: Block) -> int:
         return block.index * self.steps_per_block
+
+
+@cache
+def _frequencies(path: str) -> Tensor:
+    """Return `token_frequencies` as float64 [largest id + 2]."""
+    return torch.tensor(token_frequencies(path), dtype=torch.float64)
+
+
+def _frequency_of(tokens: Tensor, path: str) -> Tensor:
+    """Return float64 of the shape of `tokens` (int64, on the host): their frequencies."""
+    shares = _frequencies(path)
+    return shares[tokens.clamp(max=len(shares) - 1)]
 
 
 def _stable_order(key: Tensor) -> Tensor:

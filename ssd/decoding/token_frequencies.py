@@ -1,4 +1,4 @@
-"""Frequencies of tokens in a corpus, and their files, for the ranking of PC-Sampler (arXiv 2508.13021)."""
+"""Files of token frequencies, for the ranking of PC-Sampler (arXiv 2508.13021). Needs no torch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from ssd.paths import ROOT
 
@@ -35,8 +32,8 @@ def write_frequencies(file: Path, counts: Mapping[int, int]) -> None:
 
 
 @cache
-def token_frequencies(path: str) -> Tensor:
-    """Return float64 [largest id + 2]: the share of each token; the last entry is that of unseen tokens, 1 / total.
+def token_frequencies(path: str) -> tuple[float, ...]:
+    """Return the share of each token id up to the largest, and then that of unseen tokens, 1 / total.
 
     Raises FileNotFoundError or ValueError in one line that names the option.
     """
@@ -51,12 +48,4 @@ def token_frequencies(path: str) -> Tensor:
         raise ValueError(
             f"generation.token_frequencies={path}: expected format {FORMAT}, and counts above 0; {MAKE_ONE}"
         )
-    shares = torch.full((max(counts) + 2,), 1 / total, dtype=torch.float64)
-    shares[torch.tensor(list(counts))] = torch.tensor(list(counts.values()), dtype=torch.float64) / total
-    return shares
-
-
-def frequency_of(tokens: Tensor, path: str) -> Tensor:
-    """Return float64 of the shape of `tokens` (int64, on the host): their frequencies."""
-    shares = token_frequencies(path)
-    return shares[tokens.clamp(max=len(shares) - 1)]
+    return tuple(counts.get(id, 1) / total for id in range(max(counts) + 2))

@@ -56,7 +56,7 @@ def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch
     assert written["compile_s"]["eager"] is None
     with pytest.raises(SystemExit):
         bench_forward.main(["--caches", "dual,triple"])
-    assert "--caches dual,triple: expected some of none,prefix,dual,exact" in capsys.readouterr().err
+    assert "--caches dual,triple: expected some of none,prefix,dual,dkv_prefill,exact" in capsys.readouterr().err
 
 
 def test_a_block_causal_model_is_timed_with_its_own_grid_and_caches(tmp_path, capsys):

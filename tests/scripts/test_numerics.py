@@ -5,6 +5,7 @@ import json
 import pytest
 
 from scripts.numerics import main, parse, planned
+from ssd.decoding.cache_policy import plain_caches
 from tests.checkpoints import write_tiny_checkpoint
 
 
@@ -13,7 +14,8 @@ def test_every_dtype_and_mode_gets_its_rows(tmp_path, capsys):
     words = [f"model.path={folder}", "runtime.threads=1", "generation.gen_length=8", "generation.block_length=8"]
     main(["--dtypes", "float32", "--prompts", "2", "--nodes", "3", "--json", str(tmp_path / "numerics.json"), *words])
     lines = capsys.readouterr().out.splitlines()
-    assert sum("locked forward" in line and line.endswith("yes  yes  yes") for line in lines) == 3
+    caches = len(plain_caches("prompt"))
+    assert sum("locked forward" in line and line.endswith("yes  yes  yes") for line in lines) == caches
     table = [line.split() for line in lines[-9:]]
     assert [row[1] for row in table] == ["native"] * 3 + ["locked"] * 3 + ["float64"] * 3
     assert [row[2] for row in table] == ["stepwise", "chain", "best_first"] * 3
@@ -22,7 +24,7 @@ def test_every_dtype_and_mode_gets_its_rows(tmp_path, capsys):
     assert [
         (row["numerics"], row["decoder"], f"{row['identical']}/{row['prompts']}") for row in stored["identity"]
     ] == [tuple(row[1:4]) for row in table]
-    assert sum(row["what"].startswith("locked") and row["of_number"] for row in stored["independence"]) == 3
+    assert sum(row["what"].startswith("locked") and row["of_number"] for row in stored["independence"]) == caches
     assert stored["environment"]["threads"] == 1
     assert stored["config"]["nodes"] == 3
 
