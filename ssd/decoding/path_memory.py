@@ -2,6 +2,7 @@
 
 It stays on the device and has a nodes axis. A node's memory is its parent's, advanced by the node's own logits. It
 begins with the block and advances once per step, never per forward: a draft that is not accepted leaves nothing.
+A rule may ask for the distributions of the block before it, too.
 """
 
 from __future__ import annotations
@@ -65,12 +66,18 @@ class PathMemory:
         """Return the memory of one node, still with a nodes axis."""
         return PathMemory(self.stability and self.stability.node(index), self.credit and self.credit.node(index))
 
+    def distributions(self) -> PathMemory:
+        """Return the memory of the distributions alone, without KL values and credit: the next block has its own."""
+        if self.stability is None:
+            return PathMemory()
+        return PathMemory(replace(self.stability, recent=torch.full_like(self.stability.recent, torch.inf)))
+
 
 class Lineage(NamedTuple):
     """Where the memory of a forward's nodes comes from.
 
     parents: the node before each node; a root is its own parent, and comes before its descendants;
-    before: the memory of the state before each root, of one node; None at the block's start.
+    before: the memory of the state before each root, of one node; None if there is none.
     """
 
     parents: tuple[int, ...]
