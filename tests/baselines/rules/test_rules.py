@@ -13,6 +13,7 @@ from baselines.rules.klass import KLASS
 from baselines.rules.localleap import LocalLeap
 from baselines.stepwise import Stepwise
 from ssd.decoding.commit_rule import CommitRule, Signals
+from ssd.decoding.scoring import entropy
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from tests import naive_rules as naive
 from tests.restless import restless_model
@@ -151,6 +152,17 @@ def test_a_small_entropy_counts_beside_a_large_one():
     assert passing(EntropyBounded(0.0), [0.5, 1e-20, 0.0], [1, 0, 2]) == [False, True, False]
     assert passing(EntropyBounded(0.0), [0.5, 0.0, 0.0], [1, 2, 0]) == [True, True, True]
     assert passing(EntropyBounded(1e-20), [0.5, 1e-20, 0.1], [1, 0, 2]) == [True, True, False]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_entropies_keep_their_digits(dtype):
+    gap = 8.0 if dtype == torch.float16 else 50.0
+    logits = torch.tensor([[[gap, 0, 0], [0, gap, -torch.inf], [0, 0, 0], [-torch.inf] * 3]], dtype=dtype) + 3
+    few = math.exp(-gap)
+    expected = [math.log1p(2 * few) + 2 * few * gap / (1 + 2 * few), math.log1p(few) + few * gap / (1 + few)]
+    expected += [math.log(3), math.inf]
+    found = entropy(logits.clone(), logits.softmax(dim=-1))
+    assert found[0].tolist() == pytest.approx(expected, rel=0.06)  # the probabilities are rounded
 
 
 @pytest.mark.parametrize("ranking", ["random", "origin"])
