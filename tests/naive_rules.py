@@ -11,7 +11,7 @@ from tests.naive import Picks, fill, picks_of
 Ranked = list[tuple[float, int, int]]
 """(confidence, position, token) of the block's masks, best first."""
 Step = Callable[[dict[int, list[float]], list[int]], Ranked]
-"""From the block's logits by position and its masked positions to the picks of one step."""
+"""From logits by position, of the block and all after it, and the block's masks to the picks of one step."""
 
 
 def naive_rule(
@@ -26,7 +26,8 @@ def naive_rule(
             with torch.no_grad():
                 logits = transformer.logits(torch.tensor([canvas]))[0].double()
             logits[:, mask] = -torch.inf
-            steps.append(step({position: logits[position].tolist() for position in block}, masked))
+            rows = {position: logits[position].tolist() for position in range(start, len(canvas))}
+            steps.append(step(rows, masked))
             canvas = fill(canvas, steps[-1])
     return canvas[len(prompt) :], [picks_of(step, len(prompt)) for step in steps]
 
@@ -65,12 +66,22 @@ def entropy_bounded(gamma: float) -> Callable[[], Step]:
     return lambda: step
 
 
-def klass(threshold: float, kl_threshold: float, history: int, least: int = 1) -> Callable[[], Step]:
+def klass(
+    threshold: float, kl_threshold: float, history: int, least: int = 1, of_response: bool = False
+) -> Callable[[], Step]:
+    """of_response: nothing is forgotten when a block ends; the result then serves one response."""
+    before: dict[int, list[float]] = {}
+    values: dict[int, list[float]] = {}
+
     def begin() -> Step:
-        before: dict[int, list[float]] = {}
-        values: dict[int, list[float]] = {}
+        number = 0
+        if not of_response:
+            before.clear()
+            values.clear()
 
         def step(logits: dict[int, list[float]], masked: list[int]) -> Ranked:
+            nonlocal number
+            number += 1
             probabilities = distributions(logits)
             for position, row in probabilities.items():
                 old = before.get(position, [0.0] * len(row))
@@ -81,9 +92,7 @@ def klass(threshold: float, kl_threshold: float, history: int, least: int = 1) -
             stable = [
                 pick
                 for pick in order
-                if pick[0] >= threshold
-                and len(values[pick[1]]) >= history
-                and max(values[pick[1]][-history:]) < kl_threshold
+                if pick[0] >= threshold and number >= history and max(values[pick[1]][-history:]) < kl_threshold
             ]
             return stable or order[:least]
 

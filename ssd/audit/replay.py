@@ -56,15 +56,17 @@ def replay(
     """
     index = forward_of(trace.events, pick)
     canvas = Canvas(prompt_ids, settings, special)
-    blocks = list(canvas.blocks(settings, model.config.logits_shift))
-    block, origin = blocks[trace.events[index].block], canvas.prompt_length
     events = [event for event in trace.events[: index + 1] if event.picks]
     recorder = LogitsRecorder(model)
     session = DecodeSession.start(recorder, canvas, prompt_ids, settings, commit)
+    remembers = session.rule.memory_spans_blocks
+    blocks = list(canvas.blocks(settings, model.config.logits_shift))
+    blocks = [each.with_later_rows() for each in blocks] if remembers else blocks
+    block, origin = blocks[trace.events[index].block], canvas.prompt_length
     for earlier in blocks[: block.index]:
         inside = [event for event in events if event.block == earlier.index]
-        if session.cache.spans_blocks:
-            _replay_block(session, earlier, inside if session.cache.depends_on == "path" else inside[:1])
+        if session.cache.spans_blocks or (remembers and earlier is blocks[block.index - 1]):
+            _replay_block(session, earlier, inside if session.needs_tree else inside[:1])
         for made in (made for event in inside for made in event.picks):
             canvas.tokens[made.position + origin] = made.token
     inside = [event for event in events if event.block == block.index]
@@ -98,6 +100,7 @@ def _replay_block(session: DecodeSession, block: Block, events: Sequence[Event])
             forward, scores = session.evaluate(draft, block, opening.context, scores)
             policy.adopt([0])
             first_position = forward.first_position
+    session.rule.end_block(scores)
     return draft, scores, first_position
 
 

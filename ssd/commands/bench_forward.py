@@ -4,7 +4,7 @@ ssd-bench bench forward [--model llada_tiny] [--nodes 1,2,4,8,16,32] [--budget 1
 ssd-bench bench forward --model llada --random --device cuda --dtype bfloat16 \\
     --prompt 1024 --gen-length 256 --block-length 32 --nodes 1,8,16 --json results/reference/FILE.json
 
-On CUDA every table has both engines, eager and graph; ways to attend beside a context, decode loops and caches follow.
+On CUDA every table has both engines, eager and graph. Decode loops, caches, commit rules and ways to attend follow.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ssd.measure.cost.caches import cache_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.loop import decoders, loop_rows
 from ssd.measure.cost.rows import Row, forward_rows, growth_rows, split_by_fit
+from ssd.measure.cost.rules import rule_rows
 from ssd.measure.cost.shapes import random_weights, shape_with
 from ssd.measure.engines import capture_s, with_engine
 from ssd.modeling.checkpoint import load_model, local_folder, read_config
@@ -36,6 +37,7 @@ from ssd.report.console.cost_tables import (
     COLUMNS,
     GROWTH_COLUMNS,
     LOOP_COLUMNS,
+    RULE_COLUMNS,
     table,
 )
 from ssd.results.environment import describe
@@ -96,6 +98,9 @@ def bench(options: argparse.Namespace) -> None:
     if settings.grid == "prompt":  # the caches of block-causal models have windows alone
         caches = cache_rows(engines["eager"], settings, special, options.prompt)
         console.print(table("stepwise decoding, ms per forward of each cache", CACHE_COLUMNS, caches))
+    rules = rule_rows(engines["eager"], settings, special, options.prompt)
+    title = f"commit rules, {settings.cache} cache, ms per forward outside the model"
+    console.print(table(title, RULE_COLUMNS, rules))
     compile_s = {name: capture_s(engine) for name, engine in engines.items()}
     if any(compile_s.values()):
         told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in compile_s.items() if seconds)
@@ -104,6 +109,7 @@ def bench(options: argparse.Namespace) -> None:
         given = {name: value for name, value in vars(options).items() if name != "json"}
         asked = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
         figures |= {"growth": growth, "too_long": too_long, "attention": attention, "loops": loops, "caches": caches}
+        figures["rules"] = rules
         environment = describe(model.device, checkpoint)
         write_json(options.json, {"environment": environment, "options": asked, "compile_s": compile_s, **figures})
 

@@ -41,6 +41,11 @@ class Block:
         refresh, window = (replace(each, first_row=first_row) for each in (self.refresh, self.window))
         return replace(self, refresh=refresh, window=window)
 
+    def with_later_rows(self) -> Block:
+        """Return the same block, whose forwards also return the logits of positions after it, to the window's end."""
+        refresh, window = (replace(each, last_row=each.stop) for each in (self.refresh, self.window))
+        return replace(self, refresh=refresh, window=window)
+
 
 class Canvas:
     """Prompt and response of one sample on the host; the response starts fully masked.

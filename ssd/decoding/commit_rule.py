@@ -57,6 +57,13 @@ class CommitRule(ABC):
                 f"generation.block_length={settings.block_length}, for a fixed number of tokens per step"
             )
 
+    def spans_blocks(self, settings: GenerationSettings) -> bool:
+        """Whether a block's first KL values compare with the last step of the block before, and not with p = 0.
+
+        All forwards must then compute the rows up to the canvas's end.
+        """
+        return False
+
     @property
     def fusion(self) -> Fusion | None:
         """How credit changes the logits; None without the signal `credit`."""

@@ -2,6 +2,7 @@
 
 It stays on the device and has a nodes axis. A node's memory is its parent's, advanced by the node's own logits. It
 begins with the block and advances once per step, never per forward: a draft that is not accepted leaves nothing.
+A rule may ask for the distributions of the block before it, too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-12
@@ -36,10 +38,11 @@ class Stability:
 
 @dataclass(frozen=True)
 class Credit:
-    """The credit of tokens in each row (CreditDecoding, arXiv 2510.06133), sparse: one token more per step at most.
+    """The credit of tokens in each row (CreditDecoding, arXiv 2510.06133), sparse: one slot per step.
 
-    tokens: int64 [nodes, rows, slots], -1 in a free slot; credits: float64 [nodes, rows, slots], 0 in a free slot;
-    used: the number of slots of each node's path; first_position: the first row's in the canvas.
+    tokens: int64 [nodes, rows, slots]; credits: float64 [nodes, rows, slots]. The credit of a token is in its last
+    slot; its other slots, and those behind a node's path, have 0. used: the number of slots of each node's path;
+    first_position: the first row's in the canvas.
     """
 
     tokens: Tensor
@@ -63,12 +66,18 @@ class PathMemory:
         """Return the memory of one node, still with a nodes axis."""
         return PathMemory(self.stability and self.stability.node(index), self.credit and self.credit.node(index))
 
+    def distributions(self) -> PathMemory:
+        """Return the memory of the distributions alone, without KL values and credit: the next block has its own."""
+        if self.stability is None:
+            return PathMemory()
+        return PathMemory(replace(self.stability, recent=torch.full_like(self.stability.recent, torch.inf)))
+
 
 class Lineage(NamedTuple):
     """Where the memory of a forward's nodes comes from.
 
     parents: the node before each node; a root is its own parent, and comes before its descendants;
-    before: the memory of the state before each root, of one node; None at the block's start.
+    before: the memory of the state before each root, of one node; None if there is none.
     """
 
     parents: tuple[int, ...]
@@ -98,16 +107,12 @@ class Fusion:
     exponent: float
     by_progress: bool = False
 
-    def rates(self, progress: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return alpha and decay, float64 [nodes, 1, 1]; progress: float64 [nodes], the decided share."""
+    def rates(self, progress: Tensor, device: torch.device) -> tuple[Tensor | float, Tensor | float]:
+        """Return alpha and decay, numbers or float64 [nodes, 1, 1]; progress: float64 [nodes], the decided share."""
         if self.by_progress:
             share = _to(progress, device)[:, None, None]
             return share, share
-        shape = (len(progress), 1, 1)
-        alpha, decay = (
-            torch.full(shape, value, dtype=torch.float64, device=device) for value in (self.alpha, self.decay)
-        )
-        return alpha, decay
+        return self.alpha, self.decay
 
 
 def compare(probabilities: Tensor, lineage: Lineage, history: int, first_position: int) -> tuple[Tensor, Stability]:
@@ -138,39 +143,49 @@ def compare(probabilities: Tensor, lineage: Lineage, history: int, first_positio
 
 
 def give_credit(
-    token: Tensor, probability: Tensor, lineage: Lineage, fusion: Fusion, decay: Tensor, first_position: int
+    token: Tensor, probability: Tensor, lineage: Lineage, fusion: Fusion, decay: Tensor | float, first_position: int
 ) -> Credit:
     """Return the credit of each node after its own step.
 
     token: int64 [nodes, rows], probability: float64 [nodes, rows]: the most probable token before fusion;
-    decay: float64 [nodes, 1, 1]. One round per depth of the tree, because a node's credit continues its parent's.
+    decay: a number or float64 [nodes, 1, 1]. One round per depth of the tree, because a node's credit continues its
+    parent's.
     """
-    (nodes, rows), levels = token.shape, lineage.levels()
-    gain = probability[..., None] ** fusion.exponent
-    before = lineage.before.credit if lineage.before else None
-    old = before.tokens.shape[-1] if before else 0
-    slots = old + len(levels)
-    tokens = token.new_full((nodes, rows, slots), -1)
-    credits = gain.new_zeros((nodes, rows, slots))
-    used = [0] * nodes
+    top, gain = token[..., None], probability[..., None] ** fusion.exponent
+    rows, before = token.shape[1], lineage.before.credit if lineage.before else None
+    tokens, credits = top.new_zeros((1, rows, 0)), gain.new_zeros((1, rows, 0))
     if before is not None:
         own = slice(first_position - before.first_position, first_position - before.first_position + rows)
-        tokens[..., :old], credits[..., :old] = before.tokens[:, own], before.credits[:, own]
-    for depth, (own_nodes, parents) in enumerate(levels):
-        at, since = _places(own_nodes, token.device), _places(parents, token.device)
-        named, had = tokens[since].clone(), credits[since] * decay[at]
-        top = token[at][..., None]
-        named[..., old + depth] = torch.where((named == top).any(dim=-1), -1, top[..., 0])
-        tokens[at], credits[at] = named, had + torch.where(named == top, gain[at], 0.0)
-        for node in own_nodes:
-            used[node] = old + depth + 1
+        tokens, credits = before.tokens[:, own], before.credits[:, own]
+    levels, used = lineage.levels(), [0] * len(token)
+    given: list[tuple[Tensor, Tensor]] = []
+    order: list[int] = []
+    for depth, (nodes, parents) in enumerate(levels):
+        if depth:
+            since = _places([levels[depth - 1][0].index(parent) for parent in parents], token.device)
+            tokens, credits = tokens[since], credits[since]
+        at = _places(nodes, token.device)
+        had, same = credits * (decay[at] if isinstance(decay, Tensor) else decay), tokens == top[at]
+        gained = gain[at] + (had * same).sum(dim=-1, keepdim=True)
+        tokens = torch.cat((tokens.expand(len(nodes), -1, -1), top[at]), dim=-1)
+        credits = torch.cat((had.masked_fill(same, 0).expand(len(nodes), -1, -1), gained), dim=-1)
+        given.append((tokens, credits))
+        order += nodes
+        for node in nodes:
+            used[node] = tokens.shape[-1]
+    if len(levels) > 1:
+        slots = tokens.shape[-1]
+        places = _places([order.index(node) for node in range(len(token))], token.device)
+        tokens, credits = (
+            torch.cat([F.pad(each, (0, slots - each.shape[-1])) for each in kind])[places]
+            for kind in zip(*given, strict=True)
+        )
     return Credit(tokens, credits, tuple(used), first_position)
 
 
-def fuse(logits: Tensor, credit: Credit, alpha: Tensor) -> Tensor:
-    """Raise logits [nodes, rows, vocabulary] by credit, in place, and return them; alpha: float64 [nodes, 1, 1]."""
-    raised = (alpha * credit.credits.log1p()).to(logits.dtype)
-    return logits.scatter_add_(-1, credit.tokens.clamp(min=0), raised)  # a free slot adds 0 to token 0
+def fuse(logits: Tensor, credit: Credit, alpha: Tensor | float) -> Tensor:
+    """Raise logits [nodes, rows, vocabulary] by credit, in place, and return them; alpha: see `Fusion.rates`."""
+    return logits.scatter_add_(-1, credit.tokens, (credit.credits.log1p() * alpha).to(logits.dtype))
 
 
 def no_half(values: Tensor) -> Tensor:

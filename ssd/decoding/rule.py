@@ -12,7 +12,7 @@ from torch import Tensor
 from ssd.decoding.canvas import Block, canvas_length, part_masks
 from ssd.decoding.commit_rule import CommitRule, Signals
 from ssd.decoding.noise import CounterNoise
-from ssd.decoding.path_memory import Lineage
+from ssd.decoding.path_memory import Lineage, PathMemory
 from ssd.decoding.ranking import Ranking
 from ssd.decoding.schedule import step_counts, transfer_rates
 from ssd.decoding.scores import Scores
@@ -54,6 +54,8 @@ class SteppingRule:
         self._noise = CounterNoise(settings.seed, prompt_ids)
         self._prompt_length, self._length = len(prompt_ids), canvas_length(len(prompt_ids), settings)
         self.scorer = Scorer(settings, special, self._noise, commit)
+        self.memory_spans_blocks = commit is not None and commit.spans_blocks(settings)
+        self.memory_before: PathMemory | None = None
 
     def score(
         self,
@@ -74,6 +76,11 @@ class SteppingRule:
         progress = self._progress(masked, block) if lineage else None
         scores = self.scorer.score(logits, settled, first_step, first_position, runner_up, judged, lineage, progress)
         return self._by_position(scores, first_position - block.start)
+
+    def end_block(self, last: Scores) -> None:
+        """Keep what the memory of the next block begins with; last: the scores that filled the block, of one node."""
+        if self.memory_spans_blocks and last.memory is not None:
+            self.memory_before = last.memory.distributions()
 
     def foresee(self, scores: Scores, steps: Tensor, block: Block, runner_up: bool) -> Scores:
         """Return one node's scores at later `steps` [steps] of the block with unchanged logits."""

@@ -109,7 +109,7 @@ class Scorer:
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the fields of `Scores` on the device, [nodes, rows] each, and the probabilities.
 
-        At temperature 0, end tokens that eos suppresses are overwritten in the logits.
+        At temperature 0, the logits may be overwritten.
         """
         shaped = self._shape(logits)
         preference = shaped
@@ -117,7 +117,8 @@ class Scorer:
             preference = shaped.double() + self._gumbel(logits, step + first_step, first_position)
         token = preference.argmax(dim=-1)
         other = _second_best(preference, token) if runner_up else judged
-        probabilities = self._basis(logits, shaped, not self._sampled).softmax(dim=-1, dtype=self._wide(logits))
+        basis = self._basis(logits, shaped, not self._sampled).to(self._wide(logits))
+        probabilities = basis.softmax(dim=-1)
         probability = _of(probabilities, token)
         confidence = self._confidence(probabilities, probability)
         if self.settings.eos == "suppress_confidence":
@@ -134,9 +135,8 @@ class Scorer:
             "other_probability": other_probability,
         }
         if "entropy" in self._signals:
-            wide = no_half(probabilities)
-            logs = wide.clamp(min=torch.finfo(wide.dtype).tiny).log_()  # 0 · ln 0 = 0
-            fields["entropy"] = -logs.mul_(wide).sum(dim=-1).nan_to_num(-torch.inf)
+            own = basis.clone() if basis is logits and self._sampled else basis  # sampling keeps the logits
+            fields["entropy"] = entropy(own, probabilities)
         return fields, probabilities
 
     def _basis(self, logits: Tensor, shaped: Tensor, in_place: bool) -> Tensor:
@@ -155,7 +155,7 @@ class Scorer:
         shaped = self._shape(logits)
         token = shaped.argmax(dim=-1)
         basis = self._basis(logits, shaped, in_place=False)
-        probability = (_of(basis, token) - basis.logsumexp(dim=-1)).exp().double()
+        probability = _of(basis.softmax(dim=-1), token).double()
         if self.settings.eos == "suppress_confidence":
             probability = probability.nan_to_num(0.0)  # NaN: no token is left
         alpha, decay = fusion.rates(progress, logits.device)
@@ -197,6 +197,18 @@ class Scorer:
 def _ids(tokens: tuple[int, ...], device: torch.device) -> Tensor:
     """Return the ids as a tensor on the device, copied there once."""
     return torch.tensor(tokens, device=device)
+
+
+def entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Return the entropies [nodes, rows], in nats, of probabilities [nodes, rows, vocabulary], softmax(logits).
+
+    The sum is -ln p_max - Σ p · (logit - logit_max). No term is negative, so that a small entropy keeps its digits.
+    Where no token is left, it is inf. The logits are overwritten.
+    """
+    wide, logits = no_half(probabilities), no_half(logits)
+    best = logits.max(dim=-1, keepdim=True)
+    gaps = logits.sub_(best.values).clamp_(min=torch.finfo(logits.dtype).min)  # 0 · -inf would be NaN
+    return -(gaps.mul_(wide).sum(dim=-1) + wide.gather(-1, best.indices)[..., 0].log()).nan_to_num(-torch.inf)
 
 
 def keep_top_p(logits: Tensor, top_p: float) -> Tensor:

@@ -77,7 +77,8 @@ class DecodeSession:
     ) -> tuple[Forward, Scores]:
         """Run one forward over the draft's states [nodes, span], each placed in the canvas. Returns it, and scores.
 
-        before: of the state before node 0, one node; only a commit rule with memory needs them.
+        before: of the state before node 0, one node; only a commit rule with memory needs them. A block's first state
+        has none.
         """
         forward = self.cache.evaluate(self.model, self.canvas, draft, self.computed(draft, block), context)
         return forward, self._score(forward.logits, draft, block, forward.first_position, before)
@@ -102,7 +103,7 @@ class DecodeSession:
     ) -> Scores:
         masked, lineage = self._masked(draft), None
         if self.rule.has_memory and draft.parents is not None:
-            lineage = Lineage(draft.parents, before.memory if before else None)
+            lineage = Lineage(draft.parents, before.memory if before else self.rule.memory_before)
         decided = self._decided(logits, draft, block, first_position, lineage) if self.keeps_confidences else None
         scores = self.rule.score(logits, masked, draft.steps, block, first_position, self.runner_up, lineage=lineage)
         fitted = scores.fit(first_position - block.start, masked.shape[1])

@@ -37,6 +37,8 @@ def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_p
     assert [row["decoder"] for row in written["loops"]] == ["stepwise", "ssd, depth 8", "ssd, depth auto"]
     assert all(0 < row["outside"] < 1 for row in written["loops"])
     assert [row["cache"] for row in written["caches"]][:3] == ["none", "prefix", "dual"]
+    assert [row["rule"] for row in written["rules"]][:3] == ["threshold", "eb", "klass"]
+    assert all(row["outside_ms"] > 0 for row in written["rules"])
     assert (written["environment"]["checkpoint"] is None) == random
     assert written["rates"]["bytes_per_s"] > 0
 

@@ -57,6 +57,12 @@ CACHE_COLUMNS = {
     "to window": "{to_window:.2f}",
 }
 
+RULE_COLUMNS = {
+    "rule": "{rule}",
+    "ms": "{outside_ms:.2f}",
+    "to threshold": "{to_threshold:.2f}",
+}
+
 
 def table(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
     """Return a table of one line per row; a column's template is filled from the row, and empty for None."""

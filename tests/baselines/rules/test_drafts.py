@@ -39,7 +39,9 @@ DRAFTS = (
 SETTINGS = (
     GenerationSettings(gen_length=16, block_length=8, cache="none"),
     GenerationSettings(gen_length=16, block_length=8, cache="dual", temperature=0.7, ranking="maskgit_plus"),
-    GenerationSettings(gen_length=16, block_length=8, cache="prefix", sub_block_length=4, block_start="ranked"),
+    GenerationSettings(
+        gen_length=16, block_length=8, cache="prefix", sub_block_length=4, block_start="ranked", temperature=0.5
+    ),
 )
 
 

@@ -13,6 +13,7 @@ from baselines.rules.klass import KLASS
 from baselines.rules.localleap import LocalLeap
 from baselines.stepwise import Stepwise
 from ssd.decoding.commit_rule import CommitRule, Signals
+from ssd.decoding.scoring import entropy
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from tests import naive_rules as naive
 from tests.restless import restless_model
@@ -22,9 +23,9 @@ SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
 NAIVE = [
     (EntropyBounded(0.5), naive.entropy_bounded(0.5)),
     (EntropyBounded(1.5), naive.entropy_bounded(1.5)),
-    (KLASS(0.3, 0.5, 2), naive.klass(0.3, 0.5, 2)),
-    (KLASS(0.3, 1.0, 1), naive.klass(0.3, 1.0, 1)),
-    (KLASS(0.2, 1.0, 3), naive.klass(0.2, 1.0, 3)),
+    (KLASS(0.3, 0.5, 2, "block"), naive.klass(0.3, 0.5, 2)),
+    (KLASS(0.3, 1.0, 1, "block"), naive.klass(0.3, 1.0, 1)),
+    (KLASS(0.2, 1.0, 3, "block"), naive.klass(0.2, 1.0, 3)),
     (CreditDecoding(0.6), naive.credit(0.6, 0.7, 0.8, 0.2)),
     (CreditDecoding(0.9, 2.0, 0.5, 1.0), naive.credit(0.9, 2.0, 0.5, 1.0)),
     (CreditDecoding(0.8, schedule="progress"), naive.credit(0.8, 0, 0, 0, length=12)),
@@ -48,10 +49,39 @@ def test_uncached_a_rule_is_its_naive_form(family, rule, begin):
     assert len(sizes) > 1, "the case shows nothing"
 
 
+@pytest.mark.parametrize("history", [1, 2, 3])
+def test_uncached_klass_remembers_the_block_before(family, history):
+    """As published: nothing is forgotten, and the first history - 1 steps of every block pass nothing."""
+    differs = 0
+    for seed in range(3):
+        model = restless_model(family, seed, sharpness=5.0)
+        generation = GenerationSettings(gen_length=12, block_length=4, cache="none")
+        auto, block = (
+            FastDLLM(commit=KLASS(0.2, 1.0, history, scope)).decode(model, [1, 2, 3], generation, SPECIAL)
+            for scope in ("auto", "block")
+        )
+        begin = naive.klass(0.2, 1.0, history, of_response=True)
+        response, picks = naive.naive_rule(model.transformer, [1, 2, 3], 12, 4, begin)
+        assert (auto.response_ids, steps(auto.trace)) == (response, picks)
+        differs += steps(auto.trace) != steps(block.trace)
+    assert differs, "the case shows nothing"
+
+
+def test_klass_cannot_remember_rows_that_are_not_computed():
+    rule = KLASS(history_scope="response")
+    rule.check(GenerationSettings(cache="none"))
+    with pytest.raises(
+        ValueError,
+        match=r"decoder\.commit\.history_scope=response with generation\.cache=dual and generation\.grid=prompt",
+    ):
+        rule.check(GenerationSettings(cache="dual"))
+
+
 def test_with_steps_of_several_tokens_klass_falls_back_to_as_many(family):
     model = restless_model(family, 1, sharpness=5.0)
     generation = GenerationSettings(gen_length=12, block_length=6, cache="none", steps=6)
-    decoded = FastDLLM(commit=KLASS(0.3, 0.5)).decode(model, [1, 2, 3], generation, SPECIAL)
+    rule = KLASS(0.3, 0.5, history_scope="block")
+    decoded = FastDLLM(commit=rule).decode(model, [1, 2, 3], generation, SPECIAL)
     response, picks = naive.naive_rule(model.transformer, [1, 2, 3], 12, 6, naive.klass(0.3, 0.5, 2, least=2))
     assert (decoded.response_ids, steps(decoded.trace)) == (response, picks)
     uneven = GenerationSettings(gen_length=12, block_length=6, steps=8)
@@ -124,6 +154,17 @@ def test_a_small_entropy_counts_beside_a_large_one():
     assert passing(EntropyBounded(1e-20), [0.5, 1e-20, 0.1], [1, 0, 2]) == [True, True, False]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_entropies_keep_their_digits(dtype):
+    gap = 8.0 if dtype == torch.float16 else 50.0
+    logits = torch.tensor([[[gap, 0, 0], [0, gap, -torch.inf], [0, 0, 0], [-torch.inf] * 3]], dtype=dtype) + 3
+    few = math.exp(-gap)
+    expected = [math.log1p(2 * few) + 2 * few * gap / (1 + 2 * few), math.log1p(few) + few * gap / (1 + few)]
+    expected += [math.log(3), math.inf]
+    found = entropy(logits.clone(), logits.softmax(dim=-1))
+    assert found[0].tolist() == pytest.approx(expected, rel=0.06)  # the probabilities are rounded
+
+
 @pytest.mark.parametrize("ranking", ["random", "origin"])
 def test_an_entropy_bound_needs_a_ranking_by_certainty(ranking):
     with pytest.raises(ValueError, match=f"generation.ranking={ranking} with commit rule entropy bound 0.01: the rule"):
@@ -137,6 +178,7 @@ def test_an_entropy_bound_needs_a_ranking_by_certainty(ranking):
         (lambda: KLASS(threshold=0), "decoder.commit.threshold=0: expected a number above 0"),
         (lambda: KLASS(kl_threshold=-1), "decoder.commit.kl_threshold=-1: expected a number above 0"),
         (lambda: KLASS(history=0), "decoder.commit.history=0: expected a whole number of at least 1"),
+        (lambda: KLASS(history_scope="x"), "decoder.commit.history_scope='x': expected one of auto, block, response"),
         (lambda: CreditDecoding(alpha=-1), "decoder.commit.alpha=-1: expected a number of at least 0"),
         (lambda: CreditDecoding(exponent=0), "decoder.commit.exponent=0: expected a number above 0"),
         (lambda: CreditDecoding(schedule="x"), "decoder.commit.schedule='x': expected one of constant, progress"),
