@@ -110,6 +110,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         )
     _check_lookahead(decoder, settings, runtime)
     _check_cache(settings, runtime)
+    decoder.check_cache(settings)
     tracker = _tracker(config["tracker"])
     task: Task = build("task", Task, {key: value for key, value in config["task"].items() if key != "add_bos"})
     task.add_bos = require_flag("task.add_bos", config["task"].get("add_bos", task.add_bos))

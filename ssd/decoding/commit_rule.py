@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, NamedTuple
 
@@ -79,5 +80,5 @@ def require_number(name: str, value: object, least: float, above: bool = False) 
     """Raise ValueError naming the option for a value that is no number of at least (or `above`) `least`."""
     right = type(value) in (int, float) and (value > least if above else value >= least)  # type: ignore[operator]
     if not right:
-        bound = f"above {least:g}" if above else f"of at least {least:g}"
-        raise ValueError(f"decoder.commit.{name}={value}: expected a number {bound}")
+        bound = "" if least == -math.inf else f" above {least:g}" if above else f" of at least {least:g}"
+        raise ValueError(f"decoder.commit.{name}={value}: expected a number{bound}; infinity is inf")

@@ -52,13 +52,21 @@ def key(plan: Plan, cache: str, circumstances: Mapping[str, Any]) -> dict[str, A
     return {
         "reference": f"{decoder.__module__}.{decoder.__qualname__}",
         "source": source_of(*classes_of(plan.reference)),
-        "options": {name: str(value) for name, value in vars(plan.reference).items() if name != "_arguments"},
+        "options": {name: _option(value) for name, value in vars(plan.reference).items() if name != "_arguments"},
         "model": {name: plan.config["model"][name] for name in ("path", "revision", "mask_id", "end_ids")},
         "generation": {name: value for name, value in settings.items() if name != "seed"},
         "runtime": {name: value for name, value in runtime.items() if name not in WITHOUT_INFLUENCE},
         "nodes": max(plan.reference.most_nodes, plan.decoder.most_nodes) if locked else None,
         "circumstances": {name: circumstances[name] for name in MUST_MATCH},
     }
+
+
+def _option(value: object) -> Any:
+    """Return an option as plain data, an object as its class and its own options: a rule's text may omit some."""
+    if not hasattr(value, "__dict__"):
+        return str(value)
+    kind = type(value)
+    return {"class": f"{kind.__module__}.{kind.__qualname__}", **{n: _option(each) for n, each in vars(value).items()}}
 
 
 class References:

@@ -67,4 +67,4 @@ def test_the_campaigns_have_all_decoders_and_all_commit_rules() -> None:
 
 def test_the_caches_are_all_caches_of_models_with_full_attention() -> None:
     swept = OmegaConf.load(REPOSITORY / "conf" / "experiment" / "caches.yaml").hydra.sweeper.params
-    assert sorted(swept["generation.cache"].split(",")) == sorted(caches_of("prompt"))
+    assert sorted([*swept["generation.cache"].split(","), "dllm_cache"]) == sorted(caches_of("prompt"))

@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baselines.fast_dllm import FastDLLM
 from baselines.stepwise import Stepwise
 from ssd.commands.audit import main as audit
 from ssd.config.plan import make_plan
 from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.trace import KINDS, Event, Pick, Trace
 from ssd.report.console.grid_table import Run, print_comparison
@@ -260,6 +263,29 @@ def test_a_run_that_times_decodes_its_own_reference_every_time(short_run, decode
     short_run("llada")
     short_run("llada", "decoder.depth=2")
     assert decoded.count(Stepwise.__name__) == 3 * 3
+
+
+@dataclass
+class SaysLittle(CommitRule):
+    """A rule whose text does not name its option."""
+
+    least: float = 0.5
+
+    def passes(self, signals, masked, order):
+        return signals.probability >= self.least
+
+    def __str__(self) -> str:
+        return "a rule"
+
+
+def test_rules_of_other_options_have_other_references():
+    words = ("decoder=psd", "model=llada_tiny", "task=tiny_math", "runtime.device=cpu", "runtime.limit=1", UNTIMED)
+    plan, circumstances = make_plan(composed(*words)), dict.fromkeys(environment.MUST_MATCH)
+    found = {
+        references_of(replace(plan, reference=FastDLLM(commit=rule)), circumstances)["reference"].path
+        for rule in (SaysLittle(0.5), SaysLittle(0.9), SaysLittle(0.9))
+    }
+    assert len(found) == 2
 
 
 def test_equal_references_are_shared_however_they_were_made():

@@ -27,9 +27,10 @@ def table(results: Results) -> Table | None:
     return make_table(
         "policies",
         "Caches and decoders",
-        "Speedup and identity: against stepwise decoding with the same cache. Identity without a cache: share of "
-        "responses equal to stepwise decoding without a cache, if runtime.reference=chain has compared them. Token "
-        "rows: positions computed per response; TPF: response tokens per forward.",
+        "Speedup and identity: against the reference with the same cache, which is stepwise decoding unless a group's "
+        "title names another. Identity without a cache: share of responses equal to the reference's without a cache, "
+        "if runtime.reference=chain has compared them. Token rows: positions computed per response; TPF: response "
+        "tokens per forward.",
         (
             Column("cache", (CACHE,), cache_of),
             Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
@@ -62,7 +63,7 @@ def _text(value: Any) -> str:
 
 
 def _by_cache(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows cache by cache, none first, with the identity to stepwise decoding without a cache."""
+    """Return the rows cache by cache, none first, with the identity to the reference without a cache."""
     caches = rows.apply(cache_of, axis=1)
     parts = [labelled(own) for _, own in sorted(rows.groupby(caches), key=lambda part: (part[0] != "none", part[0]))]
     together = pd.concat(parts)
@@ -70,7 +71,7 @@ def _by_cache(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _uncached(row: Row) -> float | None:
-    """Return the share of responses equal to stepwise decoding without a cache; None if it was not measured."""
+    """Return the share of responses equal to the reference's without a cache; None if it was not measured."""
     if row[CACHE] == "none":
         return float(row["identity.rate"])
     links = row["hops"] if isinstance(row["hops"], list) else []

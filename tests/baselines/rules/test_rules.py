@@ -174,7 +174,7 @@ def test_an_entropy_bound_needs_a_ranking_by_certainty(ranking):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: EntropyBounded("1"), "decoder.commit.gamma=1: expected a number of at least -inf"),
+        (lambda: EntropyBounded("1"), "decoder.commit.gamma=1: expected a number; infinity is inf"),
         (lambda: KLASS(threshold=0), "decoder.commit.threshold=0: expected a number above 0"),
         (lambda: KLASS(kl_threshold=-1), "decoder.commit.kl_threshold=-1: expected a number above 0"),
         (lambda: KLASS(history=0), "decoder.commit.history=0: expected a whole number of at least 1"),
