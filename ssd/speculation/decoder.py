@@ -23,7 +23,7 @@ from ssd.speculation.draft_tree import expand, to_draft
 from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.options import Builder, Depth, check_options
-from ssd.speculation.pick_model import PRIOR, Features
+from ssd.speculation.pick_model import PRIOR
 from ssd.speculation.pick_prior import find_prior, read_prior
 from ssd.speculation.round_costs import Costs, costs_from, find_costs, measure_costs
 from ssd.speculation.verify import accepted_path
@@ -81,20 +81,15 @@ class SelfSpeculative(BlockDecoder):
             raise ValueError(f"decoder.lookahead={lookahead}: expected a whole number of at least 0")
         self._lookahead = lookahead
         self._learns = self.is_auto or alternatives or builder == "best_first"
-        self._prior = self._prior_from(prior)
-
-    def _prior_from(self, prior: str | None) -> Features:
-        """Return the weights of the option, and keep its file."""
-        if prior is None:
-            return PRIOR
-        if not self._learns:
-            raise ValueError(
-                f"decoder.prior={prior}: decoder.builder={self.builder} with a fixed depth estimates no picks; pass "
-                "decoder.prior=null, decoder.builder=best_first or decoder.depth=auto"
-            )
-        file = find_prior(prior)
-        self._files.append(file)
-        return read_prior(file)
+        self._prior = PRIOR
+        if prior is not None:
+            if not self._learns:
+                raise ValueError(
+                    f"decoder.prior={prior}: decoder.builder={builder} with a fixed depth estimates no picks; pass "
+                    "decoder.prior=null, decoder.builder=best_first or decoder.depth=auto"
+                )
+            self._files.append(find_prior(prior))
+            self._prior = read_prior(self._files[-1])
 
     def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
         """Return the most steps drafted ahead and the most nodes per forward."""
