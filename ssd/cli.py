@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": "list the runs of a results folder",
     "bench": "time forwards and stepwise decoding",
     "inflate": "write a checkpoint with a small model's decisions at a large model's size",
+    "calibrate": "fit the prior of best_first, or Spiffy's draft graph, to a model and its settings",
     "project": "estimate what counted forwards would cost on named GPUs",
 }
 INTERRUPTED, FAILED, MISUSED = 130, 1, 2
@@ -62,7 +63,7 @@ def _run(words: Sequence[str]) -> int:
         status: int = command.main()
     except BrokenPipeError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         if SHOWS_TRACEBACKS:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
@@ -81,7 +82,7 @@ def _is_unread() -> bool:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<8} {text}" for name, text in COMMANDS.items())
+    commands = "\n".join(f"  {name:<9} {text}" for name, text in COMMANDS.items())
     return (
         "usage: ssd-bench COMMAND ...\n\n"
         "Benchmark of decoders of masked diffusion language models. Results are in ./results.\n\n"

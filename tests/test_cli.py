@@ -59,7 +59,8 @@ def test_another_pipe_that_breaks_is_an_error(monkeypatch, tmp_path):
 def test_an_unknown_command_names_those_that_exist(capsys):
     assert main(["measure"]) == 2
     assert capsys.readouterr().err == (
-        "error: measure is not a command; expected one of run, report, trace, audit, runs, bench, inflate, project\n"
+        "error: measure is not a command; expected one of run, report, trace, audit, runs, bench, inflate, calibrate, "
+        "project\n"
     )
 
 

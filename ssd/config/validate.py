@@ -17,7 +17,7 @@ def require_text(key: str, value: object) -> None:
 
 TEXTS = (
     "model.name", "model.path", "model.revision", "model.verifier", "decoder.name", "decoder.verifier", "decoder.graph",
-    "task.name", "task.path", "task.fewshot_path", "results_dir",
+    "decoder.prior", "task.name", "task.path", "task.fewshot_path", "results_dir",
 )  # fmt: skip
 """Options that hold a name, an id or a path."""
 

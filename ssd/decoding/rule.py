@@ -20,6 +20,8 @@ from ssd.decoding.scoring import Scorer
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.token_frequencies import token_frequencies
 
+CERTAIN_ORDERS = ("random", "origin", "sequential")
+"""Rankings that depend on noise or position, and not on confidence."""
 _UNMASKED = -torch.inf
 
 
@@ -184,8 +186,8 @@ class SteppingRule:
 
     @property
     def order_is_certain(self) -> bool:
-        """Whether the order of later picks is known early, because it depends on noise and not on confidence."""
-        return self.settings.ranking in ("random", "origin", "sequential")
+        """Whether the order of later picks is known early, see `CERTAIN_ORDERS`."""
+        return self.settings.ranking in CERTAIN_ORDERS
 
     def _schedule(self, parts: Sequence[int]) -> tuple[list[int], list[float]]:
         """Return the picks and the transfer rate of every step; parts: the number of masks in each part.

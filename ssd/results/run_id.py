@@ -10,7 +10,7 @@ from typing import Any
 
 NOT_HASHED = (
     "results_dir", "overwrite", "repair", "tracker", "task.workers", "runtime.pass_at", "runtime.workers",
-    "runtime.address", "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph",
+    "runtime.address", "runtime.limit", "task.path", "task.fewshot_path", "decoder.graph", "decoder.prior",
     "generation.token_frequencies",
 )  # fmt: skip
 """Options without influence on a result, and paths of files whose contents are hashed instead."""

@@ -4,43 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Sequence
-from itertools import chain, groupby, pairwise, takewhile
-from operator import attrgetter
-from typing import NamedTuple
+from itertools import chain, pairwise, takewhile
 
-from ssd.decoding.block_decoder import BlockDecoder, BlockState
-from ssd.decoding.draft import Draft
-from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation.draft_graph import GraphNode, RankedPick, Steps
-from ssd.speculation.forecast import Forecast
+from ssd.speculation.recording import RecordedState, picks_between, record_trajectory
 
 State = frozenset[RankedPick]
-
-
-class RecordedState(NamedTuple):
-    """A state of a response, and the forecast of its logits."""
-
-    block: int
-    state: list[int]
-    step: int
-    forecast: Forecast
-
-
-class StateRecorder(BlockDecoder):
-    """Stepwise decoding that records every state at which a speculative decoder could draft."""
-
-    runner_up = True
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
-        self.stands: list[RecordedState] = []
-
-    def draft(self, session: DecodeSession, current: BlockState) -> Draft:
-        forecast = Forecast(session, current, self.depth)
-        self.stands.append(RecordedState(current.block.index, current.state.tolist(), current.step, forecast))
-        return super().draft(session, current)
 
 
 def record(
@@ -54,9 +25,7 @@ def record(
 
     They end before the step that fills the block, which needs no draft, and before a token without a rank.
     """
-    recorder = StateRecorder(depth)
-    recorder.decode(model, prompt_ids, settings, special)
-    blocks = [list(stands) for _, stands in groupby(recorder.stands, attrgetter("block"))]
+    blocks = record_trajectory(model, prompt_ids, settings, special, depth).blocks
     return [_followed(stands[first : first + depth + 1]) for stands in blocks for first in range(len(stands))]
 
 
@@ -65,7 +34,7 @@ def _followed(stands: Sequence[RecordedState]) -> Steps:
     forecast, filled, steps = stands[0].forecast, set[int](), []
     for before, after in pairwise(stands):
         due = forecast.due(filled, before.step)
-        changed = [row for row, token in enumerate(after.state) if token != before.state[row]]
+        changed = [row for row, _ in sorted(picks_between(before.state, after.state))]
         if due is None or any(after.state[row] not in forecast.tokens(due.at, row) for row in changed):
             break
         ranks = [(forecast.rows.index(row), forecast.tokens(due.at, row).index(after.state[row])) for row in changed]

@@ -23,6 +23,8 @@ from ssd.speculation.draft_tree import expand, to_draft
 from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.options import Builder, Depth, check_options
+from ssd.speculation.pick_model import PRIOR
+from ssd.speculation.pick_prior import find_prior, read_prior
 from ssd.speculation.round_costs import Costs, costs_from, find_costs, measure_costs
 from ssd.speculation.verify import accepted_path
 
@@ -42,7 +44,8 @@ class SelfSpeculative(BlockDecoder):
     alternatives: draft second-best tokens too;
     graph: the file of spiffy's draft graph, which alone determines the drafts;
     costs: the cost of forwards for depth `auto` (None: `load` measures it);
-    lookahead: number of later blocks that drafts may reach into, for block-causal models.
+    lookahead: number of later blocks that drafts may reach into, for block-causal models;
+    prior: the file of the weights that the pick model starts from in each response (None: the built-in ones).
     Raises ValueError naming the option, its value and what was expected.
     """
 
@@ -56,6 +59,7 @@ class SelfSpeculative(BlockDecoder):
         graph: str | None = None,
         costs: Costs | None = None,
         lookahead: int = 0,
+        prior: str | None = None,
     ) -> None:
         builder = builder or ("chain" if width in (None, 1) and alternatives is False else "best_first")
         check_options(depth, width, budget, builder, alternatives, graph)
@@ -77,6 +81,15 @@ class SelfSpeculative(BlockDecoder):
             raise ValueError(f"decoder.lookahead={lookahead}: expected a whole number of at least 0")
         self._lookahead = lookahead
         self._learns = self.is_auto or alternatives or builder == "best_first"
+        self._prior = PRIOR
+        if prior is not None:
+            if not self._learns:
+                raise ValueError(
+                    f"decoder.prior={prior}: decoder.builder={builder} with a fixed depth estimates no picks; pass "
+                    "decoder.prior=null, decoder.builder=best_first or decoder.depth=auto"
+                )
+            self._files.append(find_prior(prior))
+            self._prior = read_prior(self._files[-1])
 
     def _limits(self, depth: Depth, budget: int | None) -> tuple[int, int]:
         """Return the most steps drafted ahead and the most nodes per forward."""
@@ -128,7 +141,7 @@ class SelfSpeculative(BlockDecoder):
             )
 
     def new_draft_state(self) -> DraftMemory:
-        return DraftMemory()
+        return DraftMemory(self._prior)
 
     def draft(self, session: DecodeSession, current: BlockState) -> Draft:
         memory: DraftMemory = session.draft_state
@@ -139,7 +152,7 @@ class SelfSpeculative(BlockDecoder):
             return draft_from_graph(self._graph, forecast, current, self.depth, self.budget)
         memory.forecast = forecast
         builder, merged = cast(draft_tree.Builder, self.builder), not session.needs_tree
-        taken = expand(forecast, current, builder, depth, self.width, self.runner_up, merged)
+        taken = expand(forecast, builder, depth, self.width, self.runner_up, merged)
         if not self.is_auto:
             return to_draft([node for node, _ in islice(taken, self.budget)], current)
         if self._length_policy is None:

@@ -17,7 +17,7 @@ from ssd.speculation.forecast import Forecast
 FORMAT = 1
 TOKEN_RANKS = 2
 """Scores have two tokens per row: the likeliest (rank 0) and the second (rank 1)."""
-MAKE_ONE = "make one with python scripts/calibrate_spiffy.py model=NAME task=NAME --out FILE"
+MAKE_ONE = "make one with ssd-bench calibrate --graph model=NAME task=NAME --out FILE"
 
 
 class RankedPick(NamedTuple):

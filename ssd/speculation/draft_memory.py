@@ -12,7 +12,7 @@ from torch import Tensor
 from ssd.decoding.draft import Draft
 from ssd.speculation.draft_length import DraftLengthPolicy
 from ssd.speculation.forecast import Forecast
-from ssd.speculation.pick_model import PickModel
+from ssd.speculation.pick_model import PRIOR, Features, PickModel
 
 
 class DraftMemory:
@@ -22,17 +22,18 @@ class DraftMemory:
     Each response has a new memory, so that no response depends on earlier ones.
     """
 
-    def __init__(self) -> None:
-        self.pick_model = PickModel()
+    def __init__(self, prior: Features = PRIOR) -> None:
+        self.pick_model = PickModel(prior)
         self.forecast: Forecast | None = None
         self.fresh = frozenset[int]()
         self.steps, self.spent = 0, 0.0
-        self._block = 0
+        self._block: int | None = None
 
     def enter(self, block: int) -> None:
         """Begin a draft in the block of this index. Rows count from the block's start, so earlier ones are dropped."""
-        if block != self._block:
-            self._block, self.fresh = block, frozenset()
+        if self._block not in (block, None):
+            self.fresh = frozenset()
+        self._block = block
 
     def take(
         self, draft: Draft, path: Sequence[int], next_states: Tensor, policy: DraftLengthPolicy | None = None
@@ -46,4 +47,6 @@ class DraftMemory:
             if policy:
                 self.steps += len(path)
                 self.spent += policy.costs[draft.nodes - 1]
+        else:  # a forward without our draft, as a block's first: its rows are those of the block that is drafted next
+            self._block = None
         self.forecast, self.fresh = None, frozenset(picks[-1])

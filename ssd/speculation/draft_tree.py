@@ -65,13 +65,12 @@ def grow(
     merged: bool = True,
 ) -> Draft:
     """Return a draft of at most `budget` nodes, the current state included, up to `depth` steps ahead."""
-    taken = expand(forecast, current, builder, depth, width, alternatives, merged)
+    taken = expand(forecast, builder, depth, width, alternatives, merged)
     return to_draft([node for node, _ in islice(taken, budget)], current)
 
 
 def expand(
     forecast: Forecast,
-    current: BlockState,
     builder: Builder,
     depth: int,
     width: int,
@@ -85,7 +84,7 @@ def expand(
     the node is yielded, and its last picks are those of the likeliest way. Otherwise each way is a node of its own.
     """
     priority, reorder = PRIORITIES[builder], builder == "best_first"
-    root = Node(frozenset(), current.step, 0)
+    root = Node(frozenset(), forecast.first_step, 0)
     reached: dict[Node, float] = {root: 1.0}
     likeliest: dict[Node, tuple[float, frozenset[int]]] = {root: (1.0, forecast.fresh)}
     taken: set[Node] = set()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Set
+from collections.abc import Container, Iterable, Iterator, Set
+from copy import copy
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
@@ -79,6 +80,16 @@ class Forecast:
             step = due.next_step
         return list(rows | dict.fromkeys(self._orders[-1]))
 
+    def with_memory(self, pick_model: PickModel, fresh: Iterable[int]) -> Forecast:
+        """Return the same forecast with another pick model and other fresh rows, to replay a recorded state.
+
+        It must have been made with a pick model.
+        """
+        again = copy(self)
+        again.fresh = frozenset(fresh)
+        again._pick_model = self._pick_model and pick_model
+        return again
+
     def due(self, filled: Container[int], step: int) -> Due | None:
         """Return the first step from `step` on with picks, for a state with these rows filled; None if not foreseen."""
         for at in range(step - self.first_step, len(self._orders)):
@@ -121,8 +132,15 @@ class Forecast:
 
     def learn(self, picks: Iterable[Set[int]], steps: Iterable[int]) -> None:
         """Update the pick model with the rows that each of the coming steps has picked."""
-        if self._pick_model is None:
-            return
+        if self._pick_model is not None:
+            for features, picked in self.observed(picks, steps):
+                self._pick_model.learn(features, picked)
+
+    def observed(self, picks: Iterable[Set[int]], steps: Iterable[int]) -> Iterator[tuple[list[Values], int]]:
+        """Yield the features of the candidates of each coming step, and the index of the one that it has picked.
+
+        picks: the rows that each of these steps has picked. A step without a single candidate among them is left out.
+        """
         filled = set[int]()
         last: Set[int] = self.fresh
         for picked, step in zip(picks, steps, strict=True):
@@ -131,8 +149,7 @@ class Forecast:
                 return
             final = set(picked).difference(choice.sure)
             if len(final) == 1 and final.issubset(choice.rows):
-                features = self._features(choice, filled, last)
-                self._pick_model.learn(features, choice.rows.index(*final))
+                yield self._features(choice, filled, last), choice.rows.index(*final)
             filled |= picked
             last = picked
 

@@ -39,10 +39,10 @@ for each model with confidence_dtype float64 (float32 model) and logits (bfloat1
 
 
 class PickModel:
-    """A multinomial logit over the candidates of a state. Each response has its own, which starts from `PRIOR`."""
+    """A multinomial logit over the candidates of a state. Each response has its own, which starts from a prior."""
 
-    def __init__(self) -> None:
-        self.weights = PRIOR
+    def __init__(self, prior: Features = PRIOR) -> None:
+        self.weights = prior
 
     def odds(self, candidates: Sequence[Values]) -> list[float]:
         """Return the probability of each candidate to be picked; the sum is 1."""

@@ -191,14 +191,14 @@ def test_a_broken_file_is_one_clear_line(text, message, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
         SelfSpeculative(builder="spiffy", graph=str(file))
     assert str(caught.value).startswith(f"decoder.graph={file}: not a draft graph (")
-    assert "scripts/calibrate_spiffy.py" in str(caught.value)
+    assert "ssd-bench calibrate --graph" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"builder": "spiffy"}, "decoder.graph=None: .*needs a draft graph; make one with .*calibrate_spiffy.py"),
+        ({"builder": "spiffy"}, "decoder.graph=None: .*needs a draft graph; make one with ssd-bench calibrate"),
         ({"builder": "spiffy", "graph": ""}, "decoder.graph=: .*needs a draft graph"),
         ({"builder": "spiffy", "graph": 3}, "decoder.graph=3: .*needs a draft graph"),
         ({"graph": "file.json"}, "decoder.graph=file.json: expected null, for decoder.builder=chain reads no graph"),
@@ -218,7 +218,7 @@ def test_a_parallel_rule_takes_no_graph():
 
 def test_a_file_that_is_not_there_is_one_clear_line():
     with pytest.raises(
-        FileNotFoundError, match=r"decoder.graph=owner/name/graph.json: no such file; make one with python"
+        FileNotFoundError, match=r"decoder.graph=owner/name/graph.json: no such file; make one with ssd-bench"
     ):
         SelfSpeculative(builder="spiffy", graph="owner/name/graph.json")
 

@@ -12,6 +12,7 @@ from tests.effort import examples
 from tests.generations import generations
 from tests.graphs import random_graph_file
 from tests.models import FAMILIES, random_model
+from tests.priors import random_prior_file
 from tests.restless import restless_model
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
@@ -30,6 +31,7 @@ def decoders(draw):
         builder=builder,
         alternatives=grown and draw(st.booleans()),
         graph=draw(st.integers(0, 99).map(random_graph_file)) if builder == "spiffy" else None,
+        prior=draw(st.none() | st.integers(0, 99).map(random_prior_file)) if auto or builder == "best_first" else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""scripts/calibrate_spiffy.py as a user runs it, on a tiny random checkpoint, and a run with the graph it writes."""
+"""`ssd-bench calibrate` as a user runs it, on a tiny random checkpoint, and runs with the files it writes."""
 
 import json
 import runpy
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.calibrate_spiffy import main
+from ssd.commands.calibrate import main
 from ssd.config.plan import make_plan
 from ssd.modeling.config import Family
 from ssd.run.runner import run
 from ssd.speculation.draft_graph import DraftGraph
+from ssd.speculation.pick_prior import read_prior
 from tests.checkpoints import write_tiny_checkpoint
 from tests.data import REPOSITORY
 from tests.models import FAMILIES
@@ -30,7 +31,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Path]:
 def test_a_graph_is_calibrated_and_used(family, checkpoints, tmp_path, capsys):
     file = tmp_path / "graph.json"
     words = short_words(checkpoints[family], family, tmp_path / "results")
-    main([*words, "task.seed=7", "runtime.limit=6", "--nodes", "5", "--depth", "3", "--out", str(file)])
+    main([*words, "--graph", "task.seed=7", "runtime.limit=6", "--nodes", "5", "--depth", "3", "--out", str(file)])
     assert f"{file}: 5 drafts, up to " in capsys.readouterr().out
     graph = DraftGraph.read(file)
     assert len(graph.nodes) == 5
@@ -44,7 +45,7 @@ def test_a_graph_is_calibrated_and_used(family, checkpoints, tmp_path, capsys):
     assert summary["identity"]["rate"] == 1
     assert summary["nfe"]["decoder"] < summary["nfe"]["reference"]
     before = plan.config["decoder"]["fingerprints"]
-    main([*words, "--nodes", "2", "--out", str(file)])
+    main([*words, "--graph", "--nodes", "2", "--out", str(file)])
     other = make_plan(composed(*words, "decoder=spiffy", f"decoder.graph={file}"))
     assert other.config["decoder"]["fingerprints"] != before, "another graph is another run"
 
@@ -52,7 +53,7 @@ def test_a_graph_is_calibrated_and_used(family, checkpoints, tmp_path, capsys):
 def test_the_experiment_that_needs_a_graph_can_calibrate_it(checkpoints, tmp_path):
     file = tmp_path / "graph.json"
     words = ["experiment=spiffy", *short_words(checkpoints["llada"], "llada", tmp_path), "runtime.limit=1"]
-    main([*words, "decoder.graph=FILE", "--out", str(file)])
+    main([*words, "--graph", "decoder.graph=FILE", "--out", str(file)])
     assert make_plan(composed(*words, f"decoder.graph={file}")).decoder.budget == 11
 
 
@@ -71,17 +72,52 @@ def test_the_experiment_that_needs_a_graph_can_calibrate_it(checkpoints, tmp_pat
 def test_what_cannot_work_is_refused(words, message, checkpoints, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        main([*short_words(checkpoints["llada"], "llada", tmp_path), *words])
+        main([*short_words(checkpoints["llada"], "llada", tmp_path), "--graph", *words])
     assert not (tmp_path / "graph.json").exists()
 
 
-def test_a_word_that_run_py_does_not_know_is_one_line(tmp_path, monkeypatch):
+def test_a_word_that_run_py_does_not_know_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["calibrate_spiffy.py", "--out", "graph.json", "model=lada"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(REPOSITORY / "scripts" / "calibrate_spiffy.py"), run_name="__main__")
-    assert str(ended.value).startswith("error: ")
-    assert "lada" in str(ended.value).splitlines()[0]
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: model=lada: expected one of ")
+
+
+def test_a_prior_is_fitted_and_used(checkpoints, tmp_path, capsys):
+    file = tmp_path / "prior.json"
+    words = [*short_words(checkpoints["llada"], "llada", tmp_path / "results"), "runtime.limit=2"]
+    main([*words, "task.seed=7", "--out", str(file)])
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith(f"{file}: fitted to ")
+    assert [line.split("  ")[0] for line in shown[3:-1]] == ["chain", "built-in prior", "calibrated prior", "oracle"]
+    stored = json.loads(file.read_text())
+    told = stored["calibrated_on"]
+    assert (told["model"]["path"], told["task"]["seed"]) == (str(checkpoints["llada"]), 7)
+    assert (told["prompts"], told["held_out"], told["generation"]["block_length"]) == (1, 1, 8)
+    assert all(row["reached"] >= 1 for row in stored["held_out"])
+
+    used = [*words, "decoder=ssd", "decoder.builder=best_first", f"decoder.prior={file}"]
+    first = make_plan(composed(*used))
+    assert first.decoder.new_draft_state().pick_model.weights == read_prior(file)
+    file.write_text(file.read_text().replace('"queue": 3.05', '"queue": 3.06'))
+    assert make_plan(composed(*used)).config["decoder"]["fingerprints"] != first.config["decoder"]["fingerprints"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("runtime.limit=1", "runtime.limit=1: expected at least 2 prompts, half for the fit and half held out"),
+        ("generation.ranking=random", "generation.ranking=random: the order of picks is known without a prior"),
+        ("generation.block_length=2", "nothing to fit: no step has a choice"),
+    ],
+)
+def test_a_prior_that_cannot_be_fitted_is_refused(word, message, checkpoints, tmp_path):
+    file = tmp_path / "prior.json"
+    with pytest.raises(ValueError, match=message):
+        main([*short_words(checkpoints["llada"], "llada", tmp_path), word, "--out", str(file)])
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("model", SHIPPED)
