@@ -12,7 +12,7 @@ from torch import Tensor
 from baselines.rules.factor import Factor
 from baselines.rules.threshold import Dynamic, Threshold
 from ssd.decoding.block_decoder import BlockDecoder
-from ssd.decoding.commit_rule import CommitRule, Signals
+from ssd.decoding.commit_rule import CommitRule, Signals, require_rule
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import ModelConfig
@@ -110,10 +110,14 @@ class Capped(CommitRule):
 def chosen_rule(rule: RuleName, threshold: float, factor: float, commit: CommitRule | None) -> CommitRule:
     """Return the commit rule of a decoder's options. Raises ValueError naming the option and the expected values."""
     if commit is not None:
+        require_rule(commit)
         given = {"rule": (rule, "threshold"), "threshold": (threshold, 0.9), "factor": (factor, 1.0)}
         idle = [f"decoder.{name}={value}" for name, (value, default) in given.items() if value != default]
         if idle:
-            raise ValueError(f"{idle[0]} has no effect on decoder/commit; pass the options of {commit} in its place")
+            raise ValueError(
+                f"{idle[0]} has no effect with a rule of decoder/commit; pass decoder.commit.NAME=VALUE, an option of "
+                "that rule"
+            )
         return commit
     if rule not in get_args(RuleName):
         raise ValueError(f"decoder.rule={rule!r}: expected one of {', '.join(get_args(RuleName))}")

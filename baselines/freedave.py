@@ -10,7 +10,7 @@ from torch import Tensor
 from baselines.fast_dllm import FastDLLM
 from baselines.rules.threshold import Threshold
 from ssd.decoding.block_decoder import BlockDecoder, BlockState
-from ssd.decoding.commit_rule import CommitRule
+from ssd.decoding.commit_rule import CommitRule, require_rule
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings
@@ -49,9 +49,11 @@ class FreeDave(BlockDecoder):
             raise ValueError(f"decoder.threshold={threshold}: expected null or a number above 0")
         if threshold is not None and commit is not None:
             raise ValueError(
-                f"decoder.threshold={threshold} has no effect on decoder/commit; pass the options of {commit} in its "
-                "place"
+                f"decoder.threshold={threshold} has no effect with a rule of decoder/commit; pass "
+                "decoder.commit.NAME=VALUE, an option of that rule"
             )
+        if commit is not None:
+            require_rule(commit)
         self.draft_steps = draft_steps
         self.rule: MatchRule = rule
         self.eager = eager
@@ -88,7 +90,7 @@ class FreeDave(BlockDecoder):
         if self.eager and settings.cache in ("prefix", "dual"):
             return "decoder.eager decides tokens of the next block before its cache is refreshed"
         if self.commit is not None and self.rule == "subset":
-            return "decoder.rule=subset accepts a part of what a threshold step commits; exact_match would not"
+            return "decoder.rule=subset accepts a part of what a step commits; exact_match would not"
         return None
 
     def lookahead(self, settings: GenerationSettings) -> int:

@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for name, reason in reasons(results):
         print(f"left out: {name}: {reason}", file=sys.stderr)
+    stems = {file.stem for file in files}
+    for name in options.only:
+        if not any(stem == name or stem.startswith(f"{name}-") for stem in stems):
+            print(f"left out: {name}: these runs hold nothing to show in it", file=sys.stderr)
     print(f"{len(results.done)} finished runs, {len(results.samples)} samples")
     for folder, names_of in written(files).items():
         print(f"{folder}: {', '.join(names_of)}")

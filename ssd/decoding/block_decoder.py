@@ -117,7 +117,8 @@ class BlockDecoder(Decoder):
                 block = block.with_later_rows()
             if (canvas.tokens[block.start : block.stop] == special.mask_id).any():
                 step, scores = self._decode_block(session, block, trace, step, scores)
-                session.rule.end_block(scores)
+                if scores is not None:
+                    session.rule.end_block(scores)
             step = max(0, step - session.rule.steps_per_block)
             scores = scores and self._carried(session, block, scores)
             if canvas.is_ended(block.start, canvas.tokens[block.start : block.stop], settings):
@@ -127,7 +128,7 @@ class BlockDecoder(Decoder):
 
     def _decode_block(
         self, session: DecodeSession, block: Block, trace: Trace, step: int, known: Scores | None = None
-    ) -> tuple[int, Scores]:
+    ) -> tuple[int, Scores | None]:
         """Fill the block, beginning at `step`. Returns the step at which it was full, and the last node's scores.
 
         known: earlier scores of the block's span, if a draft has reached into it.

@@ -76,6 +76,12 @@ class CommitRule(ABC):
         return "path" if self.signals & {"kl", "credit"} else "state"
 
 
+def require_rule(commit: object) -> None:
+    """Raise ValueError for what is no commit rule, such as a rule's name."""
+    if not isinstance(commit, CommitRule):
+        raise ValueError(f"decoder.commit={commit}: expected a rule; pass decoder/commit={commit}, with a slash")
+
+
 def require_number(name: str, value: object, least: float, above: bool = False) -> None:
     """Raise ValueError naming the option for a value that is no number of at least (or `above`) `least`."""
     right = type(value) in (int, float) and (value > least if above else value >= least)  # type: ignore[operator]

@@ -96,7 +96,7 @@ class GenerationSettings:
             near = min(divisors, key=lambda n: abs(n - self.block_length))
             raise ValueError(
                 f"generation.gen_length={self.gen_length} is not divisible by generation.block_length="
-                f"{self.block_length}; block_length={near} would do"
+                f"{self.block_length}; generation.block_length={near} would do"
             )
         for name, hint in get_type_hints(type(self)).items():
             if getattr(hint, "__origin__", None) is Literal and getattr(self, name) not in get_args(hint):
@@ -185,6 +185,11 @@ class GenerationSettings:
                 raise ValueError(f"generation.{name}={value}: expected a number of at least 0")
         if self.ranking == "pc" and self.token_frequencies is None:
             raise ValueError(f"generation.ranking=pc needs generation.token_frequencies=FILE; {MAKE_ONE}")
+        if self.ranking != "pc" and (self.token_frequencies, self.pc_decay, self.pc_cap) != (None, 0.25, 10.0):
+            raise ValueError(
+                "generation.token_frequencies, pc_decay and pc_cap have no effect with generation.ranking="
+                f"{self.ranking}; leave them out, or pass generation.ranking=pc"
+            )
         if self.token_frequencies is not None:
             token_frequencies(self.token_frequencies)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ssd.report.runs import flatten
+from ssd.report.runs import flatten, without_defaults
 from ssd.results.schema import MUST_MATCH
 
 NEVER_TOLD = ("_target_", ".name", ".lossless", ".fingerprints", "sha256")
@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
 def labels(runs: Sequence[Run]) -> Iterator[str]:
     """Return each run's decoder, with the options in which it differs from others of that decoder, model and task."""
-    options = [dict(flatten(run.config, nulls=True)) for run in runs]
+    options = [dict(flatten(without_defaults(run.config), nulls=True)) for run in runs]
     for run, own, names in zip(runs, options, _varying(runs, options), strict=True):
         yield " ".join((run.summary["decoder"], *words(own, names)))
 
@@ -35,7 +35,7 @@ def options_that_vary(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
     The value is "" for a run without the option.
     """
-    options = [dict(flatten(run.config, nulls=True)) for run in runs]
+    options = [dict(flatten(without_defaults(run.config), nulls=True)) for run in runs]
     names = list(dict.fromkeys(name for varying in _varying(runs, options) for name in varying))
     last = Counter(name.rpartition(".")[2] for name in names)
     heads = {name: name.rpartition(".")[2] if last[name.rpartition(".")[2]] == 1 else name for name in names}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ssd.decoding.cache_options import OPTIONS
 from ssd.results.reader import ANEW, read_config, read_environment, read_failure, read_summary
 
 TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
@@ -60,9 +62,18 @@ def read_row(folder: Path) -> tuple[dict[str, Any], list[str]]:
         "status": status,
         "error": message,
         **{group: str(config[group]["name"]) for group in ("decoder", "model", "task")},
-        **dict(flatten(config, "config.", nulls=True)),
+        **dict(flatten(without_defaults(config), "config.", nulls=True)),
         **dict(flatten(environment, "environment.", nulls=True)),
     }, notes
+
+
+def without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's configuration with those options of its cache alone that differ from their defaults."""
+    generation = dict(config["generation"])
+    given = generation.pop("cache_options", None) or {}
+    defaults = asdict(OPTIONS[generation["cache"]]()) if generation.get("cache") in OPTIONS else {}
+    own = {name: value for name, value in given.items() if value is not None and value != defaults.get(name)}
+    return {**config, "generation": {**generation, **({"cache_options": own} if own else {})}}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "", nulls: bool = False) -> Iterator[tuple[str, Any]]:

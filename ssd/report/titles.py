@@ -56,7 +56,7 @@ def _told(row: pd.Series, names: Iterable[str], short: Mapping[str, Mapping[str,
             yield str(row[name])
         elif name == "compared_with":
             yield from () if row[name] == REFERENCE else (f"against {row[name]}",)
-        elif not name.endswith("sha256"):
+        elif not name.endswith("sha256") and pd.notna(row[name]):
             value = f"{row[name]:.0f}" if isinstance(row[name], float) and row[name] % 1 == 0 else str(row[name])
             value = short.get(name, {}).get(value, value)
             yield f"{CIRCUMSTANCES.get(name) or name.rpartition('.')[2]} {value}"

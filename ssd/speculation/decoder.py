@@ -132,7 +132,7 @@ class SelfSpeculative(BlockDecoder):
         if self._graph and cache_policy(settings).depends_on == "path":
             raise ValueError(
                 f"decoder.builder=spiffy with generation.cache={settings.cache}: several paths lead to a state of the "
-                "graph, but this cache depends on the path; pass decoder.builder=chain, kary or best_first"
+                "graph, but this cache depends on the path; pass decoder=ssd"
             )
         if self._lookahead and settings.grid != "absolute":
             raise ValueError(

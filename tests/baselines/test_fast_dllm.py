@@ -184,7 +184,10 @@ def test_with_candidates_global_scope_is_the_published_loop_for_dream(candidates
         ({"threshold": True}, "decoder.threshold=True: expected a number above 0"),
         ({"factor": "1"}, "decoder.factor=1: expected a number above 0"),
         ({"factor": float("nan")}, "decoder.factor=nan: expected a number above 0"),
-        ({"threshold": 0.5, "commit": LocalLeap()}, "decoder.threshold=0.5 has no effect on decoder/commit; pass the"),
+        (
+            {"threshold": 0.5, "commit": LocalLeap()},
+            "decoder.threshold=0.5 has no effect with a rule of decoder/commit; pass",
+        ),
         (
             {"scope": "global", "candidates": 4, "commit": LocalLeap()},
             "decoder.candidates=4 with decoder.commit: pass decoder.candidates=null",

@@ -14,7 +14,7 @@ from ssd.decoding.settings import GenerationSettings
         ({"block_length": True}, r"generation.block_length=True"),
         (
             {"gen_length": 100, "block_length": 32},
-            r"gen_length=100 is not divisible .*block_length=32; block_length=25",
+            r"gen_length=100 is not divisible .*block_length=32; generation.block_length=25",
         ),
         ({"cache": "both"}, r"generation.cache='both': expected one of none, prefix, dual"),
         ({"ranking": "best"}, r"generation.ranking='best': expected one of low_confidence, random"),

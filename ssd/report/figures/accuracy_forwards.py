@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
-    """Return the figure; None without two runs of one lossy decoder, which have other options and so other forwards."""
-    found = [group for group in results.groups if any(len(runs) > 1 for runs in _lines(group).values())]
+    """Return the figure; None without two lossy runs that may be compared."""
+    found = [group for group in results.groups if sum(map(len, _lines(group).values())) > 1]
     if not found:
         return None
     figure, axes = panels(columns, [group.panel_title for group in found], 1 if columns == 1 else 2, 1.8)
