@@ -127,7 +127,7 @@ class BlockDecoder(Decoder):
 
     def _decode_block(
         self, session: DecodeSession, block: Block, trace: Trace, step: int, known: Scores | None = None
-    ) -> tuple[int, Scores]:
+    ) -> tuple[int, Scores | None]:
         """Fill the block, beginning at `step`. Returns the step at which it was full, and the last node's scores.
 
         known: earlier scores of the block's span, if a draft has reached into it.
