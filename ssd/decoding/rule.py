@@ -79,9 +79,9 @@ class SteppingRule:
         scores = self.scorer.score(logits, settled, first_step, first_position, runner_up, judged, lineage, progress)
         return self._by_position(scores, first_position - block.start)
 
-    def end_block(self, last: Scores) -> None:
+    def end_block(self, last: Scores | None) -> None:
         """Keep what the memory of the next block begins with; last: the scores that filled the block, of one node."""
-        if self.memory_spans_blocks and last.memory is not None:
+        if self.memory_spans_blocks and last is not None and last.memory is not None:
             self.memory_before = last.memory.distributions()
 
     def foresee(self, scores: Scores, steps: Tensor, block: Block, runner_up: bool) -> Scores:

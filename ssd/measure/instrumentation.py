@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -98,10 +99,15 @@ def check_count(decoder: Decoder, reported: int, counted: int) -> None:
 
 
 class ForwardTimer:
-    """Add up the time of modules' forwards, on the device's own clock if it has one. Forwards must not overlap."""
+    """Add up the time of modules' forwards, on the device's own clock if it has one, otherwise on `host_clock_s`
+    (None: `perf_counter`). Forwards must not overlap.
+    """
 
-    def __init__(self, device: torch.device, *modules: nn.Module) -> None:
+    def __init__(
+        self, device: torch.device, *modules: nn.Module, host_clock_s: Callable[[], float] | None = None
+    ) -> None:
         self._device, self._on_device = device, device.type == "cuda"
+        self._host_clock_s = host_clock_s
         self._spans: list[tuple[Any, Any]] = []
         self._begun: Any = None
         self._hooks = [module.register_forward_pre_hook(self._begin) for module in modules]
@@ -127,7 +133,7 @@ class ForwardTimer:
 
     def _now(self) -> Any:
         if not self._on_device:
-            return time.perf_counter()
+            return (self._host_clock_s or time.perf_counter)()
         event = torch.cuda.Event(enable_timing=True)
         event.record(torch.cuda.current_stream(self._device))  # a thread's current device may be another
         return event
