@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.layout import legend, panels, small_print
@@ -30,6 +32,9 @@ def draw(results: Results, columns: Columns) -> Figure | None:
             _line(panel, decoder, runs)
         reference = next(iter(lines.values()))[0].row
         panel.plot(reference["nfe.reference"], 100 * reference["accuracy.reference"], "*", color=BLACK, markersize=7)
+        _scale(
+            panel, [reference["nfe.reference"], *(run.row["nfe.decoder"] for runs in lines.values() for run in runs)]
+        )
         panel.set_xlabel("forwards per response")
         panel.set_ylabel("accuracy (%)")
         panel.grid()
@@ -49,6 +54,14 @@ def _lines(group: Group) -> dict[str, list[Run]]:
         if not run.row["claims_lossless"]:
             lines.setdefault(run.decoder, []).append(run)
     return lines
+
+
+def _scale(axes: Axes, forwards: list[float]) -> None:
+    """Mark the x axis at powers of two: parallel rules need few forwards, and the reference many."""
+    powers = range(math.floor(math.log2(min(forwards))), math.ceil(math.log2(max(forwards))) + 1)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([2**power for power in powers], [f"{2**power:g}" for power in powers])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _line(axes: Axes, decoder: str, runs: list[Run]) -> None:
