@@ -63,6 +63,8 @@ class CachePolicy(ABC):
     static shapes, costs of forwards and decoders with forwards of their own need such windows."""
     spans_blocks: ClassVar[bool] = False
     """Whether a block's forwards read what was stored, or counted, in earlier blocks, and the canvas does not give."""
+    has_decided_rows: ClassVar[bool] = True
+    """Whether each forward computes the decided positions whose logits it returns, so that these have confidences."""
     shares_forwards: ClassVar[bool] = True
     """Whether responses of a batch can share a forward."""
     is_exact: bool = False
