@@ -274,6 +274,18 @@ def test_forwards_carry_no_drafts_before_the_cache_is_settled(family, delay):
         assert nodes[delay + 1] > 1
 
 
+@pytest.mark.parametrize("delay", [0, 1])
+def test_a_window_of_the_whole_canvas_leaves_nothing_to_select(delay):
+    """With shifted logits the window begins one position before the block: here at the canvas' start."""
+    model, changes = restless("dream"), {"gen_length": 4, "block_length": 4, "block_start": "ranked"}
+    chosen, uncached = settings("sparse", {"delay": delay}, **changes), settings("none", **changes)
+    stepwise = Stepwise().decode(model, [7], uncached, SPECIAL)
+    assert outcome(Stepwise().decode(model, [7], chosen, SPECIAL)) == outcome(stepwise)
+    drafted = DRAFTING["chain"].decode(model, [7], chosen, SPECIAL)
+    assert outcome(drafted) == outcome(stepwise)
+    assert [event.nodes > 1 for event in drafted.trace.events][: delay + 2] == [False] * (delay + 1) + [True]
+
+
 def test_the_event_of_a_path_counts_what_its_nodes_compute(family):
     """Of 17 positions, 12 masked ones and those just committed; a full forward in every third step."""
     stepwise = decode(Stepwise(), restless(family), settings("dkv", {"interval": 3}))
