@@ -81,6 +81,7 @@ LIMITS = {
     "sparse that keeps all": ("sparse", {"retention": 1.0, "delay": 0}, "dual"),
     "sparse that waits": ("sparse", {"delay": 6}, "none"),
     "dpad that keeps all": ("dpad", {"scale": math.inf, "window": 12}, "none"),
+    "dpad that keeps all, however thin": ("dpad", {"scale": math.inf, "density": 100.0, "window": 12}, "none"),
     "dpad that keeps all, prefix": ("dpad", {"scale": math.inf, "window": 12, "base": "prefix"}, "prefix"),
     "dpad that keeps all, dual": ("dpad", {"scale": math.inf, "window": 12, "base": "dual"}, "dual"),
 }
@@ -247,6 +248,7 @@ def test_decoders_that_do_not_fit_a_cache_are_refused(decoder, cache, message):
         ("dkv", {"interval": 0}, "generation.cache_options.interval=0: expected a whole number of at least 1"),
         ("dkv", 4, "generation.cache_options=4: expected null or options"),
         ("dpad", {"base": "dkv"}, "generation.cache_options.base=dkv: expected one of none, prefix, dual"),
+        ("dpad", {"density": math.inf}, "generation.cache_options.density=inf: expected a finite number; pass "),
         ("sparse", {"kernel": 2}, "generation.cache_options.kernel=2: expected an odd number"),
         ("sparse", {"retention": 1.5}, "generation.cache_options.retention=1.5: expected a number from 0 to 1"),
     ],
