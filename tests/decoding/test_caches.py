@@ -307,6 +307,10 @@ def test_every_policy_has_a_case_here():
     }
 
 
+def test_every_approximation_says_so():
+    assert {cache for cache, policy in POLICIES.items() if policy.caveat is None} == {"none", "exact"}
+
+
 def test_the_cache_that_the_documentation_adds_is_lossless_ground(family, monkeypatch):
     namespace: dict[str, Any] = {}
     exec(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1], namespace)

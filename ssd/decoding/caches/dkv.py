@@ -24,6 +24,7 @@ class DKV(CachePolicy):
     the last forward that computed it. A drafted node reads the entries of the nodes before it.
     """
 
+    caveat = "decided positions keep the keys and values of earlier steps"
     depends_on = "path"
     has_decided_rows = False
 

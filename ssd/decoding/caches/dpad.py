@@ -25,6 +25,8 @@ class DPad(CachePolicy):
     they are. The positions follow from seed, prompt and block, so that stored entries depend on the state alone.
     """
 
+    caveat = "forwards leave out a part of the positions behind the block"
+
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
         self._options = settings.options if isinstance(settings.options, DPadOptions) else DPadOptions()

@@ -54,6 +54,8 @@ class Forward(NamedTuple):
 class CachePolicy(ABC):
     """The cache of one response. The decoding loop opens a block, then evaluates a draft and adopts a path in turn."""
 
+    caveat: ClassVar[str | None] = None
+    """In which way responses are those of an approximation; None: they equal those without a cache."""
     depends_on: ClassVar[Dependence] = "state"
     """What stored keys and values depend on, see `Dependence`; it decides which drafts verify exactly."""
     accepts_drafts: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class Sparse(CachePolicy):
     nothing to select, and all forwards compute everything.
     """
 
+    caveat = "a block attends to a share of the other positions, as one of its first forwards stored them"
     depends_on = "settled"
 
     def __init__(self, settings: GenerationSettings) -> None:
