@@ -63,6 +63,9 @@ class CachePolicy(ABC):
     has_plain_windows: ClassVar[bool] = False
     """Whether all forwards but a block's first are the windows of `block_at` over the opening's context. Engines with
     static shapes, costs of forwards and decoders with forwards of their own need such windows."""
+    refreshes: ClassVar[Literal["block", "response"] | None] = None
+    """Which first forwards compute the whole canvas, of each block or of the response alone, if all others are plain
+    windows; None: no cache is filled so."""
     spans_blocks: ClassVar[bool] = False
     """Whether a block's forwards read what was stored, or counted, in earlier blocks, and the canvas does not give."""
     has_decided_rows: ClassVar[bool] = True

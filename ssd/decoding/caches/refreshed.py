@@ -29,6 +29,7 @@ class RefreshedCache(CachePolicy):
 
     caveat = "positions outside the window keep the keys and values of the block's first forward"
     has_plain_windows = True
+    refreshes = "block"
 
     def open(self, model: DiffusionModel, canvas: Canvas, states: Tensor, block: Block, drafts: bool) -> Opening:
         if block.window.is_whole:
@@ -45,6 +46,7 @@ class DKVPrefill(CachePolicy):
 
     caveat = "the prompt keeps the keys and values of the response's first forward"
     has_plain_windows = True
+    refreshes = "response"
     spans_blocks = True
 
     def __init__(self, settings: GenerationSettings) -> None:
