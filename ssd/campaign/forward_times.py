@@ -12,7 +12,7 @@ from ssd.campaign.workers.cluster import Needs, size
 from ssd.config.plan import Plan
 from ssd.config.runtime import DTYPES
 from ssd.decoding.cache_policy import POLICIES
-from ssd.measure.cost.forwards import Shape
+from ssd.measure.cost.forwards import Shape, blocks_begun_apart
 from ssd.measure.cost.model import CostModel
 from ssd.measure.engines import as_decoded, most_nodes_of
 from ssd.modeling.checkpoint import HUB_FILES, local_folder
@@ -79,16 +79,18 @@ class ForwardTimes:
 
 
 def _response_s(plan: Plan, cost: CostModel) -> float:
-    """Return the seconds of all sides: a first forward per block, and a window forward per further step.
+    """Return the seconds of all sides: the first forwards of blocks, and a window forward per further step.
 
     An untimed run shares the responses of its reference, so that one side is decoded.
     """
     blocks, steps, batch_size = plan.settings.blocks, plan.settings.steps_per_block, plan.runtime.batch_size
-    first_s = sum(cost.forward_s(Shape(0, block, cost.lengths[0])) for block in range(blocks))
-    windows_s = sum(cost.forward_s(Shape(batch_size, block, cost.lengths[0])) for block in range(blocks))
-    window_s = windows_s * (steps - 1) / batch_size
-    uncached_s = first_s * steps if plan.runtime.reference == "chain" else 0.0
-    sides_s = 2 * (first_s + window_s) + uncached_s if plan.runtime.timing else first_s + window_s
+    begun, length = blocks_begun_apart(plan.settings), cost.lengths[0]
+    first_s = [cost.forward_s(Shape(0, block, length)) for block in range(blocks)]
+    windows_s = [cost.forward_s(Shape(batch_size, block, length)) for block in range(blocks)]
+    window_s = sum(seconds * (steps - (block < begun)) for block, seconds in enumerate(windows_s)) / batch_size
+    side_s = sum(first_s[:begun]) + window_s
+    uncached_s = sum(first_s) * steps if plan.runtime.reference == "chain" else 0.0
+    sides_s = 2 * side_s + uncached_s if plan.runtime.timing else side_s
     return sides_s / _at_a_time(plan)
 
 

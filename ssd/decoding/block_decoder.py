@@ -75,7 +75,13 @@ class BlockDecoder(Decoder):
 
     def check_cache(self, settings: GenerationSettings) -> None:
         super().check_cache(settings)
-        if self.lookahead(settings) and not cache_policy(settings).has_plain_windows:
+        policy = cache_policy(settings)
+        if self.keeps_confidences and not policy.has_decided_rows:
+            raise ValueError(
+                f"runtime.confidences=true with generation.cache={settings.cache}: its forwards leave out decided "
+                "positions, which then have no confidences; pass runtime.confidences=false or another cache"
+            )
+        if self.lookahead(settings) and not policy.has_plain_windows:
             raise ValueError(
                 f"generation.cache={settings.cache}: a block's first forward decides what is stored, so that drafts "
                 "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
@@ -78,6 +79,11 @@ class DPadOptions(CacheOptions):
     def __post_init__(self) -> None:
         require_name("base", self.base, get_type_hints(type(self))["base"])
         require_positive("density", self.density)
+        if math.isinf(self.density):
+            raise ValueError(
+                f"generation.cache_options.density={self.density}: expected a finite number; pass "
+                "generation.cache_options.window=1 if only the position next to the block may stay"
+            )
         require_positive("scale", self.scale)
         require_count("window", self.window, least=0)
 

@@ -21,8 +21,8 @@ REBUILT = f"repeat the run's command, which makes it again from samples.jsonl, o
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of reading a line that is not JSON, or not what is expected."""
-OPTIONAL = ("uncached", "tokens_cut")
-"""Keys that not every line has: `uncached` belongs to a chain, `tokens_cut` is younger than other keys."""
+OPTIONAL = ("uncached", "tokens_cut", "cache_caveat")
+"""Keys that not every record has: `uncached` belongs to a chain, the others are younger than most keys."""
 CLASSES = get_args(Verdict)
 SIDES = ("reference", "decoder")
 """Sides that every sample has."""

@@ -105,6 +105,7 @@ class Summary(Speed):
     numerics: str
     claims_lossless: bool
     caveat: str | None
+    cache_caveat: NotRequired[str | None]
     nfe: Nfe
     node_evaluations: Pair
     token_rows: Pair

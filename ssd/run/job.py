@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ssd.config.plan import Plan
+from ssd.decoding.cache_policy import POLICIES
 from ssd.measure.timing import Known, Question
 from ssd.metrics.summary import summarise
 from ssd.modeling.checkpoint import resolve
@@ -138,6 +139,7 @@ def store_summary(plan: Plan, folder: RunFolder, lines: Sequence[dict[str, Any]]
     # Sums of floats depend on their order, and workers finish in any.
     summary = summarise(plan.config, folder.run_id, str(plan.reference), caveat, sorted(lines, key=place_of))
     summary["compile_s"] = folder.kept().get("compile_s")
+    summary["cache_caveat"] = POLICIES[plan.settings.cache].caveat
     folder.finish(summary)
     return summary
 

@@ -1,6 +1,7 @@
 """What a measured forward stands for: runs whose forwards differ are measured apart, and no timing is disturbed."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,6 +48,14 @@ def test_what_is_not_timed_has_half_the_sides(planned):
     times = ForwardTimes()
     timed, untimed = (times.seconds(planned(f"runtime.timing={timing}")) for timing in ("true", "false"))
     assert timed == 2 * untimed
+
+
+@pytest.mark.parametrize(("cache", "refreshes"), [("dual", 4), ("dkv_prefill", 1)])
+def test_a_refresh_costs_as_often_as_the_cache_makes_one(planned, cache, refreshes):
+    cost = SimpleNamespace(lengths=[80], forward_s=lambda shape: 1.0 if shape.nodes else 100.0)
+    lengths = ("generation.gen_length=32", "generation.block_length=8")
+    plan = planned(f"generation.cache={cache}", "runtime.timing=false", *lengths)
+    assert forwards._response_s(plan, cost) == 100 * refreshes + 32 - refreshes
 
 
 def test_a_device_that_others_time_on_is_left_alone(planned):

@@ -3,10 +3,12 @@
 from dataclasses import fields
 
 import pytest
+from omegaconf import OmegaConf
 
 from ssd.config.help import describe
 from ssd.config.plan import make_plan
 from ssd.decoding.cache_options import OPTIONS, DKVOptions
+from ssd.decoding.settings import GenerationSettings
 from ssd.results.store import run_id
 from tests.data import project_files
 from tests.runs import composed
@@ -25,7 +27,10 @@ def test_published_settings_compose_to_the_cache_that_names_them(file):
     lines = file.read_text().splitlines()
     assert lines[0] == "# @package generation"
     assert lines[1].startswith(f"# python run.py cache={file.stem} decoder=")
-    settings = plan(f"cache={file.stem}").settings
+    command = lines[1].removeprefix("# python run.py ").split()
+    settings = GenerationSettings(**OmegaConf.to_container(composed(*command).generation))
+    published = OmegaConf.load(file)
+    assert settings.block_length == published.get("block_length", settings.block_length), "no preset overrules it"
     assert file.stem.startswith(settings.cache)
     assert type(settings.cache_options) is OPTIONS[settings.cache]
 

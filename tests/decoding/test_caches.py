@@ -81,6 +81,7 @@ LIMITS = {
     "sparse that keeps all": ("sparse", {"retention": 1.0, "delay": 0}, "dual"),
     "sparse that waits": ("sparse", {"delay": 6}, "none"),
     "dpad that keeps all": ("dpad", {"scale": math.inf, "window": 12}, "none"),
+    "dpad that keeps all, however thin": ("dpad", {"scale": math.inf, "density": 100.0, "window": 12}, "none"),
     "dpad that keeps all, prefix": ("dpad", {"scale": math.inf, "window": 12, "base": "prefix"}, "prefix"),
     "dpad that keeps all, dual": ("dpad", {"scale": math.inf, "window": 12, "base": "dual"}, "dual"),
 }
@@ -247,6 +248,7 @@ def test_decoders_that_do_not_fit_a_cache_are_refused(decoder, cache, message):
         ("dkv", {"interval": 0}, "generation.cache_options.interval=0: expected a whole number of at least 1"),
         ("dkv", 4, "generation.cache_options=4: expected null or options"),
         ("dpad", {"base": "dkv"}, "generation.cache_options.base=dkv: expected one of none, prefix, dual"),
+        ("dpad", {"density": math.inf}, "generation.cache_options.density=inf: expected a finite number; pass "),
         ("sparse", {"kernel": 2}, "generation.cache_options.kernel=2: expected an odd number"),
         ("sparse", {"retention": 1.5}, "generation.cache_options.retention=1.5: expected a number from 0 to 1"),
     ],
@@ -274,6 +276,18 @@ def test_forwards_carry_no_drafts_before_the_cache_is_settled(family, delay):
         assert nodes[delay + 1] > 1
 
 
+@pytest.mark.parametrize("delay", [0, 1])
+def test_a_window_of_the_whole_canvas_leaves_nothing_to_select(delay):
+    """With shifted logits the window begins one position before the block: here at the canvas' start."""
+    model, changes = restless("dream"), {"gen_length": 4, "block_length": 4, "block_start": "ranked"}
+    chosen, uncached = settings("sparse", {"delay": delay}, **changes), settings("none", **changes)
+    stepwise = Stepwise().decode(model, [7], uncached, SPECIAL)
+    assert outcome(Stepwise().decode(model, [7], chosen, SPECIAL)) == outcome(stepwise)
+    drafted = DRAFTING["chain"].decode(model, [7], chosen, SPECIAL)
+    assert outcome(drafted) == outcome(stepwise)
+    assert [event.nodes > 1 for event in drafted.trace.events][: delay + 2] == [False] * (delay + 1) + [True]
+
+
 def test_the_event_of_a_path_counts_what_its_nodes_compute(family):
     """Of 17 positions, 12 masked ones and those just committed; a full forward in every third step."""
     stepwise = decode(Stepwise(), restless(family), settings("dkv", {"interval": 3}))
@@ -291,6 +305,10 @@ def test_every_policy_has_a_case_here():
         "dual",
         "exact",
     }
+
+
+def test_every_approximation_says_so():
+    assert {cache for cache, policy in POLICIES.items() if policy.caveat is None} == {"none", "exact"}
 
 
 def test_the_cache_that_the_documentation_adds_is_lossless_ground(family, monkeypatch):

@@ -19,7 +19,7 @@ from ssd.metrics.response import trace_to_json
 from ssd.modeling.config import Family
 from ssd.modeling.kv_cache import Window
 from ssd.speculation.decoder import SelfSpeculative
-from tests.models import BLOCK_CAUSAL, FAMILIES
+from tests.models import BLOCK_CAUSAL, FAMILIES, tiny_config
 from tests.restless import restless_model
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
@@ -105,6 +105,14 @@ def test_the_option_changes_neither_response_nor_trace_and_stores_nothing_unless
         stored = [step for event in trace_to_json(kept.trace) for step in event["decided"]]
         assert stored == [step for at in range(kept.trace.forwards) for step in kept.trace.decided_at(at)]
         assert len(stored) == 16 or decoder is FastDLLM
+
+
+def test_a_cache_whose_forwards_leave_out_decided_positions_is_refused() -> None:
+    decoder, generation = Stepwise(), replace(NONE, cache="dkv")
+    decoder.check_all(generation, tiny_config("llada"))
+    decoder.keep_confidences()
+    with pytest.raises(ValueError, match=r"^runtime\.confidences=true with generation\.cache=dkv: .* another cache$"):
+        decoder.check_all(generation, tiny_config("llada"))
 
 
 @pytest.mark.parametrize("decoder", [WINO(), APD()])

@@ -10,6 +10,7 @@ import pytest
 from baselines.stepwise import Stepwise
 from ssd.config.plan import make_plan
 from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.caches.refreshed import RefreshedCache
 from ssd.measure import instrumentation as probes
 from ssd.report.console.run_table import print_summary
 from ssd.results.atomic_io import LOCK
@@ -208,6 +209,7 @@ def test_a_verifiers_time_is_that_of_the_measured_forwards_alone(short_run, tmp_
         (["decoder=freedave", "decoder.threshold=0.3"], "threshold 0.3", "decoder.rule=subset accepts a part"),
         (["decoder=freedave", "decoder.eager=true"], "stepwise decoding", "decoder.eager decides tokens"),
         (["decoder=psd", "decoder.rule=factor", "decoder.factor=2"], "factor 2", None),
+        (["decoder=ssd", "generation.cache=none"], "stepwise decoding", None),
     ],
 )
 def test_a_summary_says_what_it_compares_and_what_is_lossy(words, compared_with, caveat, short_run, capsys):
@@ -221,6 +223,9 @@ def test_a_summary_says_what_it_compares_and_what_is_lossy(words, compared_with,
     assert (f"reference: {summary['compared_with']}" in printed) == (compared_with != "stepwise decoding")
     assert (f"WARNING: not lossless in this mode: {summary['caveat']}" in printed) == (caveat is not None)
     assert "WARNING: this decoder claims" not in printed
+    approximation = None if "generation.cache=none" in words else RefreshedCache.caveat
+    assert summary["cache_caveat"] == approximation
+    assert printed.count("cache: an approximation on both sides") == (approximation is not None)
     if caveat is None:
         assert summary["identity"]["identical"] == summary["prompts"]
         assert summary["identity"]["same_commit_order"] == 1.0

@@ -24,7 +24,9 @@ class DKV(CachePolicy):
     the last forward that computed it. A drafted node reads the entries of the nodes before it.
     """
 
+    caveat = "decided positions keep the keys and values of earlier steps"
     depends_on = "path"
+    has_decided_rows = False
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
@@ -75,7 +77,8 @@ class DKV(CachePolicy):
         seen = torch.arange(masked.shape[1]).repeat(draft.nodes, 1)
         for child in range(1, draft.nodes):
             seen[child] = torch.where(computed[child], column[place[child]], seen[parents[child]])
-        # A decided position that is not computed has no logits; an arbitrary row's stand in for them.
+        # A decided position that is not computed has no logits. Those of an arbitrary row take the place, and nothing
+        # reads them (`has_decided_rows`).
         wanted = slice(block.window.first_row - shift, block.window.last_row - shift)
         any_row = place.gather(1, computed.int().argmax(dim=1, keepdim=True))
         logit_rows = torch.where(computed[:, wanted], place[:, wanted], any_row)

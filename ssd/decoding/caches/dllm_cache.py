@@ -23,6 +23,7 @@ class DLLMCache(CachePolicy):
     A forward's number of rows is the mean over layers of the positions that pass through attention and MLP, rounded up.
     """
 
+    caveat = "most positions keep what layers gave in earlier steps"
     depends_on = "path"
     accepts_drafts = False
     spans_blocks = True

@@ -25,6 +25,8 @@ class DPad(CachePolicy):
     they are. The positions follow from seed, prompt and block, so that stored entries depend on the state alone.
     """
 
+    caveat = "forwards leave out a part of the positions behind the block"
+
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
         self._options = settings.options if isinstance(settings.options, DPadOptions) else DPadOptions()
@@ -54,8 +56,9 @@ class DPad(CachePolicy):
         drawn = self._noise.uniform(torch.tensor(-1 - block.index), position)
         distance = (position - block.stop).double()
         z = distance * self._options.density / max(1, self._options.window - 1)
-        likely = self._options.scale * (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
-        return position[(drawn < likely) & (distance < self._options.window)]
+        # Logarithms, because an infinite scale times a density of 0 is not a number.
+        log_likely = math.log(self._options.scale) - z.square() / 2 - math.log(2 * math.pi) / 2
+        return position[(drawn.log() < log_likely) & (distance < self._options.window)]
 
     def _thinned(self, canvas: Canvas, block: Block) -> tuple[Canvas, Block]:
         """Return the canvas without what is left out, and the block with windows of that canvas."""

@@ -54,6 +54,8 @@ class Forward(NamedTuple):
 class CachePolicy(ABC):
     """The cache of one response. The decoding loop opens a block, then evaluates a draft and adopts a path in turn."""
 
+    caveat: ClassVar[str | None] = None
+    """In which way responses are those of an approximation; None: they equal those without a cache."""
     depends_on: ClassVar[Dependence] = "state"
     """What stored keys and values depend on, see `Dependence`; it decides which drafts verify exactly."""
     accepts_drafts: ClassVar[bool] = True
@@ -61,8 +63,13 @@ class CachePolicy(ABC):
     has_plain_windows: ClassVar[bool] = False
     """Whether all forwards but a block's first are the windows of `block_at` over the opening's context. Engines with
     static shapes, costs of forwards and decoders with forwards of their own need such windows."""
+    refreshes: ClassVar[Literal["block", "response"] | None] = None
+    """Which first forwards compute the whole canvas, of each block or of the response alone, if all others are plain
+    windows; None: no cache is filled so."""
     spans_blocks: ClassVar[bool] = False
     """Whether a block's forwards read what was stored, or counted, in earlier blocks, and the canvas does not give."""
+    has_decided_rows: ClassVar[bool] = True
+    """Whether each forward computes the decided positions whose logits it returns, so that these have confidences."""
     shares_forwards: ClassVar[bool] = True
     """Whether responses of a batch can share a forward."""
     is_exact: bool = False

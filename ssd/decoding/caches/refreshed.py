@@ -27,7 +27,9 @@ class NoCache(CachePolicy):
 class RefreshedCache(CachePolicy):
     """Prefix and dual cache (Fast-dLLM, arXiv 2505.22618): each block's first forward computes the whole canvas."""
 
+    caveat = "positions outside the window keep the keys and values of the block's first forward"
     has_plain_windows = True
+    refreshes = "block"
 
     def open(self, model: DiffusionModel, canvas: Canvas, states: Tensor, block: Block, drafts: bool) -> Opening:
         if block.window.is_whole:
@@ -42,7 +44,9 @@ class DKVPrefill(CachePolicy):
     With shifted logits the prompt's last position is computed again: it predicts the response's first one.
     """
 
+    caveat = "the prompt keeps the keys and values of the response's first forward"
     has_plain_windows = True
+    refreshes = "response"
     spans_blocks = True
 
     def __init__(self, settings: GenerationSettings) -> None:

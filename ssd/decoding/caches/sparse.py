@@ -20,9 +20,11 @@ class Sparse(CachePolicy):
     """A block's first forwards compute everything. The one with number `delay` selects what later ones attend to.
 
     With shifted logits and a delay, later windows also compute the position before the block. It then counts as a part
-    of the block, but its query does not take part in the selection.
+    of the block, but its query does not take part in the selection. Where nothing lies outside the window, there is
+    nothing to select, and all forwards compute everything.
     """
 
+    caveat = "a block attends to a share of the other positions, as one of its first forwards stored them"
     depends_on = "settled"
 
     def __init__(self, settings: GenerationSettings) -> None:
@@ -33,7 +35,7 @@ class Sparse(CachePolicy):
 
     @property
     def is_settled(self) -> bool:
-        return self._context is not None
+        return self._forwards > self._options.delay
 
     def open(self, model: DiffusionModel, canvas: Canvas, states: Tensor, block: Block, drafts: bool) -> Opening:
         self._forwards, self._context = 0, None
@@ -44,7 +46,7 @@ class Sparse(CachePolicy):
     def evaluate(
         self, model: DiffusionModel, canvas: Canvas, draft: Draft, block: Block, context: Context | None
     ) -> Forward:
-        if self._context is not None:
+        if self._context is not None or block.window.is_whole:
             return super().evaluate(model, canvas, draft, block, self._context)
         tokens = canvas.tokens.clone()
         tokens[block.start : block.stop] = draft.states[0]

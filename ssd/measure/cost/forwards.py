@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from ssd.decoding.cache_policy import cache_policy
+from ssd.decoding.cache_policy import POLICIES, cache_policy
 from ssd.decoding.canvas import Block, Canvas, block_at, canvas_length, first_start
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import clock
@@ -33,6 +33,11 @@ def block_of(settings: GenerationSettings, logits_shift: int, index: int, length
     start = first_start(prompt_length, settings) + index * settings.block_length
     whole = canvas_length(prompt_length, settings)
     return block_at(index, start, whole, settings, logits_shift, prompt_length=prompt_length)
+
+
+def blocks_begun_apart(settings: GenerationSettings) -> int:
+    """Return in how many blocks the first forward costs as the shape of 0 nodes; elsewhere it is a plain window."""
+    return 1 if POLICIES[settings.cache].refreshes == "response" else settings.blocks
 
 
 def time_forwards(

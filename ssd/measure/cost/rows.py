@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.cost.floor import Rates, Work
-from ssd.measure.cost.forwards import Shape, block_of
+from ssd.measure.cost.forwards import Shape, block_of, blocks_begun_apart
 from ssd.measure.cost.model import CostModel
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
@@ -34,7 +35,8 @@ def forward_rows(
     window = block_of(settings, cost.logits_shift, 0, length).window
     one_node_s = cost.forward_s(Shape(1, 0, length))
     rows = []
-    for count in (0, *cost.nodes) if settings.cache in ("prefix", "dual") and not window.is_whole else cost.nodes:
+    refreshes = POLICIES[settings.cache].refreshes and not window.is_whole
+    for count in (0, *cost.nodes) if refreshes else cost.nodes:
         states, size = (count, window.size) if count else (1, window.length)
         context = window.length - size
         latency_s = cost.forward_s(Shape(count, 0, length))
@@ -81,7 +83,8 @@ def growth_rows(
         longer = replace(settings, gen_length=gen_length)
         cost = CostModel.measure(model, longer, special, [prompt_length], [1], budget_s / len(gen_lengths))
         first_s, decode_s = (cost.forward_s(Shape(nodes, 0, cost.lengths[0])) for nodes in (0, 1))
-        seconds = longer.blocks * first_s + (gen_length - longer.blocks) * decode_s
+        begun = blocks_begun_apart(longer)
+        seconds = begun * first_s + (gen_length - begun) * decode_s
         rows.append(
             {
                 "gen_length": gen_length,

@@ -26,6 +26,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     """
     if summary["compared_with"] != "stepwise decoding":
         print(f"reference: {summary['compared_with']}")
+    if approximation := summary.get("cache_caveat"):  # older runs lack it
+        print(f"cache: an approximation on both sides, {approximation}")
     print(verdict(summary))
     table = Table(title=title, title_justify="left")
     for name in ("", "reference", "decoder", ""):

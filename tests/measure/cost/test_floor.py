@@ -121,7 +121,7 @@ def test_a_shape_is_known_by_its_mask():
         shape_with(5)
 
 
-@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+@pytest.mark.parametrize("cache", ["none", "prefix", "dual", "dkv_prefill"])
 def test_rows_hold_every_forward_once(family, cache):
     settings = GenerationSettings(gen_length=16, block_length=8, cache=cache)
     rows = forward_rows(random_model(family), settings, SPECIAL, 12, [4, 2], RATES, budget_s=0)
@@ -143,13 +143,14 @@ def test_rows_of_an_exact_cache_are_windows_beside_the_stored_blocks(block_causa
     assert all((row["window"], row["context"]) == (block, 2 * block) for row in rows)
 
 
-def test_growth_adds_up_what_stepwise_decoding_spends(family):
-    settings = GenerationSettings(gen_length=16, block_length=8)
+@pytest.mark.parametrize("cache", ["dual", "dkv_prefill"])
+def test_growth_adds_up_what_stepwise_decoding_spends(family, cache):
+    settings = GenerationSettings(gen_length=16, block_length=8, cache=cache)
     model = random_model(family)
     assert split_by_fit(model.config, 12, [8, 116, 117, 32]) == ([8, 116, 32], [117])
     rows = growth_rows(model, settings, SPECIAL, 12, [8, 32], budget_s=0)
     assert [row["gen_length"] for row in rows] == [8, 32]
     for row in rows:
-        refreshes = row["gen_length"] // 8
+        refreshes = row["gen_length"] // 8 if cache == "dual" else 1
         spent_ms = refreshes * row["refresh_ms"] + (row["nfe"] - refreshes) * row["decode_ms"]
         assert row["seconds"] * 1e3 == pytest.approx(spent_ms)
