@@ -313,7 +313,9 @@ def test_every_approximation_says_so():
 
 def test_the_cache_that_the_documentation_adds_is_lossless_ground(family, monkeypatch):
     namespace: dict[str, Any] = {}
-    exec(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1], namespace)
+    exec("from ssd.decoding.cache_options import *", namespace)  # the file that the first block goes into
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(block, namespace)
     monkeypatch.setitem(OPTIONS, "lazy", namespace["LazyOptions"])
     monkeypatch.setitem(POLICIES, "lazy", namespace["Lazy"])
     chosen = settings("lazy", gen_length=16, block_length=4)
