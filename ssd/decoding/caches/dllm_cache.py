@@ -31,7 +31,7 @@ class DLLMCache(CachePolicy):
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
-        self._options = settings.options if isinstance(settings.options, DLLMCacheOptions) else DLLMCacheOptions()
+        self._options = self.options(DLLMCacheOptions)
         self._features: FeatureCache | None = None
         self._step = 0
 
