@@ -29,7 +29,8 @@ def table(results: Results) -> Table | None:
         "Caches and decoders",
         "Speedup and identity: against stepwise decoding with the same cache. Identity without a cache: share of "
         "responses equal to stepwise decoding without a cache, if runtime.reference=chain has compared them. Token "
-        "rows: positions computed per response; TPF: response tokens per forward.",
+        "rows: positions computed per response; TPF: response tokens per forward. With dllm_cache, token rows are "
+        "those of attention and MLP.",
         (
             Column("cache", (CACHE,), cache_of),
             Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
