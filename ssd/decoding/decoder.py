@@ -92,10 +92,10 @@ class Decoder(ABC):
     def check_cache(self, settings: GenerationSettings) -> None:
         """Raise ValueError for a cache that this decoder cannot have."""
         policy, name = cache_policy(settings), f"generation.cache={settings.cache} with {type(self).__name__}"
-        if self.most_nodes > 1 and (policy.depends_on == "outputs" or not policy.accepts_drafts):
+        if self.most_nodes > 1 and not policy.accepts_drafts:
             raise ValueError(
-                f"{name}: a forward over this cache has one state, so that no draft is verified (the cache depends on "
-                f"{policy.depends_on}); pass another cache, or a decoder without drafts"
+                f"{name}: a forward over this cache computes one state, so that no draft is verified; pass another "
+                "cache, or a decoder without drafts"
             )
         if policy.has_plain_windows:
             return

@@ -65,7 +65,10 @@ def published(model: str, task: str) -> dict:
         ),
         ("+runtime.speed=9", "runtime.speed is not an option; expected one of limit, device"),
         ("+generation.lenght=9", "generation.lenght is not an option; expected one of gen_length, block_length"),
-        ("generation.gen_length=100", "gen_length=100 is not divisible by generation.block_length=32; block_length="),
+        (
+            "generation.gen_length=100",
+            "gen_length=100 is not divisible by generation.block_length=32; generation.block_length=",
+        ),
         ("generation.cache=both", "generation.cache='both': expected one of none, prefix, dual"),
         ("generation.temperature=-1", "generation.temperature=-1: expected 0"),
         ("generation.steps=0", "generation.steps=0: expected null"),

@@ -16,6 +16,10 @@ from baselines.wino import WINO
 from ssd.audit.replay import replay
 from ssd.decoding.cache_options import OPTIONS
 from ssd.decoding.cache_policy import POLICIES
+from ssd.decoding.caches.dkv import DKV
+from ssd.decoding.caches.dllm_cache import DLLMCache
+from ssd.decoding.caches.dpad import DPad
+from ssd.decoding.caches.sparse import Sparse
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.batching import ContinuousBatcher
@@ -230,7 +234,11 @@ def test_merged_drafts_are_refused_over_a_path(family):
         (WINO(), "dkv", "generation.cache=dkv with WINO: this decoder computes windows"),
         (WINO(), "dpad", "pass generation.cache=none or prefix or dual or dkv_prefill"),
         (SelfSpeculative(depth="auto"), "sparse", "drafts depend on the cost of a forward"),
-        (SelfSpeculative(), "dllm_cache", "generation.cache=dllm_cache with SelfSpeculative: .* depends on path"),
+        (
+            SelfSpeculative(),
+            "dllm_cache",
+            "SelfSpeculative: a forward over this cache computes one state,",
+        ),
         (FreeDave(eager=True), "dkv", "drafts cannot reach into later blocks"),
     ],
 )
@@ -305,6 +313,12 @@ def test_every_policy_has_a_case_here():
         "dual",
         "exact",
     }
+
+
+@pytest.mark.parametrize("policy", [DKV, DLLMCache, DPad, Sparse])
+def test_options_of_another_cache_are_not_replaced_by_defaults(policy):
+    with pytest.raises(TypeError, match=f"{policy.__name__} expects {policy.__name__}Options, but the settings have"):
+        policy(settings("dual"))
 
 
 def test_every_approximation_says_so():

@@ -32,7 +32,7 @@ DRAFTING = {
         (
             SelfSpeculative(4, builder=None, width=3),
             "SelfSpeculative(depth=4, width=3, budget=None, builder='best_first', alternatives=False, graph=None, "
-            "costs=None, lookahead=0)",
+            "costs=None, lookahead=0, prior=None)",
         ),
     ],
 )

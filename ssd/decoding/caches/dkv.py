@@ -30,8 +30,7 @@ class DKV(CachePolicy):
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
-        options = settings.options
-        self._interval = options.interval if isinstance(options, DKVOptions) else 1
+        self._interval = self.options(DKVOptions).interval
         self._cache: PathKVCache | None = None
         self._clock = 0
         self._masked = torch.empty(0)

@@ -21,6 +21,7 @@ class DLLMCache(CachePolicy):
     steps. Between them each layer renews a share of the response. A forward has one state.
 
     A forward's number of rows is the mean over layers of the positions that pass through attention and MLP, rounded up.
+    The values of the response, which every layer computes to choose among them, are not counted.
     """
 
     caveat = "most positions keep what layers gave in earlier steps"
@@ -31,7 +32,7 @@ class DLLMCache(CachePolicy):
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
-        self._options = settings.options if isinstance(settings.options, DLLMCacheOptions) else DLLMCacheOptions()
+        self._options = self.options(DLLMCacheOptions)
         self._features: FeatureCache | None = None
         self._step = 0
 

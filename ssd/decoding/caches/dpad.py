@@ -29,7 +29,7 @@ class DPad(CachePolicy):
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
-        self._options = settings.options if isinstance(settings.options, DPadOptions) else DPadOptions()
+        self._options = self.options(DPadOptions)
         self._base = (NoCache if self._options.base == "none" else RefreshedCache)(settings)
         self._noise: CounterNoise | None = None
         self._shorter: tuple[Canvas, Block] | None = None

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from torch import Tensor
 
+from ssd.decoding.cache_options import CacheOptions
 from ssd.decoding.canvas import Block, Canvas
 from ssd.decoding.draft import Draft
 from ssd.decoding.settings import GenerationSettings
 from ssd.decoding.trace import Kind
 from ssd.modeling.forwards import Context, DiffusionModel
 
-Dependence = Literal["state", "settled", "path", "outputs"]
+Options = TypeVar("Options", bound=CacheOptions)
+Dependence = Literal["state", "settled", "path"]
 """What a forward reads besides its own state.
 
 `state`: a function of the committed state, so that every draft verifies exactly; `settled`: fixed after the block's
 first forwards, which carry no drafts; `path`: a function of the states before, so that drafts are trees whose nodes
-read the entries of the nodes before them; `outputs`: the last forward's outputs, so that no draft verifies exactly.
+read the entries of the nodes before them.
 """
 
 
@@ -77,6 +79,12 @@ class CachePolicy(ABC):
 
     def __init__(self, settings: GenerationSettings) -> None:
         self.settings = settings
+
+    def options(self, kind: type[Options]) -> Options:
+        """Return the options of the settings. Raises TypeError for those of another cache."""
+        if not isinstance(self.settings.options, kind):
+            raise TypeError(f"{type(self).__name__} expects {kind.__name__}, but the settings have {self.settings}")
+        return self.settings.options
 
     @abstractmethod
     def open(self, model: DiffusionModel, canvas: Canvas, states: Tensor, block: Block, drafts: bool) -> Opening:

@@ -29,7 +29,7 @@ class Sparse(CachePolicy):
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)
-        self._options = settings.options if isinstance(settings.options, SparseOptions) else SparseOptions()
+        self._options = self.options(SparseOptions)
         self._forwards = 0
         self._context: SelectiveKVCache | None = None
 

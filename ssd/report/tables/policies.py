@@ -27,8 +27,8 @@ def table(results: Results) -> Table | None:
         "Caches and decoders",
         "Speedup and identity: against the reference with the same cache, which is stepwise decoding unless a group's "
         "title names another. Identity without a cache: share of responses equal to the reference's without a cache, "
-        "if runtime.reference=chain has compared them. Token rows: positions computed per response; TPF: response "
-        "tokens per forward.",
+        "if runtime.reference=chain has compared them. Token rows: positions computed per response; with dllm_cache, "
+        "those of attention and MLP. TPF: response tokens per forward.",
         (
             Column("cache", (CACHE,), cache_of),
             Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
