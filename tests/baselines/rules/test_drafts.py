@@ -60,6 +60,19 @@ def test_drafts_over_a_rule_give_its_response_in_its_order(family, rule):
     assert saved > 0
 
 
+@pytest.mark.parametrize("cache", ["dkv", "dkv_prefill", "dpad", "sparse"])
+@pytest.mark.parametrize("rule", [RULES[1], RULES[3], RULES[5]], ids=str)
+def test_drafts_over_a_rule_and_an_approximate_cache_give_its_response_in_its_order(family, rule, cache):
+    """A path may be remembered twice: by the rule (KLASS, CreditDecoding), and by the cache (dkv)."""
+    model = restless_model(family, 1, sharpness=4.0)
+    generation = GenerationSettings(gen_length=16, block_length=8, cache=cache)
+    reference = FastDLLM(commit=rule).decode(model, [1, 2, 3], generation, SPECIAL)
+    for decoder, options in DRAFTS[1:]:
+        decoded = decoder(commit=rule, **options).decode(model, [1, 2, 3], generation, SPECIAL)
+        assert decoded.response_ids == reference.response_ids
+        assert order(decoded.trace) == order(reference.trace)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("family", BLOCK_CAUSAL)
 def test_block_causal_models_give_one_response_with_and_without_a_cache_and_drafts(family, rule):
