@@ -16,3 +16,11 @@ OWN_VARIABLE = "SSD_SET_HYDRA_FULL_ERROR"
 """Set where `ssd-bench run` itself has set HYDRA_FULL_ERROR, which Hydra reads, too. Child processes inherit both."""
 SHOWS_TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1" and OWN_VARIABLE not in os.environ
 """Whether the user wants whole tracebacks."""
+
+
+def find_file(option: str, path: str, remedy: str) -> Path:
+    """Return the file at a path, also relative to the project. Raises FileNotFoundError naming the option."""
+    for file in (Path(path).expanduser(), ROOT / path):
+        if file.is_file():
+            return file
+    raise FileNotFoundError(f"{option}={path}: no such file; {remedy}")

@@ -1,6 +1,7 @@
 """Independent references of cache policies: one position at a time, keys and values in dictionaries."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -67,7 +68,7 @@ class Memory:
 
 
 @dataclass
-class NaiveCache:
+class NaiveCache(ABC):
     """Low-confidence decoding of one token a step. A subclass has the forward of each step."""
 
     transformer: Transformer
@@ -90,8 +91,9 @@ class NaiveCache:
                 canvas, clock, self.step = fill(canvas, steps[-1]), clock + 1, self.step + 1
         return canvas[len(self.prompt) :], [picks_of(step, len(self.prompt)) for step in steps]
 
+    @abstractmethod
     def logits(self, canvas: list[int], block: range, clock: int) -> Tensor:
-        raise NotImplementedError
+        """The logits of the block's rows, before the step with this number."""
 
     def starts(self, canvas: list[int]) -> Iterator[int]:
         yield from range(len(self.prompt), len(canvas), self.block_length)

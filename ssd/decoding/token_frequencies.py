@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from ssd.paths import ROOT
+from ssd.paths import find_file
 
 FORMAT = 1
 MAKE_ONE = "make one with python scripts/count_tokens.py TEXTS --model FOLDER --out FILE"
@@ -15,10 +15,7 @@ MAKE_ONE = "make one with python scripts/count_tokens.py TEXTS --model FOLDER --
 
 def find_frequencies(path: str) -> Path:
     """Return the file at a path, also relative to the project. Raises FileNotFoundError."""
-    for file in (Path(path).expanduser(), ROOT / path):
-        if file.is_file():
-            return file
-    raise FileNotFoundError(f"generation.token_frequencies={path}: no such file; {MAKE_ONE}")
+    return find_file("generation.token_frequencies", path, MAKE_ONE)
 
 
 def write_frequencies(file: Path, counts: Mapping[int, int]) -> None:

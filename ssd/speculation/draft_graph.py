@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ssd.decoding.block_decoder import BlockState
 from ssd.decoding.draft import Draft
-from ssd.paths import ROOT
+from ssd.paths import find_file
 from ssd.speculation.candidate import Fill
 from ssd.speculation.draft_tree import Node, to_draft
 from ssd.speculation.forecast import Forecast
@@ -77,10 +77,7 @@ class DraftGraph:
 
 def find_graph(path: str) -> Path:
     """Return the file at a path, also relative to the project. Raises FileNotFoundError."""
-    for file in (Path(path).expanduser(), ROOT / path):
-        if file.is_file():
-            return file
-    raise FileNotFoundError(f"decoder.graph={path}: no such file; {MAKE_ONE} and pass decoder.graph=FILE")
+    return find_file("decoder.graph", path, f"{MAKE_ONE} and pass decoder.graph=FILE")
 
 
 def _graph_from(content: Any) -> DraftGraph:

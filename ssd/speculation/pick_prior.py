@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ssd.paths import ROOT
+from ssd.paths import find_file
 from ssd.speculation.pick_model import Features
 
 FORMAT = 1
@@ -26,10 +26,7 @@ def prior_content(weights: Features, calibrated_on: Mapping[str, Any], held_out:
 
 def find_prior(path: str) -> Path:
     """Return the file at a path, also relative to the project. Raises FileNotFoundError."""
-    for file in (Path(path).expanduser(), ROOT / path):
-        if file.is_file():
-            return file
-    raise FileNotFoundError(f"decoder.prior={path}: no such file; {MAKE_ONE} and pass decoder.prior=FILE")
+    return find_file("decoder.prior", path, f"{MAKE_ONE} and pass decoder.prior=FILE")
 
 
 def read_prior(file: Path) -> Features:

@@ -14,7 +14,7 @@ from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.forwards import DiffusionModel
-from ssd.paths import ROOT
+from ssd.paths import find_file
 from ssd.speculation.draft_tree import grow
 from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts, measure
@@ -28,10 +28,7 @@ Costs = str | Sequence[Sequence[float]]
 
 def find_costs(path: str) -> Path:
     """Return the file at a path, also relative to the project. Raises FileNotFoundError."""
-    for file in (Path(path).expanduser(), ROOT / path):
-        if file.is_file():
-            return file
-    raise FileNotFoundError(f"decoder.costs={path}: no such file; {EXAMPLE}")
+    return find_file("decoder.costs", path, EXAMPLE)
 
 
 def costs_from(costs: Costs) -> NodeCosts:
