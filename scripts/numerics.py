@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from baselines.stepwise import Stepwise
 from scripts.independence import building_blocks, window_forwards
+from ssd.config.command_line import composed
 from ssd.config.plan import Plan, make_plan
 from ssd.config.runtime import DTYPES, NUMERICS
 from ssd.decoding.decoder import Decoder
@@ -29,7 +29,6 @@ from ssd.measure.clock import spent
 from ssd.measure.numerics import with_numerics
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.forwards import DiffusionModel
-from ssd.paths import CONF
 from ssd.results.environment import describe
 from ssd.results.store import write_json
 from ssd.run.checks import check_model, render_all
@@ -121,8 +120,7 @@ def planned(options: argparse.Namespace) -> Plan:
     words = [f"model={options.model}", f"runtime.limit={options.prompts}", *options.words]
     if not any(word.startswith("task=") for word in options.words):
         words += ["task=tiny_math", f"task.documents={options.prompts}"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        plan = make_plan(compose("config", overrides=words))
+    plan = make_plan(composed(words))
     if len(plan.documents) < options.prompts:
         raise ValueError(f"--prompts {options.prompts}: {plan.task.name} has only {len(plan.documents)}")
     return plan

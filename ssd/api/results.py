@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssd.extras import extra
-from ssd.paths import CONF
 
 if TYPE_CHECKING:
     from ssd.report.results import Results
@@ -24,12 +23,8 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
     1.69
     """
     with extra("run"):
-        from hydra import compose, initialize_config_dir
-        from hydra.errors import HydraException
-
         from ssd.campaign import dispatch
-        from ssd.config.command_line import check_words, explain
-        from ssd.config.model_words import plain_words
+        from ssd.config.command_line import composed
         from ssd.config.plan import make_plan
         from ssd.config.tracker import tell
         from ssd.results.store import RunFolder
@@ -39,14 +34,7 @@ def run(words: str | Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"{dashed[0]}: ssd.run starts a single run; use the command: python run.py {shlex.join(overrides)}"
         )
-    check_words(overrides)
-    overrides = plain_words(overrides)
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = compose("config", overrides=overrides)
-    except HydraException as error:
-        raise ValueError(explain(error, overrides)) from error
-    plan = make_plan(composed)
+    plan = make_plan(composed(overrides))
     summary = dispatch.run(plan)
     tell(plan.tracker, RunFolder(plan.results_dir, plan.config).path)
     return summary

@@ -12,7 +12,7 @@ from ssd.audit.divergence import Divergence
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, prompt_in_first_block
 from ssd.metrics.response import trace_to_json
-from ssd.report.viewer.contents import Data, Decode, unstored
+from ssd.report.viewer.contents import Data, Decode, page_data, shown_events
 from ssd.report.viewer.page import page
 
 HEIGHT_PX = 760
@@ -66,7 +66,7 @@ def viewer_of(
         "block_length": settings.block_length,
         "samples": len(shown),
     }
-    return Viewer(page(unstored(run, model.special.end_ids, shown, decode)))
+    return Viewer(page(page_data(run, model.special.end_ids, shown, decode)))
 
 
 def _sample(
@@ -91,7 +91,7 @@ def _sample(
                 "ids": decoded.response_ids,
                 "text": decode(decoded.response_ids),
                 "correct": None,
-                "events": trace_to_json(decoded.trace),
+                "events": shown_events(trace_to_json(decoded.trace), len(decoded.response_ids)),
             }
             for name, decoded in sides.items()
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -21,6 +22,19 @@ from ssd.measure.instrumentation import NodeByNode
 from ssd.modeling.forwards import DiffusionModel
 
 
+class Pair(NamedTuple):
+    """Divergences of two responses: of the ids, or of the commit order if the ids are equal."""
+
+    response: Divergence | None
+    order: Divergence | None
+
+    @property
+    def verdict(self) -> str:
+        """`identical`, `numeric` or `algorithmic`."""
+        found = self.response or self.order
+        return found.verdict if found else "identical"
+
+
 @dataclass(frozen=True)
 class Audit:
     """Compares responses under one model and one set of settings."""
@@ -36,6 +50,15 @@ class Audit:
     """Whether responses shared their forwards, so that rounding differs from that of forwards alone."""
     reference: Decoder | None = None
     """Decoder of the reference responses; None: the audited decoder's own."""
+
+    def pair(
+        self, prompt_ids: Sequence[int], seed: int, reference: Decoded, decoded: Decoded, decoder: Decoder
+    ) -> Pair:
+        """Compare the two responses to a prompt that were decoded with this seed."""
+        seeded = replace(self, settings=replace(self.settings, seed=seed))
+        compared = (prompt_ids, reference, decoded, decoder)
+        divergence = seeded.compare(*compared)
+        return Pair(divergence, None if divergence else seeded.compare_order(*compared))
 
     def compare(
         self, prompt_ids: Sequence[int], reference: Decoded, decoded: Decoded, decoder: Decoder

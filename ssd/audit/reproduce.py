@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.audit.auditor import Auditor
+from ssd.audit.compare import Audit
 from ssd.audit.divergence import first_difference
 from ssd.audit.float64 import ExactModel
 from ssd.config.plan import SOURCE, build_decoder
 from ssd.config.runtime import DTYPES
 from ssd.config.source import classes_of, source_files, source_of
+from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.measure.engines import as_decoded
 from ssd.modeling.checkpoint import load_model, resolve
@@ -27,24 +29,26 @@ MUST_AGREE = ("device", "device_name", "threads", "checkpoint")
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A run's model, decoder, reference and settings, loaded again."""
+    """A run's audit, with its model and settings, and both sides' decoders, loaded again."""
 
-    auditor: Auditor
+    audit: Audit
+    decoder: Decoder
+    reference: BlockDecoder
 
     def differences(self, line: Line) -> list[str]:
         """Decode a stored sample again; return one line for each difference from the stored one."""
-        again, name, prompt = self.auditor, name_of(*place_of(line)), line["prompt_ids"]
-        settings = replace(again.settings, seed=line.get("seed", again.settings.seed))
+        audit, name, prompt = self.audit, name_of(*place_of(line)), line["prompt_ids"]
+        settings = replace(audit.settings, seed=line["seed"])
         decoded = {
-            side: decoder.decode(again.model, prompt, settings, again.special)
-            for side, decoder in (("reference", again.reference), ("decoder", again.decoder))
+            side: decoder.decode(audit.model, prompt, settings, audit.special)
+            for side, decoder in (("reference", self.reference), ("decoder", self.decoder))
         }
         changed = []
         for side, response in decoded.items():
             index = first_difference(line[side]["response_ids"], response.response_ids)
             if index is not None:
                 changed.append(f"{name}: the {side}'s response differs from the stored one from position {index} on")
-        found = again.pair(prompt, settings.seed, decoded["reference"], decoded["decoder"]).verdict
+        found = audit.pair(prompt, settings.seed, decoded["reference"], decoded["decoder"], self.decoder).verdict
         case = case_of(line)
         stored = case["class"] if case else "identical"
         if stored not in (found, "unexplained"):
@@ -84,7 +88,7 @@ def load(run: StoredRun) -> Reproduction:
     decoder.load(model, folder, settings, Workload())
     special = SpecialTokens(config["model"]["mask_id"], tuple(config["model"]["end_ids"]))
     exact = ExactModel(model) if run.claims_lossless else None
-    return Reproduction(Auditor(model, decoder, reference, settings, special, exact))
+    return Reproduction(Audit(model, settings, special, reference.commit, exact), decoder, reference)
 
 
 def refuse_if_changed(run: StoredRun, now: dict[str, object]) -> None:

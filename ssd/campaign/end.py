@@ -21,7 +21,7 @@ def end(grid: Grid, messages: Mapping[int, str]) -> bool:
     messages: errors of this process's runs by number, for runs without error.json.
     """
     done: list[Run] = []
-    failures = list(grid.refused)
+    failures = grid.refusals()
     for number, (run, name) in enumerate(zip(grid.runs, grid.names(), strict=True)):
         folder = run.folder
         if not (folder / "done.json").is_file():
@@ -40,7 +40,8 @@ def end(grid: Grid, messages: Mapping[int, str]) -> bool:
         print(f"figures and tables: ssd-bench report {shlex.quote(str(grid.runs[0].folder.parent))} --last-grid")
     if failures:
         sys.stdout.flush()
-        print(f"{len(failures)} of {len(grid.runs) + len(grid.refused)} runs are not done:", file=sys.stderr)
+        count = len(grid.runs) + len(grid.refused)
+        print(f"{count - len(done)} of {count} runs are not done:", file=sys.stderr)
         for name, reason in failures:
             print(f"  {name}: {reason}", file=sys.stderr)
     return not failures

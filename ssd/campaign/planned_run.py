@@ -73,6 +73,15 @@ class Grid:
     changes: list[list[str]] = field(default_factory=list)
     """The changed circumstances of each finished run that has some."""
 
+    def refusals(self) -> list[tuple[str, str]]:
+        """Return each reason of `refused` once, with the words of the jobs that it concerns: the first, and a count."""
+        words: dict[str, list[str]] = {}
+        for own, reason in self.refused:
+            words.setdefault(reason, []).append(own)
+        return [
+            (own[0] if len(own) == 1 else f"{own[0]} and {len(own) - 1} more", reason) for reason, own in words.items()
+        ]
+
     def names(self) -> list[str]:
         """Return each run's decoder with the options that differ. Model and task follow if there are several."""
         described = [Run(run.config, {group: run.config[group]["name"] for group in GROUPS}) for run in self.runs]

@@ -33,6 +33,8 @@ def start(config: DictConfig) -> Grid:
     composed = compose_jobs(config, jobs)
     runs_here = config.hydra.launcher._target_.endswith(".BasicLauncher")
     grid, plans = _planned(jobs, composed, runs_here)
+    if not grid.runs:
+        raise ValueError("; ".join(dict.fromkeys(reason for _, reason in grid.refused)))
     for results_dir in {run.results_dir for run in grid.runs}:
         require_room(results_dir)
     keep_grid([run.folder for run in grid.runs])
@@ -94,7 +96,7 @@ def _announce(grid: Grid) -> None:
             f"  NOTE: of those done, {len(grid.changes)} measured under other circumstances: {changes}; "
             "overwrite=true measures anew"
         )
-    for words, reason in grid.refused:
+    for words, reason in grid.refusals():
         print(f"  cannot be planned: {words}: {reason}")
 
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from ssd.audit.summary import audit
 from ssd.commands.results_dir import add_results, stored_run
-from ssd.modeling.checkpoint import load_tokenizer, local_folder
+from ssd.commands.trace import tokenizer_of
 from ssd.results.reader import StoredRun, name_of, read_run
 from ssd.results.store import write_json
 
@@ -67,7 +67,8 @@ def audit_run(folder: Path, options: argparse.Namespace, console: Console) -> se
     write_json(folder / "audit.json", report)
     print_figures(report, console)
     if report["cases"] and options.cases:
-        print_cases(report["cases"][: options.cases], token_names(run), console)
+        title = "worst cases" if report["claims_lossless"] else "cases, as expected of a lossy decoder"
+        print_cases(title, report["cases"][: options.cases], token_names(run), console)
     console.print(f"all cases: {folder / 'audit.json'}", soft_wrap=True, markup=False)
     statuses = set()
     if not report["finished"]:
@@ -108,9 +109,9 @@ def print_figures(report: dict[str, Any], console: Console) -> None:
         console.print(f"numeric by a bound of the dtype alone, without float64: {report['numeric_without_float64']}")
 
 
-def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], console: Console) -> None:
-    """Print the worst cases, one row each. text: returns a token's text."""
-    table = Table(title="worst cases, largest token margin first", title_justify="left")
+def print_cases(title: str, cases: Sequence[dict[str, Any]], text: Callable[[int], str], console: Console) -> None:
+    """Print the cases, one row each. text: returns a token's text."""
+    table = Table(title=f"{title}; largest token margin first", title_justify="left")
     for name in ("sample", "differs", "step", "forward"):
         table.add_column(name, no_wrap=True)
     for name in ("reference's pick", "decoder's pick"):
@@ -138,12 +139,8 @@ def print_cases(cases: Sequence[dict[str, Any]], text: Callable[[int], str], con
 
 def token_names(run: StoredRun) -> Callable[[int], str]:
     """Return a function from an id to id and text; without the run's tokenizer on this machine, to the id."""
-    folder = local_folder(str(run.config["model"]["path"]))
-    try:
-        tokenizer = load_tokenizer(folder) if folder else None
-    except (OSError, ValueError):
-        tokenizer = None
-    return lambda token: f"{token} {tokenizer.decode([token])!r}" if tokenizer else str(token)
+    decode = tokenizer_of(run)
+    return lambda token: f"{token} {decode([token])!r}" if decode else str(token)
 
 
 def replayed(run: StoredRun, identical: int, console: Console) -> bool:

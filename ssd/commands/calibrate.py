@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from ssd.commands.prior_table import MOST_NODES, held_out, table
-from ssd.config.command_line import check_words, explain
-from ssd.config.model_words import plain_words
+from ssd.config.command_line import composed
 from ssd.config.plan import Plan, make_plan
 from ssd.config.runtime import DTYPES
 from ssd.decoding.rule import CERTAIN_ORDERS
@@ -47,7 +44,9 @@ Recorded = TypeVar("Recorded")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Decode the prompts and write the file; return the exit status. Raises ValueError or OSError in one line."""
     options = parse(arguments)
-    plan = make_plan(composed(options.words))
+    config = composed(options.words)
+    config.decoder = OmegaConf.load(CONF / "decoder" / "stepwise.yaml")  # the chosen one may lack this very file
+    plan = make_plan(config)
     if plan.runtime.threads:
         torch.set_num_threads(plan.runtime.threads)
     (write_graph if options.graph else write_prior)(plan, options)
@@ -69,19 +68,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if not options.out.parent.is_dir():  # made by us, a folder of a Hub id's name would pass for the model
         raise FileNotFoundError(f"--out {options.out}: there is no folder {options.out.parent}; name one that exists")
     return options
-
-
-def composed(words: Sequence[str]) -> DictConfig:
-    """Return the configuration of a stepwise run: an experiment may name the very decoder that lacks its file."""
-    words = plain_words(words)
-    check_words(words)
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("config", overrides=words)
-    except HydraException as error:
-        raise ValueError(explain(error, words)) from error
-    config.decoder = OmegaConf.load(CONF / "decoder" / "stepwise.yaml")
-    return config
 
 
 def write_prior(plan: Plan, options: argparse.Namespace) -> None:

@@ -101,9 +101,11 @@ def job(config: DictConfig) -> str | None:
         is_kept = isinstance(error, EXPECTED) or hasattr(error, "__notes__")  # in its message, or in error.json
         if SHOWS_TRACEBACKS or not is_kept:
             traceback.print_exc()
-        failures.append(line_of(error))
-        print(f"error: {failures[-1]}", file=sys.stderr)
-        return failures[-1]
+        line = line_of(error)
+        if line not in failures:  # one mistake may concern every run of a grid
+            print(f"error: {line}", file=sys.stderr)
+        failures.append(line)
+        return line
     return None
 
 

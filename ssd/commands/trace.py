@@ -88,10 +88,10 @@ def chosen(run: StoredRun, samples: Sequence[int] | None, first: int) -> list[Li
 def tokenizer_of(run: StoredRun) -> Decode | None:
     """Return a function from ids to text; None if the run's tokenizer is not on this machine."""
     folder = local_folder(str(run.config["model"]["path"]))
-    if folder is None:
-        return None
     try:
-        tokenizer = load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder) if folder else None
     except (OSError, ValueError):
+        tokenizer = None
+    if tokenizer is None:
         return None
     return lambda ids: cast(str, tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))

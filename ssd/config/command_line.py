@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ssd.config.folders import OPTIONS, config_folders
+from ssd.config.model_words import plain_words
 from ssd.decoding.cache_options import OPTIONS as CACHES
 from ssd.paths import CONF, RUN
 
@@ -25,6 +26,17 @@ FLAGS_WITH_VALUE = (
     "--shell-completion", "--experimental-rerun",
 )  # fmt: skip
 """Hydra's own flags."""
+
+
+def composed(words: Sequence[str]) -> DictConfig:
+    """Return the configuration of a single run. Raises ValueError, in one line, for words that run.py would refuse."""
+    words = plain_words(words)
+    check_words(words)
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose("config", overrides=words)
+    except HydraException as error:
+        raise ValueError(explain(error, words)) from error
 
 
 def check_words(words: Sequence[str]) -> None:

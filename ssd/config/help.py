@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,10 +54,11 @@ def describe(words: Sequence[str]) -> str:
         names = _names(folders, group)
         for name in [chosen[group]] if chosen.get(group) in names else names:
             file, prefix = _file(folders, group, name), group.replace("/", ".")
-            own = [option for option in _options(file, prefix) if _unshown(option, shown)]
-            shown |= {option._replace(value="") for option in own}
+            own = {option._replace(value=""): option for option in _options(file, prefix)}
             if own:
-                parts += [f"\n{group}={name}", *map(_line, own)]
+                parts += [f"\n{group}={name}", *(_line(option) for known, option in own.items() if known not in shown)]
+            parts += _as_above(own[known] for known in own if known in shown)
+            shown |= own.keys()
     return "\n".join(parts)
 
 
@@ -124,8 +125,10 @@ def _options(file: Path, group: str) -> Iterator[Option]:
         yield option
 
 
-def _unshown(option: Option, shown: set[Option]) -> bool:
-    return option._replace(value="") not in shown
+def _as_above(options: Iterable[Option]) -> list[str]:
+    """Return the lines of options that a choice above has with the same comments; [] without any."""
+    text = ", ".join(f"{option.name}={option.value}" for option in options)
+    return [textwrap.fill(f"as above: {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")] if text else []
 
 
 def _line(option: Option) -> str:

@@ -25,7 +25,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
 from ssd.modeling.fingerprint import fingerprint
-from ssd.paths import ROOT
+from ssd.paths import CONF, ROOT
 from ssd.tasks.task import Document, Task, require_flag
 
 KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite", "repair")
@@ -102,6 +102,7 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         config["runtime"]["reference"] = runtime.reference
     special = _check_model(config["model"])
     config["model"]["path"] = common_path(config["model"]["path"])
+    _check_name(config["decoder"])
     decoder = build_decoder(config["decoder"])
     config["decoder"] |= {key: value for key, value in decoder.resolved().items() if key in config["decoder"]}
     if decoder.needs_timing and not runtime.timing:  # other processes may use the cores meanwhile
@@ -131,6 +132,16 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
         decoder.keep_confidences()
         reference.keep_confidences()
     return Plan(config, settings, special, decoder, reference, runtime, task, tracker, documents, examples)
+
+
+def _check_name(decoder: Mapping[str, Any]) -> None:
+    """Raise ValueError for the name of a commit rule on a decoder without one, as after ~decoder.commit."""
+    name = decoder["name"]
+    if decoder.get("commit") is None and (CONF / "decoder" / "commit" / f"{name}.yaml").is_file():
+        raise ValueError(
+            f"decoder.name={name}: this decoder is its commit rule, and decoder.commit is missing; leave decoder.commit "
+            "as it is, or pass decoder=fast_dllm, which decodes without it"
+        )
 
 
 def _check_lookahead(decoder: Decoder, settings: GenerationSettings, runtime: Runtime) -> None:

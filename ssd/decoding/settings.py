@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_type_hints
 
@@ -113,7 +114,9 @@ class GenerationSettings:
 
     def _check_cache(self) -> None:
         if self.cache not in OPTIONS:
-            raise ValueError(f"generation.cache={self.cache!r}: expected one of {', '.join(OPTIONS)}")
+            near = get_close_matches(str(self.cache), OPTIONS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"generation.cache={self.cache!r}: expected one of {', '.join(OPTIONS)}{hint}")
         if self.cache not in caches_of(self.grid):
             raise ValueError(
                 f"generation.cache={self.cache} with generation.grid={self.grid}: this grid has "

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from ssd.metrics.decoding_map import decoding_map
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 Maps: TypeAlias = dict[tuple[int, int], np.ndarray]
 """By index and repeat of a response its map, float64 [steps, positions]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ssd.audit.auditor import Auditor
+from ssd.audit.compare import Audit
 from ssd.audit.divergence import same_steps
 from ssd.audit.float64 import ExactModel
 from ssd.decoding.settings import prompt_in_first_block
@@ -29,12 +29,11 @@ class AuditPhase:
         plan = run.plan
         self._plan, self._tokenizer, self._cost = plan, tokenizer, stored_cost_model(run)
         claims_lossless = bool(plan.config["decoder"]["lossless"]) and plan.decoder.caveat(plan.settings) is None
-        self._auditor = Auditor(
+        self._audit = Audit(
             run.model,
-            plan.decoder,
-            plan.reference,
             plan.settings,
             plan.special,
+            plan.reference.commit,
             ExactModel(run.model) if claims_lossless else None,  # a lossy decoder's divergences need no float64
             batched=plan.runtime.batch_size > 1,
         )
@@ -48,7 +47,7 @@ class AuditPhase:
         plan, (document, prompt, repeat), sides = self._plan, question, response.sides
         seed = plan.settings.seed + repeat
         reference, decoded = sides["reference"].decoded, sides["decoder"].decoded
-        divergence, order_divergence = self._auditor.pair(prompt, seed, reference, decoded)
+        divergence, order_divergence = self._audit.pair(prompt, seed, reference, decoded, plan.decoder)
         ends = plan.special.end_ids
         settings = plan.settings
         blocks = settings.block_length, prompt_in_first_block(len(prompt), settings.block_length, settings.grid)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ssd.tasks.rows import Split
-from ssd.tasks.task import Document, require_count, require_limit
+from ssd.tasks.task import Document, first
 from ssd.tasks.word_problems import WordProblems, document_from
 
 TEST = Split("GSM8K's test split", "openai/gsm8k", "main", "test")
@@ -41,26 +40,14 @@ class GSM8K(WordProblems):
         self.fewshot_path = fewshot_path
 
     def documents(self, limit: int | None) -> list[Document]:
-        limit = require_limit(limit)
-        return _documents(TEST.rows(self.path, "task.path"))[:limit]
+        return TEST.documents(document_from, self.path)[:limit]
 
     def fewshot(self, count: int) -> list[Document]:
-        if require_count("task.num_fewshot", count, least=0) == 0:
-            return []
-        examples = _documents(TRAIN.rows(self.fewshot_path, "task.fewshot_path", ", or task.num_fewshot=0"))
-        if count > len(examples):
-            raise ValueError(
-                f"task.num_fewshot is {count}; the train split has {len(examples)} documents; ask for fewer or pass "
-                "task.fewshot_path=FILE with more"
-            )
-        return examples[:count]
+        given = (self.fewshot_path, None, "task.fewshot_path", ", or task.num_fewshot=0")
+        return first(TRAIN.documents(document_from, *given), count, ", or pass task.fewshot_path=FILE with more")
 
     def user_turn(self, document: Document) -> str:
         return f"Question: {document.question}\nAnswer:"
-
-
-def _documents(rows: Iterable[tuple[str, dict[str, Any]]]) -> list[Document]:
-    return [document_from(record, index, place) for index, (place, record) in enumerate(rows)]
 
 
 def _same_file(left: str, right: str) -> bool:

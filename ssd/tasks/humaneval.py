@@ -10,7 +10,7 @@ from ssd.tasks.code_task import CodeDocument, CodeTask
 from ssd.tasks.extraction.code import humaneval_program
 from ssd.tasks.jsonl import require_text
 from ssd.tasks.rows import Split
-from ssd.tasks.task import Document, require_limit
+from ssd.tasks.task import Document
 
 TEST = Split("HumanEval", "openai/openai_humaneval", None, "test")
 
@@ -36,9 +36,7 @@ class HumanEval(CodeTask):
         self.path = path
 
     def documents(self, limit: int | None) -> list[CodeDocument]:
-        limit = require_limit(limit)
-        rows = TEST.rows(self.path, "task.path")[:limit]
-        return [document_from(record, index, place) for index, (place, record) in enumerate(rows)]
+        return TEST.documents(document_from, self.path, limit)
 
     def fewshot(self, count: int) -> list[CodeDocument]:
         return []

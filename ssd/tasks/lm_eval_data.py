@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ssd.tasks.hub import go_offline_if_unreachable
 from ssd.tasks.jsonl import read_records
 from ssd.tasks.lm_eval_catalogue import ANTLR, manager
+from ssd.tasks.rows import go_offline_if_unreachable
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask

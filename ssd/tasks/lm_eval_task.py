@@ -16,7 +16,7 @@ import numpy as np
 
 from ssd.tasks.lm_eval_catalogue import find, whole
 from ssd.tasks.lm_eval_data import load, one_line
-from ssd.tasks.task import Document, Task, Verdict, require_limit
+from ssd.tasks.task import Document, Task, Verdict
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
@@ -55,7 +55,6 @@ class LmEvalTask(Task[Document]):
         from jinja2 import UndefinedError
         from lm_eval.defaults import DEFAULT_OTHER_SEED
 
-        limit = require_limit(limit)
         try:
             # lm-eval draws new examples for each document. This seed gives the same examples as a run of lm-eval.
             self._task.set_fewshot_seed(DEFAULT_OTHER_SEED)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ssd.tasks.extraction.mathematics import extract_answer, same_answer
 from ssd.tasks.jsonl import require_text
 from ssd.tasks.rows import Split
-from ssd.tasks.task import Document, Task, Verdict, require_count, require_limit
+from ssd.tasks.task import Document, Task, Verdict, first
 
 TEST = Split("MATH-500", "HuggingFaceH4/MATH-500", None, "test")
 
@@ -31,21 +31,15 @@ class Math500(Task[Document]):
         self.path = path
 
     def documents(self, limit: int | None) -> list[Document]:
-        limit = require_limit(limit)
-        rows = TEST.rows(self.path, "task.path")[:limit]
-        return [document_from(record, index, place) for index, (place, record) in enumerate(rows)]
+        return TEST.documents(document_from, self.path, limit)
 
     def fewshot(self, count: int) -> list[Document]:
-        if require_count("task.num_fewshot", count, least=0) == 0:
-            return []
-        examples = examples_of_lm_eval()
-        if count > len(examples):
-            raise ValueError(f"task.num_fewshot is {count}; MATH-500 has {len(examples)} examples; ask for fewer")
         # The field `solution` already ends with the answer, in Minerva's words.
-        return [
+        examples = [
             Document(index, example["problem"], target="", solution=example["solution"])
-            for index, example in enumerate(examples[:count])
+            for index, example in enumerate(examples_of_lm_eval())
         ]
+        return first(examples, count)
 
     def user_turn(self, document: Document) -> str:
         # The instruction of Qwen2.5-Math's own evaluation (arXiv 2409.12122).

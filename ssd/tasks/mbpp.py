@@ -10,7 +10,7 @@ from ssd.tasks.code_task import CodeDocument, CodeTask
 from ssd.tasks.extraction.code import mbpp_program
 from ssd.tasks.jsonl import require_text, require_texts
 from ssd.tasks.rows import Row, Split
-from ssd.tasks.task import Document, require_count, require_limit
+from ssd.tasks.task import Document, first
 
 TEST = Split("MBPP's test split", "google-research-datasets/mbpp", "full", "test")
 PROMPT = Split("MBPP's prompt split", "google-research-datasets/mbpp", "full", "prompt")
@@ -52,7 +52,6 @@ class MBPP(CodeTask):
         self.skip = frozenset(skip)
 
     def documents(self, limit: int | None) -> list[CodeDocument]:
-        limit = require_limit(limit)
         rows = [row for row in TEST.rows(self.path, "task.path") if _task_id(row) in TEST_IDS]
         if not rows:
             raise ValueError(
@@ -63,18 +62,15 @@ class MBPP(CodeTask):
         return [document_from(record, index, place) for index, (place, record) in asked[:limit]]
 
     def fewshot(self, count: int) -> list[CodeDocument]:
-        if require_count("task.num_fewshot", count, least=0) > len(EXAMPLE_IDS):
-            raise ValueError(f"task.num_fewshot is {count}; MBPP has {len(EXAMPLE_IDS)} examples; ask for fewer")
-        if count == 0:
-            return []
+        asked = first(EXAMPLE_IDS, count)
         found = {_task_id(row): row for row in PROMPT.rows(self.path, "task.path", ", or task.num_fewshot=0")}
-        missing = [number for number in EXAMPLE_IDS[:count] if number not in found]
+        missing = [number for number in asked if number not in found]
         if missing:
             raise ValueError(
                 f"task.path={self.path} has no task {missing[0]}, which task.num_fewshot={count} asks for; pass a file "
                 "with the prompt split, task.path=null for the Hub's, or task.num_fewshot=0"
             )
-        rows = [found[number] for number in EXAMPLE_IDS[:count]]
+        rows = [found[number] for number in asked]
         return [document_from(record, index, place) for index, (place, record) in enumerate(rows)]
 
     def user_turn(self, document: Document) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ssd.tasks.extraction.numbers import extract_number
 from ssd.tasks.extraction.responses import own_text
 from ssd.tasks.jsonl import read_records, require_text
-from ssd.tasks.task import Document, Verdict, require_count, require_limit
+from ssd.tasks.task import Document, Verdict, first
 from ssd.tasks.word_problems import WordProblems
 
 METRICS = ("number", "exact", "contains", "regex")
@@ -53,18 +53,11 @@ class QuestionAnswer(WordProblems):
         self.question, self.answer, self.metric = question, answer, metric
 
     def documents(self, limit: int | None) -> list[Document]:
-        return self._read(self.path, "task.path")[: require_limit(limit)]
+        return self._read(self.path, "task.path")[:limit]
 
     def fewshot(self, count: int) -> list[Document]:
-        if require_count("task.num_fewshot", count, least=0) == 0:
-            return []
         examples = self._read(self.fewshot_path, "task.fewshot_path") if self.fewshot_path else []
-        if count > len(examples):
-            raise ValueError(
-                f"task.num_fewshot is {count}; there are {len(examples)} examples; pass task.fewshot_path=FILE.jsonl "
-                "with more, or task.num_fewshot=0"
-            )
-        return examples[:count]
+        return first(examples, count, ", or pass task.fewshot_path=FILE.jsonl with more")
 
     def user_turn(self, document: Document) -> str:
         return document.question

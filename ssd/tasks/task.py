@@ -34,6 +34,7 @@ class Verdict:
 
 
 DocumentType = TypeVar("DocumentType", bound=Document)
+Example = TypeVar("Example")
 
 
 class Task(ABC, Generic[DocumentType]):
@@ -119,6 +120,8 @@ def require_flag(key: str, value: bool) -> bool:
     return value
 
 
-def require_limit(limit: int | None) -> int | None:
-    """Return `limit`; raise ValueError unless it is None or an integer of at least 1."""
-    return limit if limit is None else require_count("runtime.limit", limit, least=1)
+def first(examples: Sequence[Example], count: int, remedy: str = "") -> list[Example]:
+    """Return the first few-shot examples; raise ValueError, with a further remedy, if there are fewer."""
+    if count > len(examples):
+        raise ValueError(f"task.num_fewshot is {count}; there are {len(examples)} examples; ask for fewer{remedy}")
+    return list(examples[:count])

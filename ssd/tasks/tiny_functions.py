@@ -1,7 +1,7 @@
 """One-line functions of the tiny language, in the shapes of HumanEval and MBPP."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FUNCTION_NAMES: tuple[str, ...] = ("solve", "change", "compute", "apply", "update", "find", "work", "run")
@@ -64,61 +64,52 @@ def function_problem(generator: random.Random) -> FunctionProblem:
 def _function_of_number(generator: random.Random, name: str) -> FunctionProblem:
     parameter = generator.choice(PARAMETERS)
     first, second = generator.randint(2, 9), generator.randint(1, 9)
-    shapes: tuple[tuple[str, str, Callable[[int], int | bool]], ...] = (
-        (f"{parameter} plus {first}", f"{parameter} + {first}", lambda number: number + first),
-        (f"{parameter} minus {first}", f"{parameter} - {first}", lambda number: number - first),
-        (f"{parameter} times {first}", f"{parameter} * {first}", lambda number: number * first),
+    words, expression = generator.choice(
         (
-            f"{parameter} times {first} plus {second}",
-            f"{parameter} * {first} + {second}",
-            lambda number: number * first + second,
-        ),
-        (
-            f"{parameter} times {first} minus {second}",
-            f"{parameter} * {first} - {second}",
-            lambda number: number * first - second,
-        ),
-        (f"True if {parameter} is more than {first}", f"{parameter} > {first}", lambda number: number > first),
-        (f"True if {parameter} is less than {first}", f"{parameter} < {first}", lambda number: number < first),
-        (
-            f"True if {first} divides {parameter}",
-            f"{parameter} % {first} == 0",
-            lambda number: number % first == 0,
-        ),
+            (f"{parameter} plus {first}", f"{parameter} + {first}"),
+            (f"{parameter} minus {first}", f"{parameter} - {first}"),
+            (f"{parameter} times {first}", f"{parameter} * {first}"),
+            (f"{parameter} times {first} plus {second}", f"{parameter} * {first} + {second}"),
+            (f"{parameter} times {first} minus {second}", f"{parameter} * {first} - {second}"),
+            (f"True if {parameter} is more than {first}", f"{parameter} > {first}"),
+            (f"True if {parameter} is less than {first}", f"{parameter} < {first}"),
+            (f"True if {first} divides {parameter}", f"{parameter} % {first} == 0"),
+        )
     )
-    words, expression, function = generator.choice(shapes)
     arguments = (first, *generator.sample([number for number in range(13) if number != first], 2))
-    return FunctionProblem(name, (parameter,), words, expression, tuple((str(a), str(function(a))) for a in arguments))
+    return _problem(name, (parameter,), words, expression, [(argument,) for argument in arguments])
 
 
 def _function_of_two(generator: random.Random, name: str) -> FunctionProblem:
     number = generator.randint(2, 9)
-    shapes: tuple[tuple[str, str, Callable[[int, int], int]], ...] = (
-        (f"a plus b plus {number}", f"a + b + {number}", lambda a, b: a + b + number),
-        (f"a plus b minus {number}", f"a + b - {number}", lambda a, b: a + b - number),
-        (f"a times b plus {number}", f"a * b + {number}", lambda a, b: a * b + number),
-        (f"the larger of a and b plus {number}", f"max(a, b) + {number}", lambda a, b: max(a, b) + number),
-        (f"the smaller of a and b plus {number}", f"min(a, b) + {number}", lambda a, b: min(a, b) + number),
+    words, expression = generator.choice(
+        (
+            (f"a plus b plus {number}", f"a + b + {number}"),
+            (f"a plus b minus {number}", f"a + b - {number}"),
+            (f"a times b plus {number}", f"a * b + {number}"),
+            (f"the larger of a and b plus {number}", f"max(a, b) + {number}"),
+            (f"the smaller of a and b plus {number}", f"min(a, b) + {number}"),
+        )
     )
-    words, expression, function = generator.choice(shapes)
     low, middle, high = sorted(generator.sample(range(1, 13), 3))
-    pairs = ((low, high), (high, low), (middle, middle))
-    examples = tuple((f"{a}, {b}", str(function(a, b))) for a, b in pairs)
-    return FunctionProblem(name, ("a", "b"), words, expression, examples)
+    return _problem(name, ("a", "b"), words, expression, [(low, high), (high, low), (middle, middle)])
 
 
 def _function_of_list(generator: random.Random, name: str) -> FunctionProblem:
     number = generator.randint(2, 9)
     parameter = generator.choice(("items", "numbers"))
-    shapes: tuple[tuple[str, str, Callable[[list[int]], int]], ...] = (
-        ("sum", f"sum({parameter}) + {number}", lambda items: sum(items) + number),
-        ("length", f"len({parameter}) + {number}", lambda items: len(items) + number),
-        ("largest", f"max({parameter}) + {number}", lambda items: max(items) + number),
-        ("smallest", f"min({parameter}) + {number}", lambda items: min(items) + number),
-    )
-    quantity, expression, function = generator.choice(shapes)
+    quantity, function = generator.choice((("sum", "sum"), ("length", "len"), ("largest", "max"), ("smallest", "min")))
+    lists = [(generator.sample(range(1, 13), length),) for length in (2, 3, 4)]
     words = f"the {quantity} of {parameter} plus {number}"
-    lists = [generator.sample(range(1, 13), length) for length in (2, 3, 4)]
-    return FunctionProblem(
-        name, (parameter,), words, expression, tuple((str(items), str(function(items))) for items in lists)
+    return _problem(name, (parameter,), words, f"{function}({parameter}) + {number}", lists)
+
+
+def _problem(
+    name: str, parameters: tuple[str, ...], words: str, expression: str, arguments: Sequence[tuple[object, ...]]
+) -> FunctionProblem:
+    """Return the problem. arguments: those of each example, whose value is the expression's."""
+    examples = tuple(
+        (", ".join(map(str, given)), str(eval(expression, dict(zip(parameters, given, strict=True)))))
+        for given in arguments
     )
+    return FunctionProblem(name, parameters, words, expression, examples)

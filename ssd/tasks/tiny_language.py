@@ -6,15 +6,20 @@ documents. The split depends on a hash of the question, never on the seed. So no
 
 import hashlib
 import random
-from typing import Literal
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
+from ssd.tasks.task import DocumentType, Task, require_count
 from ssd.tasks.tiny_functions import function_problem
 from ssd.tasks.tiny_words import WordProblem, factors, word_problem
 
 Split = Literal["train", "test"]
 Document = dict[str, str | list[str]]
 
-TASKS: tuple[str, ...] = ("tiny_math", "tiny_humaneval", "tiny_mbpp")
+TASKS: dict[str, str] = {"tiny_math": "gsm8k", "tiny_humaneval": "humaneval", "tiny_mbpp": "mbpp"}
+"""Tasks of the language, and those whose formats they have."""
 
 _TEST_SHARE = 6
 """One of this number of documents belongs to the test split."""
@@ -96,3 +101,46 @@ def _drill(generator: random.Random) -> str:
         return f"{left} + {right} = {left + right}"
     left = generator.randint(right + 1, 64)
     return f"{left} - {right} = {left - right}"
+
+
+class TinyTask(Task[DocumentType]):
+    """A task of the language. The test split has `size` documents, drawn with `seed`.
+
+    As in training, the user's turn is the question alone, and the response is `response`.
+    """
+
+    language: ClassVar[str]
+    """The task's name in the language."""
+    seed: int
+    size: int
+
+    def draw_from(self, path: str | None, seed: int, documents: int) -> None:
+        """Choose the documents; raise ValueError for a wrong option."""
+        if path is not None:
+            raise ValueError(
+                f"task.path={path}; expected null, because {self.language} is generated; pass "
+                f"task={TASKS[self.language]} for a file"
+            )
+        self.seed = require_count("task.seed", seed, least=0)
+        self.size = require_count("task.documents", documents, least=1)
+
+    @staticmethod
+    @abstractmethod
+    def document_from(record: Mapping[str, Any], index: int, place: str) -> DocumentType:
+        """Return the document of a row in the format of the real task."""
+
+    def documents(self, limit: int | None) -> list[DocumentType]:
+        return self._drawn("test", self.size if limit is None else min(limit, self.size))
+
+    def fewshot(self, count: int) -> list[DocumentType]:
+        return self._drawn("train", count)
+
+    def user_turn(self, document: DocumentType) -> str:
+        return document.question
+
+    def _drawn(self, split: Split, count: int) -> list[DocumentType]:
+        drawn: list[DocumentType] = []
+        for index, record in enumerate(documents(self.language, split, count, self.seed)):
+            document = self.document_from(record, index, f"{self.language} {split} {index}")
+            drawn.append(replace(document, solution=response(self.language, record)))
+        return drawn

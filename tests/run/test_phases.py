@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ssd.audit.auditor import Auditor
+from ssd.audit.compare import Audit
 from ssd.campaign.dispatch import run
 from ssd.config.plan import make_plan
 from ssd.measure.timing import Stopwatch
@@ -34,7 +34,7 @@ def calls(monkeypatch) -> list[str]:
         monkeypatch.setattr(kind, name, lambda self, *given: made.append(what) or call(self, *given))
 
     watch(Stopwatch, "decode", "time")
-    watch(Auditor, "pair", "audit")
+    watch(Audit, "pair", "audit")
     watch(TinyMath, "judge", "score")
     return made
 

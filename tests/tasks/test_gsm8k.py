@@ -50,8 +50,7 @@ def test_examples_are_the_first_of_train_with_their_annotations(real: GSM8K) -> 
     assert examples[0].question.startswith("Natalia sold clips")
     assert "48/2 = <<48/2=24>>24 clips in May" in examples[0].solution
     assert real.fewshot(2) == examples[:2]
-    assert real.fewshot(0) == []
-    with pytest.raises(ValueError, match="num_fewshot is 7474; the train split has 7473"):
+    with pytest.raises(ValueError, match="num_fewshot is 7474; there are 7473 examples; ask for fewer, or pass"):
         real.fewshot(7474)
 
 
@@ -112,7 +111,6 @@ def test_without_the_hub_both_remedies_are_named(monkeypatch: pytest.MonkeyPatch
         GSM8K().documents(1)
     with pytest.raises(ConnectionError, match=r"pass task\.fewshot_path=FILE\.jsonl .*or task\.num_fewshot=0"):
         GSM8K(num_fewshot=1).fewshot(1)
-    assert GSM8K().fewshot(0) == []
 
 
 def test_plain_text_has_the_five_examples_of_lm_eval_and_a_chat_none() -> None:
@@ -148,9 +146,3 @@ def test_rows_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_constructor_refuses(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GSM8K(**arguments)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("limit", [-1, 0])
-def test_limit_must_leave_a_document(limit: int) -> None:
-    with pytest.raises(ValueError, match=rf"runtime\.limit is {limit}; expected an integer of at least 1"):
-        GSM8K().documents(limit)

@@ -5,7 +5,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from ssd.tasks.hub import go_offline_if_unreachable
+from ssd.tasks.rows import go_offline_if_unreachable
 
 
 class Session:

@@ -68,7 +68,7 @@ def test_examples_are_minervas_four(data_file: DataFile) -> None:
     assert task.fewshot(2) == examples[:2]
     asked = {document.question for document in task.documents(None)}
     assert asked.isdisjoint(example.question for example in examples)
-    with pytest.raises(ValueError, match=r"task\.num_fewshot is 5; MATH-500 has 4 examples; ask for fewer"):
+    with pytest.raises(ValueError, match=r"task\.num_fewshot is 5; there are 4 examples; ask for fewer"):
         task.fewshot(5)
 
 
@@ -76,7 +76,6 @@ def test_without_lm_eval_there_are_no_examples(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(math500, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"lm_eval is not installed; pip install .*, or pass task\.num_fewshot=0"):
         Math500().fewshot(1)
-    assert Math500().fewshot(0) == []
 
 
 @pytest.mark.parametrize("source", [None, "", "def list_fewshot_samples():\n    return compute()\n", "x ="])

@@ -96,7 +96,7 @@ def test_examples_are_tasks_2_3_and_4(data_file: DataFile) -> None:
         ]
         assert task.fewshot(2) == examples[:2]
         assert task.fewshot(0) == []
-        with pytest.raises(ValueError, match=r"task\.num_fewshot is 4; MBPP has 3 examples; ask for fewer"):
+        with pytest.raises(ValueError, match=r"task\.num_fewshot is 4; there are 3 examples; ask for fewer"):
             task.fewshot(4)
     assert MBPP(chat=True).num_fewshot == 0
     assert MBPP(chat=True, num_fewshot=1).num_fewshot == 1

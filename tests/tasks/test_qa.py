@@ -92,7 +92,9 @@ def test_examples_come_from_a_file_of_their_own(tmp_path: Path, file: str) -> No
     task = QuestionAnswer(path=file, fewshot_path=shots, num_fewshot=1, chat=False)
     prompt = task.raw_prompt(task.documents(1)[0], task.fewshot(1))
     assert prompt == "Question: What is 50 + 1?\nAnswer: 51\n\nQuestion: What is 1 + 1?\nAnswer:"
-    with pytest.raises(ValueError, match=r"task\.num_fewshot is 3; there are 2 examples; pass task\.fewshot_path"):
+    with pytest.raises(
+        ValueError, match=r"task\.num_fewshot is 3; there are 2 examples; ask for fewer, or pass task\.fewshot_path"
+    ):
         task.fewshot(3)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from ssd.tasks.hub import go_offline_if_unreachable
+from ssd.tasks.rows import go_offline_if_unreachable
 
 
 def main() -> None:
@@ -16,7 +16,6 @@ def main() -> None:
     for name, extra in (("lm_eval", "tasks"), ("hydra", "run")):
         if find_spec(name) is None:
             sys.exit(f'error: {name} is not installed; pip install "ssd-benchmark[{extra}]"')
-    from hydra.errors import HydraException
     from lm_eval.__main__ import cli_evaluate
 
     from ssd.integrations.lm_eval.figures import print_decoding
@@ -25,7 +24,7 @@ def main() -> None:
     go_offline_if_unreachable()
     try:
         cli_evaluate()
-    except (ValueError, OSError, HydraException) as error:
+    except (ValueError, OSError) as error:
         remedy = "; a task over local files needs no Hub: docs/tasks.md" if isinstance(error, ConnectionError) else ""
         sys.exit(f"error: {' '.join(str(error).split())}{remedy}")
     for model in DecoderModel.made:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-
+from ssd.config.command_line import composed
 from ssd.config.plan import Plan, make_plan
 from ssd.decoding.settings import GenerationSettings
-from ssd.paths import CONF
 from ssd.tasks.lm_eval_task import stop_words
 
 GROUPS = ("model", "decoder", "generation", "cache", "experiment")
@@ -38,12 +36,11 @@ def plan_from(words: Mapping[str, Any]) -> Plan:
                 f"runtime.{{{','.join(RUNTIME)}}}; use lm-eval's flags for tasks, limits and outputs"
             )
     overrides = ["task=lm_eval", *(f"{key}={_written(value)}" for key, value in words.items())]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("config", overrides=overrides)
+    config = composed(overrides)
     # A plan needs a task. lm-eval has its own documents, so this one is never asked.
     stand_in = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
-    composed.task = {**stand_in, "add_bos": composed.task.add_bos}
-    plan = make_plan(composed)
+    config.task = {**stand_in, "add_bos": config.task.add_bos}
+    plan = make_plan(config)
     if plan.runtime.batch_size != 1:
         raise ValueError(
             f"runtime.batch_size={plan.runtime.batch_size}: only 1 is supported under lm-eval, which times each "

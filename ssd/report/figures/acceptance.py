@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,9 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ssd.report.figures.multiples import multiples
 from ssd.report.figures.style import BLUE, VERMILLION, Columns
 from ssd.report.groups import Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 PANEL_INCHES = 1.35
 MOST_OUTLINED = 24

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from ssd.report.figures.intervals import wilson
-from ssd.report.figures.layout import legend, panels, small_print
+from ssd.report.figures.intervals import percents
+from ssd.report.figures.layout import decoder_keys, legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLACK, Columns, look
 from ssd.report.groups import Group, Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
@@ -38,10 +35,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         panel.set_xlabel("forwards per response")
         panel.set_ylabel("accuracy (%)")
         panel.grid()
-    decoders = dict.fromkeys(decoder for group in found for decoder in _lines(group))
-    keys = [Line2D([], [], color=look(name).colour, marker=look(name).marker, label=name) for name in decoders]
-    keys.append(Line2D([], [], color=BLACK, marker="*", linestyle="", label="the reference"))
-    legend(figure, keys)
+    keys = decoder_keys(decoder for group in found for decoder in _lines(group))
+    legend(figure, [*keys, Line2D([], [], color=BLACK, marker="*", linestyle="", label="the reference")])
     told = "Each line joins the runs of one decoder by their forwards; bars: Wilson's 95 % interval; n: prompts."
     small_print(figure, told, *small_print_of(found))
     return figure
@@ -65,13 +60,8 @@ def _scale(axes: Axes, forwards: list[float]) -> None:
 
 
 def _line(axes: Axes, decoder: str, runs: list[Run]) -> None:
-    shares = [(run.row["accuracy.decoder"], int(run.row["prompts"])) for run in runs]
-    bounds = [wilson(round(share * prompts), prompts) for share, prompts in shares]
-    spread = [
-        [max(0.0, 100 * (share - low)) for (share, _), (low, _) in zip(shares, bounds, strict=True)],
-        [max(0.0, 100 * (high - share)) for (share, _), (_, high) in zip(shares, bounds, strict=True)],
-    ]
+    accuracy, spread = percents(*([run.row[name] for run in runs] for name in ("accuracy.decoder", "prompts")))
     axes.errorbar(
-        [run.row["nfe.decoder"] for run in runs], [100 * share for share, _ in shares], yerr=spread,
+        [run.row["nfe.decoder"] for run in runs], accuracy, yerr=spread,
         color=look(decoder).colour, marker=look(decoder).marker, linewidth=1, elinewidth=0.5, capsize=1.2,
     )  # fmt: skip

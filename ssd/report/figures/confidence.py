@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ssd.metrics.bootstrap import ratio_interval
-from ssd.report.figures.intervals import RESAMPLES
+from ssd.report.figures.intervals import RESAMPLES, whiskers
 from ssd.report.figures.multiples import multiples
 from ssd.report.figures.style import BLACK, PALE, Columns, look
 from ssd.report.groups import Run
+from ssd.report.results import Results
 from ssd.report.viewer.contents import LOWEST
-
-if TYPE_CHECKING:
-    from ssd.report import Results
 
 BINS = 10
 PANEL_INCHES = 2.0
@@ -81,8 +79,7 @@ def _panel(rates: Axes, counts: Axes, run: Run, drafts: Drafts) -> None:
     middles, any_tried = (edges[1:] + edges[:-1]) / 2, tried > 0
     share = right[any_tried] / tried[any_tried]
     intervals = [interval(drafts, places == place) for place in np.flatnonzero(any_tried)]
-    low, high = np.transpose(intervals)
-    spread = [np.maximum(0, share - low), np.maximum(0, high - share)]
+    spread = whiskers(share, *np.transpose(intervals))
     colour, marker = look(run.decoder)
     rates.errorbar(middles[any_tried], share, yerr=spread, color=colour, marker=marker, linewidth=1, capsize=1.5)
     rates.set_ylim(-0.03, 1.03)

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from ssd.report.figures.layout import print_below
 from ssd.report.figures.pages import pages
 from ssd.report.figures.style import PAGE_INCHES, WIDTH_INCHES, Columns, styled
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 DOTS_PER_INCH = 200
 

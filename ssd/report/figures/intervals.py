@@ -1,8 +1,12 @@
-"""95 % intervals of shares and of ratios of forwards."""
+"""95 % intervals of shares and of ratios of forwards, and the whiskers that show them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 from ssd.metrics.bootstrap import ratio_interval
@@ -17,6 +21,19 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
         return 0.0, 1.0
     interval = binomtest(int(successes), int(trials)).proportion_ci(LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def whiskers(values: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
+    """Return float64 [2, values]: lengths of error bars below and above each value; NaN without an interval."""
+    value, least, most = (np.atleast_1d(np.asarray(each, dtype=float)) for each in (values, low, high))
+    return np.maximum(0, [value - least, most - value])
+
+
+def percents(shares: Iterable[float], prompts: Iterable[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return shares of prompts in percent, and the whiskers of their Wilson intervals."""
+    found = [(share, *wilson(round(share * count), int(count))) for share, count in zip(shares, prompts, strict=True)]
+    values, low, high = 100 * np.array(found).T
+    return values, whiskers(values, low, high)
 
 
 def ratio_of_forwards(samples: pd.DataFrame) -> tuple[float, float] | None:

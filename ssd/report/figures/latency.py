@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ssd.report.figures.layout import legend, panels, small_print
+from ssd.report.figures.layout import decoder_keys, legend, panels, small_print
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import GREY, Columns, look
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 REFERENCE, DECODER = "reference.latency_s", "decoder.latency_s"
 DASHED: dict[str, Any] = {"color": GREY, "linestyle": "--"}
@@ -47,10 +45,10 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         panel.grid()
         panel.set_xlabel("latency (s)")
         panel.set_ylabel("finished")
-    decoders = dict.fromkeys(run.decoder for _, runs in lots for run in runs)
-    keys = [Line2D([], [], color=look(name).colour, marker=look(name).marker, label=name) for name in decoders]
+    shown = [run for _, runs in lots for run in runs]
+    keys = decoder_keys(run.decoder for run in shown)
     legend(figure, [Line2D([], [], label="reference", **DASHED), *keys])
-    some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, runs in lots for run in runs) else ""
+    some = "Of each decoder the fastest run is shown." if any(run.shown_for for run in shown) else ""
     told = "Share of responses that took at most this time; markers at 10, 50 and 90 %."
     small_print(figure, told, "n: prompts.", some, *small_print_of(group for group, _ in lots))
     return figure

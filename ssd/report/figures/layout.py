@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from math import ceil
 from typing import Any
@@ -13,10 +13,11 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
-from ssd.report.figures.style import FAMILY, SMALL, WIDTH_INCHES, Columns
+from ssd.report.figures.style import FAMILY, PALE, SMALL, WIDTH_INCHES, Columns, look
 
 LINE_INCHES = 0.12
 """The height of a line of small print."""
@@ -43,6 +44,19 @@ def panels(columns: Columns, titles: Sequence[str], per_row: int, height_inches:
     for panel, title in zip(axes, heads, strict=False):
         head(panel, title)
     return figure, axes[: len(heads)]
+
+
+def maps(columns: Columns, titles: Sequence[str], across: str, up: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a framed panel for each title, about square. across, up: labels of the axes."""
+    per_row = min(2 if columns == 1 else 3, len(titles))
+    figure, axes = panels(columns, titles, per_row, min(WIDTH_INCHES[columns] / per_row, 2.8))
+    for place, panel in enumerate(axes):
+        panel.locator_params(nbins=3, integer=True)
+        panel.set_xlabel(across)
+        panel.set_ylabel(up if place % per_row == 0 else "")
+        panel.spines[:].set_visible(True)
+        panel.spines[:].set_color(PALE)
+    return figure, axes
 
 
 def head(axes: Axes, title: str) -> None:
@@ -105,6 +119,12 @@ def legend(figure: Figure, handles: Sequence[Any], beside: bool = False) -> None
         rows = ceil(len(names) / columns) + sum(name.count("\n") for name in names)
         figure.set_figheight(figure.get_figheight() + KEY_HEIGHT_INCHES * (rows + 1))
     figure.legend(handles=list(handles), labels=names, loc=place, ncols=columns, handlelength=1.6, columnspacing=1.2)
+
+
+def decoder_keys(decoders: Iterable[str], **looks: Any) -> list[Any]:
+    """Return a legend's key for each of these decoders, as they are drawn; looks: what differs from that."""
+    named = {name: look(name) for name in decoders}
+    return [Line2D([], [], color=own.colour, marker=own.marker, label=name, **looks) for name, own in named.items()]
 
 
 def swatch(label: str, **looks: Any) -> Rectangle:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,9 +13,7 @@ from ssd.report.figures.layout import canvas, head, head_inches, room, small_pri
 from ssd.report.figures.selection import fastest, small_print_of
 from ssd.report.figures.style import NORMAL, Columns
 from ssd.report.groups import Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 HEAD_INCHES = 0.3
 

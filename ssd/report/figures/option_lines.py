@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from ssd.report.figures.intervals import whiskers
 from ssd.report.figures.layout import legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Columns, Look
 from ssd.report.groups import Group, Run
 from ssd.report.labels import NEVER_TOLD
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 LINES = tuple(Look(colour, marker) for marker in "osD^vP" for colour in (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY))
 """Looks of lines; the first six differ in colour."""
@@ -87,14 +86,10 @@ def _option(rows: pd.DataFrame) -> str | None:
 
 
 def _line(axes: Axes, option: str, runs: list[Run], look: Look) -> None:
-    points = sorted(((float(run.row[option]), run.row) for run in runs), key=lambda point: point[0])
-    ratios = [row["speedup.ratio"] for _, row in points]
-    spread = [
-        [max(0.0, row["speedup.ratio"] - row["speedup.low"]) for _, row in points],
-        [max(0.0, row["speedup.high"] - row["speedup.ratio"]) for _, row in points],
-    ]
+    rows = pd.DataFrame([run.row for run in runs]).sort_values(option, key=lambda values: values.astype(float))
+    spread = whiskers(*(rows[f"speedup.{name}"] for name in ("ratio", "low", "high")))
     axes.errorbar(
-        [place for place, _ in points], ratios, yerr=spread, color=look.colour, marker=look.marker,
+        rows[option].astype(float), rows["speedup.ratio"], yerr=spread, color=look.colour, marker=look.marker,
         linewidth=1, elinewidth=0.6, capsize=1.5,
     )  # fmt: skip
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,24 +11,15 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from ssd.metrics.decode_order import commitments
-from ssd.report.figures.layout import colour_bar, panels, small_print
-from ssd.report.figures.selection import fastest, small_print_of
-from ssd.report.figures.style import PALE, WIDTH_INCHES, Columns
-from ssd.report.groups import Group, Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.figures.layout import colour_bar, maps, small_print
+from ssd.report.figures.selection import sides, small_print_of
+from ssd.report.figures.style import Columns
+from ssd.report.groups import Run
+from ssd.report.results import Results
 
 COLOURS = "Blues"
 MOST_CELLS = 128
 """Longer responses are shown in this many strips of positions."""
-
-
-class Order(NamedTuple):
-    """One side of a run. responses: for each, the step of each position's commitment; -1 without one."""
-
-    title: str
-    responses: list[np.ndarray]
 
 
 def draw_map(results: Results, columns: Columns) -> Figure | None:
@@ -88,50 +78,35 @@ def _draw(
     meaning: str,
     told: str,
 ) -> Figure | None:
+    """Return the figure of the references, and of the decoders that do not claim to be lossless."""
     forwards = results.forwards()
     if forwards.empty:
         return None
     traced = {(str(run_id), str(side)): rows for (run_id, side), rows in forwards.groupby(["run_id", "side"])}
-    found = [(group, order) for group in results.groups for order in _orders(group, traced)]
+    found = [
+        (group, run, side)
+        for group in results.groups
+        for run, side in sides(group, traced)
+        if side == "reference" or not run.row["claims_lossless"]
+    ]
     if not found:
         return None
-    per_row = min(2 if columns == 1 else 3, len(found))
-    figure, axes = panels(
-        columns, [order.title for _, order in found], per_row, min(WIDTH_INCHES[columns] / per_row, 2.8)
-    )
-    for place, (panel, (_, order)) in enumerate(zip(axes, found, strict=True)):
-        length = max(len(steps) for steps in order.responses)
-        cells = matrix(order.responses)
+    names = [run.row["compared_with"] if side == "reference" else run.name for _, run, side in found]
+    titles = [f"{name}: {group.panel_title}" for name, (group, *_) in zip(names, found, strict=True)]
+    figure, axes = maps(columns, titles, across, up)
+    for panel, (_, run, side) in zip(axes, found, strict=True):
+        responses = _steps(run, traced[run.run_id, side])
+        length, cells = max(len(steps) for steps in responses), matrix(responses)
         extent = (0, length, 0, length if cells.shape[0] == cells.shape[1] else cells.shape[0])
         panel.imshow(cells, norm=norm, cmap=COLOURS, origin="lower", extent=extent, aspect="auto", interpolation="none")
-        panel.locator_params(nbins=3, integer=True)
-        panel.set_xlabel(across)
-        if place % per_row == 0:
-            panel.set_ylabel(up)
-        panel.spines[:].set_visible(True)
-        panel.spines[:].set_color(PALE)
     bar = colour_bar(figure, norm, COLOURS, axes, meaning)
     bar.ax.xaxis.set_major_formatter("{x:g}")
-    small_print(figure, told, "n: prompts.", *small_print_of(dict.fromkeys(group for group, _ in found)))
+    small_print(figure, told, "n: prompts.", *small_print_of(dict.fromkeys(group for group, *_ in found)))
     return figure
 
 
-def _orders(group: Group, traced: dict[tuple[str, str], pd.DataFrame]) -> Iterator[Order]:
-    """Return the orders of the reference and of each decoder that does not claim to be lossless.
-
-    traced: forwards by run and side.
-    """
-    shown = group.having(lambda run: (run.run_id, "reference") in traced and (run.run_id, "decoder") in traced)
-    if not shown.runs:
-        return
-    first = shown.runs[0]
-    yield Order(f"{first.row['compared_with']}: {group.panel_title}", _steps(first, traced[first.run_id, "reference"]))
-    for run in fastest(shown):
-        if not run.row["claims_lossless"]:
-            yield Order(f"{run.name}: {group.panel_title}", _steps(run, traced[run.run_id, "decoder"]))
-
-
 def _steps(run: Run, forwards: pd.DataFrame) -> list[np.ndarray]:
+    """Return for each response the step of each position's commitment; -1 without one."""
     length = int(run.row["config.generation.gen_length"])
     found = []
     for _, events in forwards.groupby(["index", "repeat"]):

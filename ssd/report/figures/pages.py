@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING
 
 from ssd.report.figures.grids import DEPTH, WIDTH
 from ssd.report.labels import NEVER_TOLD
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 
 def pages(results: Results, count: int) -> list[Results]:

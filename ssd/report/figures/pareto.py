@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ssd.report.figures.intervals import wilson
-from ssd.report.figures.layout import legend, panels, small_print
+from ssd.report.figures.intervals import percents, whiskers
+from ssd.report.figures.layout import decoder_keys, legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLACK, GREY, Columns, look
 from ssd.report.groups import Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 FRONT: dict[str, Any] = {"color": "#404040", "linewidth": 1.2, "linestyle": (0, (2, 1)), "zorder": 1.5}
 
@@ -39,11 +36,9 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         panel.margins(0.1)
         _front(panel, front((run.row["speedup.ratio"], 100 * run.row["accuracy.decoder"]) for run in runs))
         panel.grid()
-    decoders = dict.fromkeys(run.decoder for group in found for run in group.runs if run.is_timed)
+    decoders = (run.decoder for group in found for run in group.runs if run.is_timed)
     keys = [
-        Line2D([], [], color=look(name).colour, marker=look(name).marker, linestyle="", label=name) for name in decoders
-    ]
-    keys += [
+        *decoder_keys(decoders, linestyle=""),
         Line2D([], [], color=BLACK, marker="o", linestyle="", label="claims to be lossless"),
         Line2D([], [], color=BLACK, marker="o", linestyle="", markerfacecolor="white", label="lossy"),
         Line2D([], [], label="Pareto front", **FRONT),
@@ -59,20 +54,12 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
 def _point(axes: Axes, run: Run) -> None:
     row, (colour, marker) = run.row, look(run.decoder)
-    speedup, accuracy = row["speedup.ratio"], row["accuracy.decoder"]
-    prompts = int(row["prompts"])
-    low, high = wilson(round(accuracy * prompts), prompts)
-    known = pd.notna(row["speedup.low"])
+    accuracy, spread = percents([row["accuracy.decoder"]], [row["prompts"]])
     axes.errorbar(
-        speedup,
-        100 * accuracy,
-        xerr=[[max(0, speedup - row["speedup.low"])], [max(0, row["speedup.high"] - speedup)]] if known else None,
-        yerr=[[max(0, 100 * (accuracy - low))], [max(0, 100 * (high - accuracy))]],
-        color=colour,
-        marker=marker,
-        markerfacecolor=colour if row["claims_lossless"] else "white",
+        row["speedup.ratio"], accuracy, xerr=whiskers(*row[["speedup.ratio", "speedup.low", "speedup.high"]]),
+        yerr=spread, color=colour, marker=marker, markerfacecolor=colour if row["claims_lossless"] else "white",
         linewidth=0.6,
-    )
+    )  # fmt: skip
 
 
 def _front(axes: Axes, best: list[tuple[float, float]]) -> None:

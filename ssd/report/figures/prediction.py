@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ssd.report.figures.layout import canvas, legend, small_print, swatch
+from ssd.report.figures.intervals import whiskers
+from ssd.report.figures.layout import canvas, decoder_keys, legend, small_print, swatch
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import GREY, PALE, Columns, look
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 BAND = 0.1
 TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30)
@@ -32,9 +28,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     axes = figure.subplots()
     for run in runs:
         row, (colour, marker) = run.row, look(run.decoder)
-        known = pd.notna(row["speedup.low"])
-        low, high = (row["speedup.low"], row["speedup.high"]) if known else (row["speedup.ratio"],) * 2
-        spread = [[max(0, row["speedup.ratio"] - low)], [max(0, high - row["speedup.ratio"])]]
+        spread = whiskers(*row[["speedup.ratio", "speedup.low", "speedup.high"]])
         axes.errorbar(
             row["speedup.ratio"], row["predicted_speedup"], xerr=spread, color=colour, marker=marker,
             linewidth=0.6, markeredgecolor="white", markeredgewidth=0.3,
@@ -50,11 +44,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         axis.set_major_formatter("{x:g}")
     axes.set_xlabel("measured speedup (times as fast)")
     axes.set_ylabel("predicted speedup (times as fast)")
-    decoders = dict.fromkeys(run.decoder for run in runs)
-    keys: list[Artist] = [
-        Line2D([], [], color=look(name).colour, marker=look(name).marker, linestyle="", label=name) for name in decoders
-    ]
-    keys += [
+    keys = [
+        *decoder_keys((run.decoder for run in runs), linestyle=""),
         Line2D([], [], color=GREY, linewidth=0.8, label="as predicted"),
         swatch(f"within {BAND:.0%}", facecolor=PALE, edgecolor="none"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,9 +11,7 @@ from matplotlib.lines import Line2D
 from ssd.report.figures.layout import LINE_INCHES, canvas, legend, small_print, wrap
 from ssd.report.figures.style import BLUE, GREY, VERMILLION, Columns
 from ssd.report.published import beside_measured
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 METRICS = {
     "speedup": "speedup (times as fast)",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ssd.report.figures.intervals import wilson
+from ssd.report.figures.intervals import percents
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
 from ssd.report.figures.style import BLUE, ORANGE, SKY, Columns
 from ssd.report.groups import Group, Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 LINKS: Mapping[tuple[str, str], dict[str, Any]] = {
     ("uncached", "reference"): {"label": "no cache → cache", "facecolor": SKY, "hatch": "...."},
@@ -55,11 +53,9 @@ def _bars(axes: Axes, run: Run, place: float, height: float) -> None:
     for (link, look), shift in zip(LINKS.items(), (-BAR, 0, BAR), strict=True):
         if link not in shares:
             continue
-        share, prompts = shares[link], int(run.row["prompts"])  # repeats of a prompt are no trials of their own
-        low, high = wilson(round(share * prompts), prompts)
+        share, spread = percents([shares[link]], [run.row["prompts"]])  # repeats of a prompt are no trials of their own
         bar = {name: value for name, value in look.items() if name != "label"}
-        spread = [[max(0, 100 * (share - low))], [max(0, 100 * (high - share))]]
-        axes.barh(place + shift, 100 * share, height=height, **bar, **EDGE)
-        axes.errorbar(100 * share, place + shift, xerr=spread, color="black", linewidth=0.7, capsize=1.2)
+        axes.barh(place + shift, share, height=height, **bar, **EDGE)
+        axes.errorbar(share, place + shift, xerr=spread, color="black", linewidth=0.7, capsize=1.2)
     axes.set_xlim(0, 103)
     axes.set_xticks([0, 50, 100])

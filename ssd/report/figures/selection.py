@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ssd.report.count_as_published import COUNTED
@@ -18,6 +18,15 @@ def extremes(group: Group) -> list[Run]:
     for runs in _by_decoder(group.runs):
         chosen += runs if len(runs) <= FEW else _ends(runs)
     return chosen
+
+
+def sides(group: Group, known: Container[tuple[str, str]]) -> list[tuple[Run, str]]:
+    """Return runs with the side to show: the reference of the group's first run, the decoder of every fastest run.
+
+    known: by run id and side, what can be shown; runs without both sides are left out.
+    """
+    shown = group.having(lambda run: (run.run_id, "decoder") in known and (run.run_id, "reference") in known)
+    return [(run, "reference") for run in shown.runs[:1]] + [(run, "decoder") for run in fastest(shown)]
 
 
 def fastest(group: Group) -> list[Run]:

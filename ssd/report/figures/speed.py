@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ssd.report.figures.intervals import ratio_of_forwards
+from ssd.report.figures.intervals import ratio_of_forwards, whiskers
 from ssd.report.figures.layout import swatch
 from ssd.report.figures.rows import rows_of_bars
 from ssd.report.figures.style import BLUE, GREY, ORANGE, Columns
 from ssd.report.groups import Group, Run
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 SPEEDUP = {"facecolor": BLUE, "edgecolor": "black", "linewidth": 0.4}
 FORWARDS = {"facecolor": ORANGE, "edgecolor": "black", "linewidth": 0.4, "hatch": "////"}
@@ -36,10 +34,10 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     def bars(axes: Axes, group: Group, run: Run, place: float) -> None:
         row = run.row
         if run.is_timed:
-            ratio, low, high = (row[f"speedup.{name}"] for name in ("ratio", "low", "high"))
-            reached.extend(_bar(axes, place - BAR / 2, ratio, low, high, SPEEDUP))
-        low, high = (run.run_id in samples and ratio_of_forwards(samples[run.run_id])) or (None, None)
-        reached.extend(_bar(axes, place + BAR / 2 * run.is_timed, row["nfe.ratio"], low, high, FORWARDS))
+            ends = (row["speedup.low"], row["speedup.high"])
+            reached.extend(_bar(axes, place - BAR / 2, row["speedup.ratio"], ends, SPEEDUP))
+        ends = (run.run_id in samples and ratio_of_forwards(samples[run.run_id])) or (np.nan, np.nan)
+        reached.extend(_bar(axes, place + BAR / 2 * run.is_timed, row["nfe.ratio"], ends, FORWARDS))
         axes.axvline(1, color=GREY, linewidth=0.8, zorder=3)
 
     keys = [swatch("speedup (wall clock)", **SPEEDUP), swatch("forwards saved (NFE)", **FORWARDS)]
@@ -69,13 +67,8 @@ def ticks(low: float, high: float) -> list[float]:
     return powers if len(powers) > 2 else [mark for mark in (0.6, 0.8, 1.0, 1.2, 1.5) if low <= mark <= high]
 
 
-def _bar(
-    axes: Axes, place: float, value: float, low: float | None, high: float | None, look: dict[str, Any]
-) -> list[float]:
-    """Draw a bar from 1 to the value, with its interval if it has one; return the ends of both."""
+def _bar(axes: Axes, place: float, value: float, ends: tuple[float, float], look: dict[str, Any]) -> list[float]:
+    """Draw a bar from 1 to the value, with its interval unless its ends are NaN; return the ends of both."""
     axes.barh(place, value - 1, left=1, height=BAR, **look)
-    if low is None or high is None or pd.isna(low) or pd.isna(high):
-        return [value]
-    spread = [[max(0, value - low)], [max(0, high - value)]]
-    axes.errorbar(value, place, xerr=spread, color="black", linewidth=0.8, capsize=1.5)
-    return [value, low, high]
+    axes.errorbar(value, place, xerr=whiskers(value, *ends), color="black", linewidth=0.8, capsize=1.5)
+    return [value, *(end for end in ends if not np.isnan(end))]

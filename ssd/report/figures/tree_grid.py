@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,9 +12,7 @@ from ssd.report.figures.grids import grids
 from ssd.report.figures.layout import canvas, colour_bar, head, head_inches, room, small_print, wrap
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import SMALL, WIDTH_INCHES, Columns
-
-if TYPE_CHECKING:
-    from ssd.report import Results
+from ssd.report.results import Results
 
 COLOURS = "PuOr"
 CELL_INCHES = 0.22

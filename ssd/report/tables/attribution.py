@@ -12,8 +12,8 @@ from ssd.metrics.attribution import separation
 from ssd.report.decoding_maps import Maps, maps_of
 from ssd.report.groups import Group, Run
 from ssd.report.results import Results
-from ssd.report.tables.table import Column, Table, make_table
-from ssd.report.tables.words import figure, percent, words
+from ssd.report.tables.table import Table, make_table
+from ssd.report.tables.words import number_column, percent_column, text_column
 
 FEWEST = 4
 """Prompts that two runs must share: two for fitting, two held out."""
@@ -38,12 +38,10 @@ def table(results: Results) -> Table | None:
         "Pairs of runs that differ in one thing. AUC: how well their maps can be told apart on held-out prompts, by a "
         "Gaussian per cell (arXiv 2510.05148); 0.5: not at all. Equal maps: share of prompts with equal maps.",
         (
-            Column("first", ("first",), words("first")),
-            Column("second", ("second",), words("second")),
-            Column("both", ("both",), words("both")),
-            Column("prompts", ("prompts",), figure("prompts", 0)),
-            Column("equal maps (%)", ("equal_maps",), percent("equal_maps")),
-            Column("AUC", ("auc",), figure("auc", 3)),
+            *(text_column(name, name) for name in ("first", "second", "both")),
+            number_column("prompts", "prompts", 0),
+            percent_column("equal maps (%)", "equal_maps"),
+            number_column("AUC", "auc", 3),
         ),
         [("", pd.DataFrame(rows))],
         words=3,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ssd.report.results import Results
 from ssd.report.tables.table import Column, Table, make_table
-from ssd.report.tables.words import NOTHING, words
+from ssd.report.tables.words import NOTHING, text_column, words
 from ssd.report.titles import CIRCUMSTANCES
 
 HEADS = {
@@ -27,7 +27,7 @@ def table(results: Results) -> Table | None:
     told = pd.DataFrame({key: [_text(key, value) for value in runs[key]] for key in HEADS})
     counted = told.groupby(list(HEADS), sort=False).size().rename("runs").reset_index() if len(told) else told
     alike = [key for key in HEADS if key not in ALWAYS and counted[key].nunique() == 1]
-    columns = [Column(head, (key,), words(key)) for key, head in HEADS.items() if key not in alike]
+    columns = [text_column(head, key) for key, head in HEADS.items() if key not in alike]
     common = "; ".join(f"{HEADS[key]} {counted[key][0]}" for key in alike if counted[key][0] != NOTHING)
     return make_table(
         "circumstances",

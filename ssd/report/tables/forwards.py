@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER, NFE
-from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import BEST, NOTHING, figure, number
+from ssd.report.tables.table import Column, Row, Table, group_table
+from ssd.report.tables.words import BEST, NOTHING, figure, number, number_column
 
 KINDS = ("refresh", "decode", "verify", "verifier")
 
@@ -20,9 +19,9 @@ def times_as_many(row: Row) -> str:
 def table(results: Results) -> Table | None:
     found = results.groups
     made = [kind for kind in KINDS if any((group.rows[f"nfe.by_kind.{kind}"] > 0).any() for group in found)]
-    kinds = [Column(kind, (f"nfe.by_kind.{kind}",), figure(f"nfe.by_kind.{kind}", 1)) for kind in made]
+    kinds = [number_column(kind, f"nfe.by_kind.{kind}", 1) for kind in made]
     rows = ("token_rows.decoder", "token_rows.reference")
-    return make_table(
+    return group_table(
         "forwards",
         "Forwards and token rows",
         "Means per response. NFE is the sum of refresh, decode and verify forwards; those of a second model (verifier) "
@@ -32,12 +31,10 @@ def table(results: Results) -> Table | None:
             DECODER,
             NFE,
             *kinds,
-            Column("nodes", ("node_evaluations.decoder",), figure("node_evaluations.decoder", 1)),
+            number_column("nodes", "node_evaluations.decoder", 1),
             Column("token rows", rows, figure(rows[0], 0)),
             Column("× reference", rows, times_as_many),
-            Column("ms/forward", ("ms_per_forward.decoder",), figure("ms_per_forward.decoder")),
+            number_column("ms/forward", "ms_per_forward.decoder"),
         ),
-        [(group.title, group.rows) for group in found],
-        marks_of(found),
-        notes_of(found),
+        found,
     )

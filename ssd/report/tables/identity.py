@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.tables.main import DECODER
-from ssd.report.tables.table import Column, Table, make_table
-from ssd.report.tables.words import figure, percent
-
-COUNTS = {"identical": "identical", "numeric": "numeric", "algorithmic": "algorithmic"}
-ORDERS = {"other order, numeric": "numeric", "other order, algorithmic": "algorithmic"}
+from ssd.report.tables.table import Table, group_table
+from ssd.report.tables.words import number_column, percent_column
 
 
 def table(results: Results) -> Table | None:
     found = results.groups
-    counts = [Column(head, (f"identity.{key}",), figure(f"identity.{key}", 0)) for head, key in COUNTS.items()]
-    orders = [
-        Column(head, (f"identity.other_order.{key}",), figure(f"identity.other_order.{key}", 0))
-        for head, key in ORDERS.items()
-    ]
-    same = "identity.same_commit_order"
-    drift = (Column("drifted", ("reference_drift",), figure("reference_drift", 0)),)
     drifted = any((group.rows["reference_drift"] > 0).any() for group in found)
-    return make_table(
+    return group_table(
         "identity",
         "Identity with the reference",
         "Responses equal to the reference's, token by token, and those that differ: numeric, if rounding explains it, "
@@ -31,14 +20,15 @@ def table(results: Results) -> Table | None:
         + (" Drifted: references that came out otherwise than before." if drifted else ""),
         (
             DECODER,
-            Column("responses", ("responses",), figure("responses", 0)),
-            Column("identity (%)", ("identity.rate",), percent("identity.rate")),
-            *counts,
-            Column("same order (%)", (same,), percent(same)),
-            *orders,
-            *(drift if drifted else ()),
+            number_column("responses", "responses", 0),
+            percent_column("identity (%)", "identity.rate"),
+            *(number_column(name, f"identity.{name}", 0) for name in ("identical", "numeric", "algorithmic")),
+            percent_column("same order (%)", "identity.same_commit_order"),
+            *(
+                number_column(f"other order, {name}", f"identity.other_order.{name}", 0)
+                for name in ("numeric", "algorithmic")
+            ),
+            *([number_column("drifted", "reference_drift", 0)] if drifted else []),
         ),
-        [(group.title, group.rows) for group in found],
-        marks_of(found),
-        notes_of(found),
+        found,
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ssd.report.results import Results
-from ssd.report.tables.table import Column, Table, make_table
-from ssd.report.tables.words import words
+from ssd.report.tables.table import Table, make_table
+from ssd.report.tables.words import text_column
 
 
 def reasons(results: Results) -> Iterator[tuple[str, str]]:
@@ -28,7 +28,7 @@ def table(results: Results) -> Table | None:
         "left_out",
         "Left out",
         "Folders that hold no readable run, parts of runs that could not be read, and runs that have not finished.",
-        [Column(name, (name,), words(name)) for name in ("folder", "reason")],
+        [text_column(name, name) for name in ("folder", "reason")],
         [("", pd.DataFrame(list(reasons(results)), columns=["folder", "reason"]))],
         words=2,
     )

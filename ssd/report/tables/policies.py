@@ -6,23 +6,21 @@ from typing import Any
 
 import pandas as pd
 
-from ssd.report.groups import groups, marks_of, notes_of
+from ssd.report.groups import groups
 from ssd.report.results import Results
 from ssd.report.run_labels import labelled
-from ssd.report.tables.main import NFE, SPEEDUP
-from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import decoder_marks, figure, percent, words
+from ssd.report.tables.main import NFE, SPEEDUP, TPF
+from ssd.report.tables.table import Column, Row, Table, group_table
+from ssd.report.tables.words import decoder_marks, number_column, percent_column, words
 
 CACHE = "config.generation.cache"
-ROWS = "token_rows.decoder"
 UNCACHED = "identity.uncached"
 
 
 def table(results: Results) -> Table | None:
     """Return the table; None without two runs that differ in their cache."""
     found = [group for group in groups(results.runs, (CACHE,)) if group.rows[CACHE].nunique() > 1]
-    parts = [(group.title, _by_cache(group.rows)) for group in found]
-    return make_table(
+    return group_table(
         "policies",
         "Caches and decoders",
         "Speedup and identity: against the reference with the same cache, which is stepwise decoding unless a group's "
@@ -32,17 +30,16 @@ def table(results: Results) -> Table | None:
         (
             Column("cache", (CACHE,), cache_of),
             Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
-            Column("accuracy (%)", ("accuracy.decoder",), percent("accuracy.decoder")),
+            percent_column("accuracy (%)", "accuracy.decoder"),
             Column("NFE", NFE.keys, NFE.text),  # nothing is the best of several caches
-            Column("token rows", (ROWS,), figure(ROWS, 0)),
-            Column("TPF", ("tokens_per_forward.decoder",), figure("tokens_per_forward.decoder")),
+            number_column("token rows", "token_rows.decoder", 0),
+            number_column("TPF", TPF),
             Column(SPEEDUP.head, SPEEDUP.keys, SPEEDUP.text),
-            Column("identity (%)", ("identity.rate",), percent("identity.rate")),
-            Column("identity without a cache (%)", (UNCACHED,), percent(UNCACHED)),
+            percent_column("identity (%)", "identity.rate"),
+            percent_column("identity without a cache (%)", UNCACHED),
         ),
-        parts,
-        marks_of(found),
-        notes_of(found),
+        found,
+        [(group.title, _by_cache(group.rows)) for group in found],
         words=2,
     )
 

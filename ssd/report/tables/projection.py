@@ -13,7 +13,7 @@ from ssd.report.projection.engines import ENGINES
 from ssd.report.projection.projected import Target
 from ssd.report.tables.projected import between
 from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import figure, number, words
+from ssd.report.tables.words import number_column, text_column
 
 ASSUMED = {
     "matrices": ("share of the peak rate, products with weights", 1),
@@ -37,7 +37,7 @@ def _what(row: Row) -> str:
 SOURCE = Column("source", ("source", "paper"), lambda row: f"{row['source']} ({row['paper']})")
 PUBLISHED_FOR = Column("published for", ("model", "task", "gen_length", "setting"), _what)
 BESIDE = (
-    Column("published / middle", ("published_to_middle",), lambda row: number(row["published_to_middle"])),
+    number_column("published / middle", "published_to_middle"),
     Column("inside", ("is_inside",), lambda row: "yes" if row["is_inside"] else "no"),
 )
 
@@ -53,7 +53,7 @@ def published_times() -> Table | None:
             PUBLISHED_FOR,
             Column("device", ("device",), lambda row: devices()[row["device"]].title),
             Column("unit", ("metric",), lambda row: UNITS[row["metric"]]),
-            Column("published", ("published",), lambda row: number(row["published"], 1)),
+            number_column("published", "published", 1),
             between("projected", "projected", 1),
             *BESIDE,
         ),
@@ -72,7 +72,7 @@ def published_speedups() -> Table | None:
             SOURCE,
             PUBLISHED_FOR,
             Column("over", ("faster_than",), lambda row: row["faster_than"].split(",")[0]),
-            Column("published", ("published",), lambda row: number(row["published"])),
+            number_column("published", "published"),
             between("projected", "projected"),
             *BESIDE,
         ),
@@ -89,8 +89,8 @@ def steps() -> Table | None:
         f"{devices()[SSD_ON].title}, where a share of all forwards is saved. Refreshes are never saved; each other "
         "forward verifies 8 nodes. 75 %: a refresh and one verification per block, the most that is possible.",
         (
-            Column("model", ("model",), words("model")),
-            Column("engine", ("engine",), words("engine")),
+            text_column("model", "model"),
+            text_column("engine", "engine"),
             *(between(f"{share:.0%} saved", f"{share:.0%}") for share in STEPS_SAVED),
             between("refreshes' share of stepwise time", "refreshes"),
         ),
@@ -110,8 +110,8 @@ def costs(target: Target, block: int, context: int, nodes: Sequence[int]) -> Tab
         "more tokens than it costs. Free rows: for fewer rows than these, reading the weights takes longer than the "
         "products.",
         (
-            Column("model", ("model",), words("model")),
-            Column("device", ("device",), words("device")),
+            text_column("model", "model"),
+            text_column("device", "device"),
             between("free rows", "free", 0),
             between("one node (ms)", "one", 1),
             *(between(f"{count} nodes", f"{count}", 1) for count in nodes),
@@ -137,10 +137,10 @@ def assumptions() -> list[Table | None]:
             "Devices of projections",
             "Peak rates: bfloat16 products without sparsity, and the memory.",
             (
-                Column("device", ("name",), words("name")),
-                Column("data sheet", ("source",), words("source")),
-                Column("TFLOP/s", ("tflops",), figure("tflops", 1)),
-                Column("GB/s", ("gb_per_s",), figure("gb_per_s", 0)),
+                text_column("device", "name"),
+                text_column("data sheet", "source"),
+                number_column("TFLOP/s", "tflops", 1),
+                number_column("GB/s", "gb_per_s", 0),
             ),
             [("", pd.DataFrame(sheets))],
             words=2,
@@ -149,7 +149,7 @@ def assumptions() -> list[Table | None]:
             "projected_engines",
             "What software reaches of a device",
             "Assumptions: the best and the worst that a projection takes. transformers: most published code.",
-            (Column("assumed", ("what",), words("what")), *(Column(name, (name,), words(name)) for name in ENGINES)),
+            (text_column("assumed", "what"), *(text_column(name, name) for name in ENGINES)),
             [("", pd.DataFrame(pairs))],
         ),
     ]

@@ -6,7 +6,7 @@ from ssd.report.count_as_published import COUNTED
 from ssd.report.published import RATIOS, beside_measured
 from ssd.report.results import Results
 from ssd.report.tables.table import AS_PUBLISHED, MARKS, Column, Row, Table, make_table
-from ssd.report.tables.words import NOTHING, number, words
+from ssd.report.tables.words import NOTHING, number_column, text_column
 
 ALONE = "Published, without a comparable run"
 
@@ -36,7 +36,7 @@ def measured_on(row: Row) -> str:
 
 
 COLUMNS = (
-    Column("method", ("method",), words("method")),
+    text_column("method", "method"),
     Column("model", ("model",), lambda row: (row["model"] or NOTHING).rpartition("/")[2]),
     Column("task", ("task",), lambda row: row["task"] or NOTHING),
     Column("length/block", ("gen_length", "block_length"), asked),
@@ -44,9 +44,9 @@ COLUMNS = (
     Column("published under", ("setting", "hardware", "note"), setting),
     Column("measured under", ("run_id", "cache", "device"), measured_on),
     Column("metric", ("metric",), metric),
-    Column("published", ("value",), lambda row: number(row["value"])),
-    Column("measured", ("measured",), lambda row: number(row["measured"])),
-    Column("measured on n", ("prompts",), lambda row: number(row["prompts"], 0)),
+    number_column("published", "value"),
+    number_column("measured", "measured"),
+    number_column("measured on n", "prompts", 0),
 )
 
 

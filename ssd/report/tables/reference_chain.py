@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ssd.report.groups import marks_of, notes_of
 from ssd.report.results import Results
 from ssd.report.runs import flatten
-from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import ALGORITHMIC, change, decoder_marks, percent, speedup, words
+from ssd.report.tables.table import Column, Row, Table, group_table
+from ssd.report.tables.words import ALGORITHMIC, CHANGE, change, decoder_marks, percent_column, speedup, words
 
 NAMES = {"uncached": "no cache", "reference": "cache", "decoder": "decoder"}
 
@@ -21,8 +20,7 @@ def link(row: Row) -> str:
 def table(results: Results) -> Table | None:
     """Return the table; None without a run with a chain."""
     found = results.groups
-    parts = [(group.title, _links(group.rows)) for group in found]
-    return make_table(
+    return group_table(
         "reference_chain",
         "What each approximation changes",
         "From stepwise decoding without a cache to stepwise decoding with one, from there to the decoder, and from end "
@@ -30,20 +28,15 @@ def table(results: Results) -> Table | None:
         (
             Column("decoder", ("run_id", "label"), words("label"), marks=decoder_marks),
             Column("link", ("from", "to"), link),
-            Column("identity (%)", ("identity",), percent("identity")),
-            Column("tokens (%)", ("tokens",), percent("tokens")),
-            Column("accuracy before (%)", ("accuracy.from",), percent("accuracy.from")),
-            Column("after (%)", ("accuracy.to",), percent("accuracy.to")),
-            Column(
-                "change (pp) [95 %]",
-                ("accuracy_difference.difference", "accuracy_difference.low", "accuracy_difference.high"),
-                change,
-            ),
+            percent_column("identity (%)", "identity"),
+            percent_column("tokens (%)", "tokens"),
+            percent_column("accuracy before (%)", "accuracy.from"),
+            percent_column("after (%)", "accuracy.to"),
+            Column("change (pp) [95 %]", CHANGE, change),
             Column("speedup [95 %]", ("speedup.ratio", "speedup.low", "speedup.high"), speedup),
         ),
-        parts,
-        marks_of(found),
-        notes_of(found),
+        found,
+        [(group.title, _links(group.rows)) for group in found],
         words=2,
     )
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
+from ssd.report.groups import Group, marks_of, notes_of
+
 Row: TypeAlias = pd.Series
 """A line of a table: mostly a run."""
+Best: TypeAlias = Callable[[pd.DataFrame], pd.Series]
+"""Function from rows to whether each of them is the best."""
 LOSSY, BROKEN, AS_PUBLISHED = "†", "‡", "§"
 MARKS = {
     LOSSY: "does not claim to be lossless",
@@ -40,7 +44,7 @@ class Column:
     head: str
     keys: tuple[str, ...]
     text: Callable[[Row], str]
-    best: Callable[[pd.DataFrame], pd.Series] | None = None
+    best: Best | None = None
     marks: Callable[[Row], tuple[str, ...]] | None = None
 
 
@@ -86,6 +90,20 @@ def make_table(
     told = [f"{mark} {meaning}" for mark, meaning in {**MARKS, **(marks or {})}.items() if mark in used]
     heads = tuple(column.head for column in columns)
     return Table(name, title, caption, heads, sections, pd.concat(frames, ignore_index=True), (*told, *notes), words)
+
+
+def group_table(
+    name: str,
+    title: str,
+    caption: str,
+    columns: Iterable[Column],
+    groups: Sequence[Group],
+    parts: Iterable[tuple[str, pd.DataFrame]] | None = None,
+    words: int = 1,
+) -> Table | None:
+    """Return the table of these groups, a section each, with their notes; parts: other sections of the same runs."""
+    sections = [(group.title, group.rows) for group in groups] if parts is None else parts
+    return make_table(name, title, caption, columns, sections, marks_of(groups), notes_of(groups), words)
 
 
 def _cells(columns: tuple[Column, ...], rows: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:

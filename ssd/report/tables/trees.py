@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ssd.report.groups import Group, marks_of, notes_of
+from ssd.report.groups import Group
 from ssd.report.results import Results
 from ssd.report.tables.main import ACCEPTANCE, NFE, SPEEDUP
-from ssd.report.tables.table import Column, Row, Table, make_table
-from ssd.report.tables.words import BEST, decoder_marks, figure, words
+from ssd.report.tables.table import Column, Row, Table, group_table
+from ssd.report.tables.words import BEST, decoder_marks, figure, text_column
 
 TREE = ("depth", "width", "budget", "builder")
 KEYS = tuple(f"config.decoder.{name}" for name in TREE)
@@ -20,18 +20,16 @@ def table(results: Results) -> Table | None:
     """Return the table; None without two runs of a decoder that differ in their trees."""
     found = results.groups
     marked = Column("decoder", ("run_id", "label"), _name, marks=decoder_marks)
-    options = [Column(name, (key,), words(key)) for name, key in zip(TREE, KEYS, strict=True)]
+    options = [text_column(name, key) for name, key in zip(TREE, KEYS, strict=True)]
     rows = ("token_rows.decoder", "token_rows.reference")
-    return make_table(
+    return group_table(
         "trees",
         "Draft trees",
         "Depth: steps drafted ahead; width: continuations per node; budget: nodes per forward. A dash is the default "
         f"of the builder. Token rows: nodes × window length, per response. {BEST}",
         (marked, *options, SPEEDUP, NFE, Column("token rows", rows, figure(rows[0], 0)), ACCEPTANCE),
+        found,
         [part for group in found for part in _grids(group)],
-        marks_of(found),
-        notes_of(found),
-        words=1,
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ssd.report.count_as_published import COUNTED
 from ssd.report.groups import are_enough
-from ssd.report.tables.table import AS_PUBLISHED, BROKEN, LOSSY, Row
+from ssd.report.tables.table import AS_PUBLISHED, BROKEN, LOSSY, Best, Column, Row
 
 NOTHING = "–"
 BEST = "Bold: best of the lossless decoders of its group, where its interval or exact count is better than all others."
@@ -42,6 +42,18 @@ def words(key: str) -> Callable[[Row], str]:
     return text
 
 
+def number_column(head: str, key: str, digits: int = 2, best: Best | None = None) -> Column:
+    return Column(head, (key,), figure(key, digits), best)
+
+
+def percent_column(head: str, key: str) -> Column:
+    return Column(head, (key,), percent(key))
+
+
+def text_column(head: str, key: str) -> Column:
+    return Column(head, (key,), words(key))
+
+
 def speedup(row: Row) -> str:
     """Return ratio and interval."""
     return interval(row.get("speedup.ratio"), row.get("speedup.low"), row.get("speedup.high"))
@@ -53,10 +65,12 @@ def interval(value: Any, low: Any, high: Any, digits: int = 2, factor: float = 1
     return f"{number(value, digits, factor)} [{number(low, digits, factor)}, {number(high, digits, factor)}]"
 
 
+CHANGE = tuple(f"accuracy_difference.{key}" for key in ("difference", "low", "high"))
+
+
 def change(row: Row) -> str:
     """Return the difference of accuracies in percentage points, with its interval."""
-    keys = ("difference", "low", "high")
-    texts = [number(row.get(f"accuracy_difference.{key}"), 1, 100) for key in keys]
+    texts = [number(row.get(key), 1, 100) for key in CHANGE]
     signed = [text if text.startswith("−") or text in ("0.0", NOTHING) else f"+{text}" for text in texts]
     return NOTHING if texts[0] == NOTHING else f"{signed[0]} [{signed[1]}, {signed[2]}]"
 
@@ -82,7 +96,7 @@ def lossless(row: Row) -> bool:
     return row.get("claims_lossless") is True or row.get("claims_lossless") == 1
 
 
-def best_count(key: str, least: bool = True) -> Callable[[pd.DataFrame], pd.Series]:
+def best_count(key: str, least: bool = True) -> Best:
     """Return the rule for exact counts: the extreme ones of lossless decoders, unless all are equal."""
 
     def best(rows: pd.DataFrame) -> pd.Series:

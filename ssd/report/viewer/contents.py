@@ -31,20 +31,25 @@ def contents(run: StoredRun, lines: Sequence[Line], decode: Decode | None) -> Da
             f"{run.folder}: no forwards are stored for these samples; measure the run again with runtime.traces=true"
         )
     config, summary = run.config, run.summary or {}
-    return {
-        "run": {
-            "id": run.folder.name,
-            "decoder": config["decoder"]["name"],
-            "reference": summary.get("compared_with", "stepwise decoding"),
-            "model": config["model"]["name"],
-            "task": config["task"]["name"],
-            "block_length": config["generation"]["block_length"],
-            "samples": len(run.lines),
-        },
-        "ends": list(config["model"]["end_ids"]),
-        "texts": {token: visible(decode([token])) for token in sorted(_tokens(samples))} if decode else {},
-        "samples": samples,
+    about = {
+        "id": run.folder.name,
+        "decoder": config["decoder"]["name"],
+        "reference": summary.get("compared_with", "stepwise decoding"),
+        "model": config["model"]["name"],
+        "task": config["task"]["name"],
+        "block_length": config["generation"]["block_length"],
+        "samples": len(run.lines),
     }
+    return page_data(about, config["model"]["end_ids"], samples, decode)
+
+
+def page_data(run: Data, ends: Sequence[int], samples: Sequence[Data], decode: Decode | None) -> Data:
+    """Return the data of the page. run: what its head shows; samples: as `contents` makes them from stored ones.
+
+    A sample of `ssd.decode` lacks the side `reference`.
+    """
+    texts = {token: visible(decode([token])) for token in sorted(_tokens(samples))} if decode else {}
+    return {"run": run, "ends": list(ends), "texts": texts, "samples": samples}
 
 
 def has_trace(run: StoredRun, line: Line) -> bool:
@@ -61,7 +66,7 @@ def _sample(run: StoredRun, line: Line, decode: Decode | None) -> Data:
     try:
         trace = json.loads(file.read_text(encoding="utf-8"))
         lengths = {side: len(line[side]["response_ids"]) for side in SIDES}
-        events = {side: [_event(event, lengths[side]) for event in trace[side]] for side in SIDES}
+        events = {side: shown_events(trace[side], lengths[side]) for side in SIDES}
     except (ValueError, LookupError, TypeError) as error:
         raise _damaged(f"{file}: not a trace", error) from error
     index, repeat = place_of(line)
@@ -101,24 +106,25 @@ def _divergence(case: Line | None) -> Data | None:
     return {"differs": case["differs"], "class": case["class"], "forward": case.get("forward"), "positions": at}
 
 
-def _event(event: Line, length: int) -> Data:
-    """Return an event with rounded confidences; length: of the response. Positions behind it are not shown."""
+def shown_events(events: Iterable[Line], length: int) -> list[Data]:
+    """Return events with rounded confidences; length: of the response. Positions behind it are not shown."""
     names = ("kind", "block", "step", "nodes", "rows", "stored", "drafted", "accepted")
-    return {
-        **{name: event[name] for name in names},
-        "revoked": [position for position in event["revoked"] if position < length],
-        "picks": [
-            [position, token, _short(confidence)] for position, token, confidence in event["picks"] if position < length
-        ],
-        "draft": [
-            {
-                **node,
-                "picks": [pick for pick in node["picks"] if pick[0] < length],
-                "confidence": _short(node["confidence"]),
-            }
-            for node in event["draft"]
-        ],
-    }
+    return [
+        {
+            **{name: event[name] for name in names},
+            "revoked": [position for position in event["revoked"] if position < length],
+            "picks": [[place, token, _short(sure)] for place, token, sure in event["picks"] if place < length],
+            "draft": [
+                {
+                    **node,
+                    "picks": [pick for pick in node["picks"] if pick[0] < length],
+                    "confidence": _short(node["confidence"]),
+                }
+                for node in event["draft"]
+            ],
+        }
+        for event in events
+    ]
 
 
 def _short(confidence: float) -> float | None:
@@ -135,22 +141,3 @@ def _tokens(samples: Iterable[Data]) -> set[int]:
                 found.update(token for _, token, _ in event["picks"])
                 found.update(token for node in event["draft"] for _, token in node["picks"])
     return found
-
-
-def unstored(run: Data, ends: Sequence[int], samples: Sequence[Data], decode: Decode) -> Data:
-    """Return the data of a page about responses that no run has stored.
-
-    run, samples: as in `contents`, but with events from `trace_to_json`; a sample may have no side `reference`.
-    """
-    short = [
-        {
-            **sample,
-            "sides": {
-                name: {**side, "events": [_event(event, len(side["ids"])) for event in side["events"]]}
-                for name, side in sample["sides"].items()
-            },
-        }
-        for sample in samples
-    ]
-    texts = {token: visible(decode([token])) for token in sorted(_tokens(short))}
-    return {"run": run, "ends": list(ends), "texts": texts, "samples": short}

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from hydra.errors import HydraException
 
 from ssd.decoding.settings import GenerationSettings
 from ssd.integrations.lm_eval.model_args import Ending, plan_from, request_settings
@@ -49,10 +48,10 @@ def test_words_that_cannot_work(words: dict[str, Any], message: str) -> None:
         plan_from(words)
 
 
-def test_unknown_names_are_hydras_to_refuse() -> None:
-    with pytest.raises(HydraException, match="Could not find 'decoder/telepathy'"):
+def test_unknown_names_are_refused_as_on_our_own_command_line() -> None:
+    with pytest.raises(ValueError, match=r"^decoder=telepathy: expected one of .*ssd"):
         plan_from({"decoder": "telepathy"})
-    with pytest.raises(HydraException, match=r"generation\.lenght"):
+    with pytest.raises(ValueError, match=r"^generation\.lenght is not an option; expected one of gen_length, "):
         plan_from({"generation.lenght": 5})
 
 
