@@ -13,8 +13,7 @@ from ssd.audit.divergence import Divergence, first_difference, first_parting, sa
 from ssd.audit.float64 import ExactModel
 from ssd.audit.node_isolation import NodeIsolationProbe
 from ssd.audit.replay import forward_of
-from ssd.audit.states import States, margins_of
-from ssd.audit.tolerance import LOGIT_TOLERANCE
+from ssd.audit.states import LOGIT_TOLERANCE, States, margins_of
 from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import Decoded, Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens

@@ -49,7 +49,7 @@ class GridCallback(Callback):
         number = self._number(config)
         if self.grid is None or number is None or number in self.reached:
             return
-        from ssd.campaign.progress import line_before
+        from ssd.campaign.planned_run import line_before
 
         in_turn = is_in_turn(config.hydra) and _is_measured_here(self.grid, number)
         print(line_before(self.grid, number, self.measured_s, in_turn), flush=True)
@@ -86,7 +86,7 @@ class GridCallback(Callback):
 
     def _finish_workers(self, grid: Grid) -> None:
         """Wait for the runs of workers."""
-        from ssd.campaign.workers.sweep import SWEEP
+        from ssd.campaign.dispatch import SWEEP
         from ssd.config.tracker import tell
         from ssd.results.run_id import run_id
         from ssd.run.failures import line_of

@@ -1,9 +1,11 @@
-"""Carry a run out in this process, or by workers."""
+"""Carry runs out: one in this process or by workers, or all runs of a sweep by the same workers."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
+from ssd.campaign.workers.pool import Outcome, Pool
 from ssd.config.plan import Plan
 from ssd.run import runner
 
@@ -12,8 +14,6 @@ def run(plan: Plan) -> dict[str, Any]:
     """Carry a plan out, by workers if it asks for them; return the summary. See `ssd.run.runner.run`."""
     if plan.runtime.in_process:
         return runner.run(plan)
-    from ssd.campaign.workers.pool import Pool
-
     with Pool() as pool:
         pool.submit(plan)
         (outcome,) = pool.finish()
@@ -21,3 +21,34 @@ def run(plan: Plan) -> dict[str, Any]:
         raise outcome.error
     assert outcome.summary is not None  # or there were an error
     return outcome.summary
+
+
+class Sweep:
+    """The pool of a sweep, whose runs this process submits one after the other. Made with the first run, ended by `finish`."""
+
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+        self._held = ExitStack()
+
+    def submit(self, plan: Plan) -> None:
+        """See `Pool.submit`."""
+        self._pool = self._pool or self._held.enter_context(Pool())
+        self._pool.submit(plan)
+
+    def finish(self) -> list[Outcome]:
+        """Wait for all runs, end the workers, and return how each run ended; [] if none was submitted."""
+        if self._pool is None:
+            return []
+        try:
+            return self._pool.finish()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the workers and their progress bar; unfinished runs can be resumed."""
+        self._pool = None
+        self._held.close()
+
+
+SWEEP = Sweep()
+"""The sweep of this process."""

@@ -21,8 +21,8 @@ from ssd.commands.lists import counts, names
 from ssd.commands.results_dir import add_results
 from ssd.modeling.published import PUBLISHED
 from ssd.report.choice import choose
+from ssd.report.console.columns import wide_console
 from ssd.report.console.plain_table import print_table
-from ssd.report.console.width import wide_console
 from ssd.report.projection.devices import devices
 from ssd.report.projection.engines import ENGINES
 from ssd.report.projection.projected import Target, obstacles

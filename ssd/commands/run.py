@@ -83,7 +83,7 @@ def job(config: DictConfig) -> str | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from ssd.campaign.workers.sweep import SWEEP
+    from ssd.campaign.dispatch import SWEEP
     from ssd.config.plan import make_plan
     from ssd.run.failures import EXPECTED, keep_traceback, line_of
 
@@ -112,8 +112,7 @@ def job(config: DictConfig) -> str | None:
 def _carry_out(plan: Plan, in_grid: bool, hydra_config: DictConfig) -> None:
     """Measure a plan, or give it to the grid's workers, unless it is done; then log it."""
     from ssd.campaign.callback import is_in_turn
-    from ssd.campaign.dispatch import run
-    from ssd.campaign.workers.sweep import SWEEP
+    from ssd.campaign.dispatch import SWEEP, run
     from ssd.config.tracker import tell
     from ssd.report.console.grid_table import one_line
     from ssd.report.console.run_table import print_summary

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from ssd.config.folders import OPTIONS, config_folders
 from ssd.config.model_words import plain_words
+from ssd.config.words import OPTIONS, config_folders
 from ssd.decoding.cache_options import OPTIONS as CACHES
 from ssd.paths import CONF, RUN
 

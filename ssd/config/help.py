@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ssd.config.folders import config_folders
+from ssd.config.words import config_folders
 from ssd.paths import CONF, RUN
 
 GROUPS = {

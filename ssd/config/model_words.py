@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from ssd.config.family_presets import family_preset, own_blocks
-from ssd.config.folders import config_folders
 from ssd.config.validate import TEXTS
+from ssd.config.words import config_folders
 from ssd.paths import CONF
 
 _LIKE_A_NUMBER = re.compile(r"[+-]?(\.?\d[\w.]*(e[+-]\d+)?|inf|nan)", re.IGNORECASE)

@@ -139,7 +139,7 @@ def _check_name(decoder: Mapping[str, Any]) -> None:
     name = decoder["name"]
     if decoder.get("commit") is None and (CONF / "decoder" / "commit" / f"{name}.yaml").is_file():
         raise ValueError(
-            f"decoder.name={name}: this decoder is its commit rule, and decoder.commit is missing; leave decoder.commit "
+            f"decoder.name={name}: this decoder is its commit rule, and decoder.commit is missing; leave it "
             "as it is, or pass decoder=fast_dllm, which decodes without it"
         )
 

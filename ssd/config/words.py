@@ -1,9 +1,13 @@
-"""Checks of a command line's words before Hydra reads them."""
+"""A command line's words before Hydra reads them: their checks, and the folders of a user's own files."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+OPTIONS = ("--config-dir", "-cd")
 
 
 def check_each_word(words: Sequence[str]) -> None:
@@ -22,3 +26,18 @@ def check_each_word(words: Sequence[str]) -> None:
                 f"{name}={given[name]},{value}"
             )
         given[name] = value
+
+
+def config_folders(words: Sequence[str]) -> list[Path]:
+    """Return the folders of `--config-dir FOLDER` and `hydra.searchpath=[file://FOLDER,...]`."""
+    return [Path(name).expanduser().absolute() for name in _named(words)]
+
+
+def _named(words: Sequence[str]) -> Iterator[str]:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in OPTIONS:
+            yield following
+        elif word.startswith("--config-dir="):
+            yield word.partition("=")[2]
+        elif word.startswith("hydra.searchpath="):
+            yield from re.findall(r"file://([^,\]'\"]+)", word)

@@ -10,8 +10,7 @@ from functools import cached_property
 import pandas as pd
 
 from ssd.metrics.bootstrap import FEW
-from ssd.report.commits import commits
-from ssd.report.names import numbers
+from ssd.report.names import commits, numbers
 from ssd.report.run_labels import labelled
 from ssd.report.titles import CHECKSUM, CIRCUMSTANCES, EXPERIMENT, NO_MATTER, title_parts
 

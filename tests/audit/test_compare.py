@@ -12,7 +12,7 @@ from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from ssd.audit.compare import Audit
 from ssd.audit.divergence import first_difference, first_parting
-from ssd.audit.tolerance import LOGIT_TOLERANCE
+from ssd.audit.states import LOGIT_TOLERANCE
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Pick, Trace

@@ -10,7 +10,7 @@ from baselines.stepwise import Stepwise
 from ssd.audit.compare import Audit
 from ssd.audit.float64 import ExactModel
 from ssd.audit.replay import Replay, replay
-from ssd.audit.tolerance import LOGIT_TOLERANCE, slack_of
+from ssd.audit.states import LOGIT_TOLERANCE, slack_of
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Pick, Trace

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from ssd.campaign.estimate import estimate
-from ssd.campaign.planned_run import Grid, PlannedRun
-from ssd.campaign.progress import line_before, seconds_left
+from ssd.campaign.planned_run import Grid, PlannedRun, line_before, seconds_left
 from ssd.campaign.stored_times import alike_seconds, stored_times
 
 DEVICE = "a processor"

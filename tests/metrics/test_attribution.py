@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, norm
 
-from ssd.metrics.attribution import LEAST_DEVIATION, auc, separation
+from ssd.metrics.decoding_map import LEAST_DEVIATION, auc, separation
 
 SCORES = st.lists(st.integers(-3, 3), min_size=1, max_size=12).map(lambda values: np.array(values, dtype=float))
 

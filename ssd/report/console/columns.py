@@ -1,7 +1,8 @@
-"""Tables of a row per run, as wide as the terminal. What does not fit follows in a further table of the same rows."""
+"""Tables of a row per run, and their console. What does not fit follows in a further table of the same rows."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+WIDTH = 132
+"""Characters of a line that is no terminal's."""
 BETWEEN = 2
 """Characters between two columns."""
 
@@ -58,3 +61,11 @@ def _parts(columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
         part.append(each)
         left -= each.width + BETWEEN
     yield part
+
+
+def wide_console() -> Console:
+    """Return a console as wide as the terminal or as COLUMNS; elsewhere, as in a file, of `WIDTH` characters."""
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
+    return console

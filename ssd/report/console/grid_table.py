@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ssd.metrics.warnings import warnings_of
-from ssd.report.console.columns import Column, column, print_columns, widths
-from ssd.report.console.width import wide_console
+from ssd.report.console.columns import Column, column, print_columns, wide_console, widths
 from ssd.report.labels import Run, circumstances, labels, options_that_vary, value_text
 
 FIGURES = ("accuracy", "NFE", "token rows", "tokens per forward", "acceptance length", "speedup (95 %)", "identity")

@@ -10,9 +10,8 @@ from typing import Any, Literal, NamedTuple, cast
 
 from rich.console import Console
 
-from ssd.report.console.columns import BETWEEN, column, print_columns, widths
+from ssd.report.console.columns import BETWEEN, column, print_columns, wide_console, widths
 from ssd.report.console.grid_table import speedup_text
-from ssd.report.console.width import wide_console
 from ssd.report.labels import Run, labels
 from ssd.report.lines import read_lines
 from ssd.results.reader import read_config, read_summary, run_folders, whole_lines

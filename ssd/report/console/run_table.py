@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from ssd.metrics.warnings import warnings_of
+from ssd.report.console.columns import wide_console
 from ssd.report.console.verdict import verdict
-from ssd.report.console.width import wide_console
 
 WIDTH = 100
 """Most characters of a line."""

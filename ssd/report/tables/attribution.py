@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ssd.metrics.attribution import separation
+from ssd.metrics.decoding_map import separation
 from ssd.report.decoding_maps import Maps, maps_of
 from ssd.report.groups import Group, Run
 from ssd.report.results import Results
