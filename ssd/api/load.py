@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-import torch
-
 from ssd.api.presets import Preset, build_decoder, find_preset, model_names, read_preset
 from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.family_presets import family_preset, own_blocks
-from ssd.config.runtime import DTYPES, check_here, device_named
+from ssd.config.runtime import DTYPES, check_here, device_or_auto
 from ssd.config.special_ids import check_tokenizer, special_of
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
@@ -104,7 +102,8 @@ def load(
     >>> ssd.load("llada_tiny")
     LoadedModel('llada_tiny': llada, 3.4 M weights, float32 on cpu, mask id 1, end ids 0, 4, 4096 positions, ...)
     """
-    where = _device(device)
+    where = device_or_auto(device, "device=")
+    check_here(where, "device=")
     if dtype is not None and dtype not in DTYPES:
         raise ValueError(f"dtype={dtype!r}: expected one of {', '.join(DTYPES)}")
     preset = find_preset(name)
@@ -135,15 +134,6 @@ def _settings(config: ModelConfig) -> GenerationSettings:
     settings = read_preset(family_preset(config.family)).settings
     own: dict[str, Any] = own_blocks(config, vars(settings))
     return replace(settings, **own)
-
-
-def _device(name: str) -> torch.device:
-    """Return the device of this name. Raises ValueError if this machine lacks it."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = device_named(name, "device=", "auto, ")
-    check_here(device, "device=")
-    return device
 
 
 def _folder(name: str, path: str | None, preset: Preset | None, revision: str | None) -> Path:

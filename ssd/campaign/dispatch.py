@@ -24,7 +24,7 @@ def run(plan: Plan) -> dict[str, Any]:
 
 
 class Sweep:
-    """The pool of a sweep, whose runs this process submits one after the other. Made with the first run, ended by `finish`."""
+    """The workers of a sweep: started with its first run, ended by `finish`. This process submits the runs in turn."""
 
     def __init__(self) -> None:
         self._pool: Pool | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from ssd.config.plan import Plan
 from ssd.report.console.grid_table import Run, labels
+from ssd.results.reader import whole_texts
 from ssd.results.run_id import run_id
 from ssd.run.progress import duration
 
@@ -59,9 +60,7 @@ def folder_of(config: Mapping[str, Any], results_dir: Path) -> Path:
 
 def stored_lines(folder: Path) -> list[bytes]:
     """Return a run's timed responses: the whole lines of responses.jsonl, or of samples.jsonl if that has more."""
-    files = [folder / name for name in ("samples.jsonl", "responses.jsonl") if (folder / name).is_file()]
-    contents = [file.read_bytes().splitlines(keepends=True) for file in files]
-    return max(([line for line in lines if line.endswith(b"\n")] for lines in contents), key=len, default=[])
+    return max((whole_texts(folder / name) for name in ("samples.jsonl", "responses.jsonl")), key=len)
 
 
 @dataclass

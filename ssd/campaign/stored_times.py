@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple, cast
 
 from ssd.campaign.planned_run import PlannedRun, stored_lines
@@ -63,12 +64,10 @@ def alike_seconds(
     relevant = _relevant(run.config)
     alike = [other for other in stored if _same_device(run, other, device_name) and _relevant(other.config) == relevant]
     same = [other for other in alike if other.config["decoder"]["name"] == run.config["decoder"]["name"]]
-    if same:
-        return _mean([sum(other.seconds.values()) for other in same]), [other.run_id for other in same]
-    if alike:
-        as_reference = [other.seconds | {"decoder": other.seconds["reference"]} for other in alike]
-        return _mean([sum(seconds.values()) for seconds in as_reference]), [other.run_id for other in alike]
-    return None
+    seconds = [other.seconds for other in same]
+    if not same:
+        seconds = [other.seconds | {"decoder": other.seconds["reference"]} for other in alike]
+    return (fmean(sum(each.values()) for each in seconds), [other.run_id for other in same or alike]) if alike else None
 
 
 def _seconds(summary: Summary) -> dict[str, float]:
@@ -99,7 +98,3 @@ def _same_device(run: PlannedRun, other: StoredTimes, device_name: str | None) -
     if device_name is None:
         return run.config["runtime"]["device"] in ("auto", other.config["runtime"]["device"])
     return other.device_name == device_name
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

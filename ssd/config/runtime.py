@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import torch
 
-from ssd.config.validate import require_bool, require_text
+from ssd.config.validate import require_bool, require_one_of, require_text
 
 EngineName = Literal["eager", "graph", "compile"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
@@ -57,10 +57,8 @@ class Runtime:
                 or_null = " or null" if may_be_null else ""
                 raise ValueError(f"runtime.{name}={value}: expected a whole number of at least {least}{or_null}")
         check_threads(self.threads, "runtime.threads=")
-        require_bool("runtime.traces", self.traces)
-        require_bool("runtime.confidences", self.confidences)
-        require_bool("runtime.predict", self.predict)
-        require_bool("runtime.timing", self.timing)
+        for name in ("traces", "confidences", "predict", "timing"):
+            require_bool(f"runtime.{name}", getattr(self, name))
         if (
             not isinstance(self.pass_at, list)
             or not self.pass_at
@@ -70,10 +68,8 @@ class Runtime:
                 f"runtime.pass_at={self.pass_at}: expected a list of whole numbers from 1 to runtime.repeats="
                 f"{self.repeats}, as pass_at=[1,5]"
             )
-        if not isinstance(self.dtype, str) or self.dtype not in DTYPES:
-            raise ValueError(f"runtime.dtype={self.dtype}: expected one of {', '.join(DTYPES)}")
-        if self.numerics not in NUMERICS:
-            raise ValueError(f"runtime.numerics={self.numerics}: expected one of {', '.join(NUMERICS)}")
+        for name, choices in (("dtype", DTYPES), ("numerics", NUMERICS), ("reference", REFERENCES)):
+            require_one_of(f"runtime.{name}", getattr(self, name), choices)
         if self.numerics == "locked" and self.batch_size > 1:
             raise ValueError(
                 f"runtime.numerics=locked with runtime.batch_size={self.batch_size}: forwards shared by several "
@@ -86,8 +82,6 @@ class Runtime:
             )
         check_engine(self.engine, self.batch_size)
         self.torch_device()
-        if self.reference not in REFERENCES:
-            raise ValueError(f"runtime.reference={self.reference}: expected one of {', '.join(REFERENCES)}")
         if self.address is not None:
             require_text("runtime.address", self.address)
             if self.in_process:
@@ -112,10 +106,8 @@ class Runtime:
         return self.predict and self.timing and self.batch_size == 1
 
     def torch_device(self) -> torch.device:
-        """Return the device; `auto` is CUDA on a machine that has it, else the CPU."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return device_named(self.device, "runtime.device=", "auto, ")
+        """Return the device that `device` names."""
+        return device_or_auto(self.device, "runtime.device=")
 
     def device_here(self) -> str:
         """Return the device's name on this machine. Raises ValueError for a missing device or an unfit engine."""
@@ -124,6 +116,13 @@ class Runtime:
             check_here(device, "runtime.device=")
         check_graphs(self.engine, device)
         return str(device).removesuffix(":0")
+
+
+def device_or_auto(name: str, option: str) -> torch.device:
+    """Return the device of this name; `auto` is CUDA on a machine that has it, else the CPU. Raises ValueError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return device_named(name, option, "auto, ")
 
 
 def device_named(name: str, option: str, others: str = "") -> torch.device:
@@ -159,8 +158,7 @@ def check_threads(threads: int | None, option: str) -> None:
 
 def check_engine(engine: str, batch_size: int) -> None:
     """Raise ValueError in one line for an unknown engine, or one that cannot decode batches."""
-    if engine not in ENGINES:
-        raise ValueError(f"runtime.engine={engine}: expected one of {', '.join(ENGINES)}")
+    require_one_of("runtime.engine", engine, ENGINES)
     if engine != "eager" and batch_size > 1:
         raise ValueError(
             f"runtime.engine={engine} with runtime.batch_size={batch_size}: forwards shared by several responses have "

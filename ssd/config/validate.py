@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 def require_bool(key: str, value: object) -> None:
     """Raise ValueError unless the value is a bool. Hydra reads `no` and `off` as text, which Python counts as true."""
@@ -13,6 +15,12 @@ def require_text(key: str, value: object) -> None:
     """Raise ValueError unless the value is text of at least one character."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key}={value}: expected a path or a name")
+
+
+def require_one_of(key: str, value: object, choices: Collection[str]) -> None:
+    """Raise ValueError unless the value is one of the choices."""
+    if value not in tuple(choices):
+        raise ValueError(f"{key}={value}: expected one of {', '.join(choices)}")
 
 
 TEXTS = (

@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from ssd.config.tracker import Tracker
-from ssd.config.validate import require_text
+from ssd.config.validate import require_one_of, require_text
 from ssd.extras import extra
+from ssd.metrics.response import total_nfe
 from ssd.results.reader import Line, read_run
 
 SIDES = ("reference", "decoder")
@@ -32,8 +33,7 @@ class WandbTracker(Tracker):
 
     def __init__(self, project: str, mode: Literal["offline", "online"] = "offline", entity: str | None = None) -> None:
         require_text("tracker.project", project)
-        if mode not in MODES:
-            raise ValueError(f"tracker.mode={mode}: expected one of {', '.join(MODES)}")
+        require_one_of("tracker.mode", mode, MODES)
         with extra("wandb", "tracker=wandb", "pass tracker=none"):
             import wandb  # noqa: F401
         self.project, self.mode, self.entity = project, mode, entity
@@ -98,7 +98,7 @@ def row(line: Line) -> Iterator[Any]:
     for side in SIDES:
         part = line[side]
         yield from (str(part[name]) if name == "answer" else part[name] for name in OF_A_SIDE)
-        yield sum(count for kind, count in part["nfe"].items() if kind != "verifier")
+        yield total_nfe(part)
 
 
 def draw(folder: Path, into: Path) -> list[Path]:

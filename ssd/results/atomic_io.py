@@ -69,6 +69,15 @@ def append_line(file: Path, text: str) -> None:
             raise
 
 
+def cut_torn_line(file: Path) -> None:
+    """Cut off what follows the last whole line of a file, which a killed process has left, if there is a file."""
+    if file.is_file():
+        with file.open("rb") as lines:
+            whole = sum(len(line) for line in lines if line.endswith(b"\n"))
+        if whole < file.stat().st_size:
+            os.truncate(file, whole)
+
+
 def write_atomically(file: Path, text: str) -> None:
     """Write beside the target, flush to disk, rename: a reader sees the old file or the new one, both whole."""
     partial = file.with_name(file.name + ".partial")

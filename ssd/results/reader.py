@@ -127,14 +127,18 @@ def whole_lines(file: Path, check: Callable[[Line], object] = bool) -> Iterator[
 
     check: raises one of UNREADABLE for a line that must not pass.
     """
-    whole = file.read_bytes().rpartition(b"\n")[0] if file.is_file() else b""
-    for number, text in enumerate(whole.split(b"\n") if whole else (), start=1):
+    for number, text in enumerate(whole_texts(file), start=1):
         try:
             line = parse_line(text, check)
         except UNREADABLE as error:
             raise damaged(file, number, "a sample", error) from error
         require_schema(line, f"{file}, line {number}")
         yield line
+
+
+def whole_texts(file: Path) -> list[bytes]:
+    """Return the lines of a file that end with a line break, without it; [] if there is no file."""
+    return file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
 
 
 def parse_line(text: bytes, check: Callable[[Line], object]) -> Line:

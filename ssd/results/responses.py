@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ssd.results.atomic_io import append_line
+from ssd.results.atomic_io import append_line, cut_torn_line
 from ssd.results.reader import UNREADABLE, damaged
 from ssd.results.records import Response
 from ssd.results.repair import drop_damaged
@@ -27,12 +27,10 @@ class Responses:
         self._offsets.clear()
         if not self._file.is_file():
             return []
+        cut_torn_line(self._file)
         found, end = [], 0
-        with self._file.open("r+b") as lines:
-            for number, line in enumerate(iter(lines.readline, b""), start=1):
-                if not line.endswith(b"\n"):
-                    lines.truncate(end)
-                    break
+        with self._file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
                 try:
                     response = Response.from_json(json.loads(line))
                 except UNREADABLE as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ssd.results.atomic_io import LOCK, append_line, locked, make_folder, write_atomically, write_json
+from ssd.results.atomic_io import LOCK, append_line, cut_torn_line, locked, make_folder, write_atomically, write_json
 from ssd.results.environment import differences
 from ssd.results.reader import parse_line, place_of, read_json, require_sample, whole_lines
 from ssd.results.repair import drop_damaged
@@ -69,7 +69,7 @@ class RunFolder:
         (self.path / "error.json").unlink(missing_ok=True)
         for partial in self.path.rglob("*.partial"):  # of a writer that was killed
             partial.unlink()
-        self._cut_torn_line()
+        cut_torn_line(self._samples)
         samples = self.samples()
         stored = self.path / "environment.json"
         begun = samples or self.responses.open()
@@ -141,12 +141,3 @@ class RunFolder:
     def read(self, name: str) -> dict[str, Any]:
         """Return a JSON file of this run. Raises ValueError if it is not whole, or of another schema."""
         return read_json(self.path / name, checked=name in ("summary.json", "environment.json"))
-
-    def _cut_torn_line(self) -> None:
-        """Cut off what follows the last whole line of samples.jsonl."""
-        if self._samples.is_file():
-            content = self._samples.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                with self._samples.open("r+b") as file:
-                    file.truncate(whole)

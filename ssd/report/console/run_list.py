@@ -14,7 +14,7 @@ from ssd.report.console.columns import BETWEEN, column, print_columns, wide_cons
 from ssd.report.console.grid_table import speedup_text
 from ssd.report.labels import Run, labels
 from ssd.report.lines import read_lines
-from ssd.results.reader import read_config, read_summary, run_folders, whole_lines
+from ssd.results.reader import read_config, read_summary, run_folders, whole_lines, whole_texts
 
 State = Literal["done", "begun", "failed"]
 FIGURES = ("prompts", "speedup (95 %)", "identity", "date", "state")
@@ -81,15 +81,9 @@ def read(folder: Path) -> Listed:
         return Listed(folder, Run(options, cast(Mapping[str, Any], read_summary(folder))), "done")
     names = {group: config[group]["name"] for group in ("decoder", "model", "task")}
     audited = {line["index"] for line in whole_lines(folder / "samples.jsonl")}
-    prompts = len(audited | _decoded(folder / "responses.jsonl"))
+    decoded = {json.loads(line)["index"] for line in whole_texts(folder / "responses.jsonl")}
     state: State = "failed" if (folder / "error.json").is_file() else "begun"
-    return Listed(folder, Run(options, {**names, "prompts": prompts}), state)
-
-
-def _decoded(file: Path) -> set[int]:
-    """Return the prompts with a response in a run that is not audited yet."""
-    whole = file.read_bytes().rpartition(b"\n")[0] if file.is_file() else b""
-    return {json.loads(line)["index"] for line in whole.splitlines()}
+    return Listed(folder, Run(options, {**names, "prompts": len(audited | decoded)}), state)
 
 
 def _cells(entry: Listed) -> Iterator[str]:
