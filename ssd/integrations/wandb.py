@@ -103,9 +103,8 @@ def row(line: Line) -> Iterator[Any]:
 
 def draw(folder: Path, into: Path) -> list[Path]:
     """Return the report's figures of this run alone, two columns wide, as <name>-2.png."""
-    from ssd.report import load
     from ssd.report.figures import FIGURES
+    from ssd.report.results import load
 
     results = load(folder)
-    files = [file for entry in FIGURES for file in entry.write(results, into).files]
-    return [file for file in files if file.name.endswith("-2.png")]
+    return [file for entry in FIGURES for file in entry.write(results, into).wide]

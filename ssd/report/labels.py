@@ -58,6 +58,16 @@ def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if len({str(own.get(name)) for own in options}) > 1]
 
 
+def shown_options(columns: Iterable[Any], groups: str | tuple[str, ...] = "config.decoder.") -> list[str]:
+    """Return the columns of options that labels may show and that begin with one of these words."""
+    return [name for name in map(str, columns) if name.startswith(groups) and not name.endswith(NEVER_TOLD)]
+
+
+def is_number(value: Any) -> bool:
+    """Return whether an option's value is a number: a depth may also be `auto`, or missing."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
 def words(own: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
     """Return `name=value` for each of these options that is not None."""
     for name in names:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ssd.report.labels import NEVER_TOLD, differing, words
+from ssd.report.labels import differing, shown_options, words
 from ssd.report.names import short_paths
 
 ORDER = ("stepwise", "ssd", "freedave", "spiffy", "psd", "fast_dllm", "wino", "apd")
@@ -47,7 +47,7 @@ def _apart(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _options(row: pd.Series, groups: tuple[str, ...]) -> dict[str, Any]:
     """Return a run's options whose names begin with one of these words, without `config.`."""
-    names = [name for name in map(str, row.index) if name.startswith(groups) and not name.endswith(NEVER_TOLD)]
+    names = shown_options(row.index, groups)
     return {name.removeprefix("config."): row[name] for name in names if not _is_missing(row[name])}
 
 

@@ -7,7 +7,8 @@ from itertools import product
 from pathlib import Path
 
 from ssd.report.figures import FIGURES
-from ssd.report.page import Shown, page
+from ssd.report.figures.entry import Drawn
+from ssd.report.page import page
 from ssd.report.results import Results
 from ssd.report.tables import catalogue
 from ssd.report.tables.latex import escape
@@ -33,9 +34,7 @@ def write_report(results: Results, out: Path, only: Collection[str] = (), bare: 
             continue
         drawn = figure.write(results, out / "figures", bare)
         files += drawn.files
-        if drawn.files:
-            narrow, wide = (_pages(drawn.files, f"{figure.name}-{columns}") for columns in (1, 2))
-            shown.append(Shown(figure.name, figure.title, figure.caption, drawn.small_print, narrow, wide, bare))
+        shown += [drawn] if drawn.files else []
     if bare and shown:
         files.append(out / "figures" / CAPTIONS)
         files[-1].write_text(captions(shown), encoding="utf-8")
@@ -52,7 +51,7 @@ def write_report(results: Results, out: Path, only: Collection[str] = (), bare: 
     return files
 
 
-def captions(figures: Iterable[Shown]) -> str:
+def captions(figures: Iterable[Drawn]) -> str:
     r"""Return a LaTeX file with a command for each figure's caption: \captionTreeSpeedup for tree-speedup."""
     lines = (
         rf"\newcommand{{\caption{figure.name.title().replace('-', '')}}}"
@@ -60,11 +59,6 @@ def captions(figures: Iterable[Shown]) -> str:
         for figure in figures
     )
     return "".join(f"{line}\n" for line in lines)
-
-
-def _pages(files: Iterable[Path], stem: str) -> list[Path]:
-    """Return the pages of a figure in one width, as PNG."""
-    return [file for file in files if file.suffix == ".png" and file.stem.partition("-page")[0] == stem]
 
 
 def _all_files(out: Path) -> Iterator[Path]:

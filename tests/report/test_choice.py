@@ -6,10 +6,9 @@ import pytest
 import yaml
 
 from ssd.commands.report import main
-from ssd.report import load
 from ssd.report.choice import choose
 from ssd.report.count_as_published import count_as_published
-from ssd.report.results import Results
+from ssd.report.results import Results, load
 from ssd.results.last_grid import keep_grid
 from tests.report.synthetic import write_run
 

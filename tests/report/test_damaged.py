@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssd.report import load
+from ssd.report.results import load
 from ssd.report.tables import left_out
 from tests.effort import examples
 from tests.report.synthetic import write_run

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ssd.metrics.decoding_map import decoding_map
-from ssd.report import load
 from ssd.report.decoding_maps import maps_of
 from ssd.report.figures import decoding_maps
+from ssd.report.results import load
 from ssd.report.tables import attribution
 from tests.report.lines import GEN_LENGTH
 from tests.report.synthetic import write_run

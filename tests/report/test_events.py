@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ssd.report import load
+from ssd.report.results import load
 from tests.report.synthetic import write_run
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from ssd.report import load
 from ssd.report.groups import groups, notes_of
+from ssd.report.results import load
 from ssd.report.tables import circumstances, main
 from ssd.report.tables.catalogue import TABLES
 from tests.report.synthetic import write_run

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from ssd.commands.report import main
-from ssd.report import load
 from ssd.report.figures import Entry
+from ssd.report.results import load
 from ssd.report.write import write_report
 from tests.report.synthetic import write_run
 

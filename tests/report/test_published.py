@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from ssd.report import load
 from ssd.report.published import beside_measured, published
+from ssd.report.results import load
 from ssd.report.tables.published import ALONE, table
 from tests.report.synthetic import write_run
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ssd.report import Results, load
 from ssd.report.lines import SIDES
+from ssd.report.results import Results, load
 from tests.report.synthetic import write_run
 
 NAMES = ("latency_s", "predicted_s", "correct", "reason", "node_evaluations", "token_rows", "tokens_useful")

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from ssd.report import load
+from ssd.report.results import load
 from ssd.report.tables import forwards, identity, left_out, main, policies, reference_chain, trees
 from ssd.report.tables.catalogue import TABLES, write
 from ssd.report.tables.table import Cell, Table

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ssd.report import load
+from ssd.report.results import load
 from ssd.report.tables.catalogue import TABLES, write
 from ssd.report.tables.latex import escape, latex
 from ssd.report.tables.markdown import escape as markdown_escape

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ssd.config.plan import make_plan
-from ssd.report import load
 from ssd.report.decoding_maps import maps_of
+from ssd.report.results import load
 from tests.runs import composed
 
 KEPT = ("runtime.traces=true", "runtime.confidences=true", "runtime.timing=false", "generation.cache=none")

@@ -6,24 +6,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from ssd.report.figures.grids import DEPTH, WIDTH
 from ssd.report.figures.layout import print_below
 from ssd.report.figures.style import PAGE_INCHES, WIDTH_INCHES, Columns, styled
-from ssd.report.labels import NEVER_TOLD
+from ssd.report.labels import shown_options
 from ssd.report.results import Results
 
 DOTS_PER_INCH = 200
 
 
-class Drawn(NamedTuple):
-    """The files of a figure, and the text below it; both are empty if there is nothing to draw."""
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as PNG files of both widths, one per page, with a PDF beside each. A bare one lacks the small print."""
 
-    files: list[Path]
+    name: str
+    title: str
+    caption: str
     small_print: str
+    narrow: list[Path]
+    wide: list[Path]
+    bare: bool
+
+    @property
+    def files(self) -> list[Path]:
+        """All files; none if there is nothing to draw."""
+        return [file for png in (*self.narrow, *self.wide) for file in (png.with_suffix(".pdf"), png)]
 
 
 @dataclass(frozen=True)
@@ -50,19 +60,19 @@ class Entry:
 
     def write(self, results: Results, folder: Path, bare: bool = False) -> Drawn:
         """Write <name>-1 (one column) and <name>-2 (two) as PDF and PNG; further pages are <name>-1-page2 and so on."""
-        files: list[Path] = []
+        files: dict[Columns, list[Path]] = {columns: [] for columns in WIDTH_INCHES}
         texts: dict[str, None] = {}
-        for columns in WIDTH_INCHES:
+        for columns, made in files.items():
             for number, figure in enumerate(self.pages(results, columns, bare), start=1):
                 folder.mkdir(parents=True, exist_ok=True)
                 texts[str(figure.get_label())] = None
                 figure.draw_without_rendering()
                 figure.set_layout_engine("none")  # laid out once for both files
-                stem = f"{self.name}-{columns}" + (f"-page{number}" if number > 1 else "")
-                for kind in ("pdf", "png"):
-                    files.append(folder / f"{stem}.{kind}")
-                    figure.savefig(files[-1], dpi=DOTS_PER_INCH)
-        return Drawn(files, " ".join(texts))
+                page = f"-page{number}" if number > 1 else ""
+                made.append(folder / f"{self.name}-{columns}{page}.png")
+                for file in (made[-1].with_suffix(".pdf"), made[-1]):
+                    figure.savefig(file, dpi=DOTS_PER_INCH)
+        return Drawn(self.name, self.title, self.caption, " ".join(texts), files[1], files[2], bare)
 
     def _pages(self, results: Results, columns: Columns, bare: bool) -> Iterator[Figure]:
         figure = self.make(results, columns)
@@ -96,8 +106,7 @@ def _lots(results: Results) -> list[set[str]]:
     if len(results.groups) != 1:
         return [set(group.rows["run_id"]) for group in results.groups]
     rows = results.groups[0].rows
-    options = [name for name in map(str, rows) if name.startswith("config.decoder.") and not name.endswith(NEVER_TOLD)]
-    for name in ("decoder", *(name for name in options if name not in (DEPTH, WIDTH))):
+    for name in ("decoder", *(name for name in shown_options(rows) if name not in (DEPTH, WIDTH))):
         lots = [set(lot["run_id"]) for _, lot in rows.groupby(rows[name].map(str), sort=False)]
         if len(lots) > 1:
             return lots

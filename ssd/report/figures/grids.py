@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from ssd.report.groups import Group
-from ssd.report.labels import NEVER_TOLD
+from ssd.report.labels import is_number, shown_options, value_text
 
 DEPTH, WIDTH, BUILDER = (f"config.decoder.{name}" for name in ("depth", "width", "builder"))
 CHAIN = "chain"
@@ -27,16 +27,13 @@ def grids(group: Group, value: str) -> Iterator[Grid]:
 
     Runs without this value, or without a number for depth or width, are left out. So are maps of a single cell.
     """
-    rows = [run.row for run in group.runs if pd.notna(run.row.get(value)) and _is_count(run.row.get(DEPTH))]
+    rows = [run.row for run in group.runs if pd.notna(run.row.get(value)) and is_number(run.row.get(DEPTH))]
     frame = pd.DataFrame([row for row in rows if _width(row)], dtype=object)
     if frame.empty:
         return
     frame = frame.assign(depth=frame[DEPTH].astype(int), width=[_width(row) or 1 for _, row in frame.iterrows()])
     for decoder, runs in frame.groupby("decoder"):
-        named = [
-            name for name in map(str, frame) if name.startswith("config.decoder.") and not name.endswith(NEVER_TOLD)
-        ]
-        options = [name for name in named if name not in (DEPTH, WIDTH, BUILDER)]
+        options = [name for name in shown_options(frame) if name not in (DEPTH, WIDTH, BUILDER)]
         found = [
             (options_told, builder, code_told, trees)
             for options_told, lot in _split(runs, _differing(runs, options))
@@ -87,8 +84,7 @@ def _split(runs: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, pd.DataF
 def _words(row: pd.Series, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         if pd.notna(row[name]):
-            word = str(row[name]).lower() if isinstance(row[name], bool) else row[name]
-            yield f"{'code' if name == 'mark' else name.rpartition('.')[2]}={word}"
+            yield f"{'code' if name == 'mark' else name.rpartition('.')[2]}={value_text(row[name])}"
 
 
 def _differing(runs: pd.DataFrame, names: Iterable[str]) -> list[str]:
@@ -98,11 +94,6 @@ def _differing(runs: pd.DataFrame, names: Iterable[str]) -> list[str]:
 def _width(row: pd.Series) -> int | None:
     """Return the continuations per node; 1 for a chain, else None where the number is not stored."""
     width = row.get(WIDTH)
-    if isinstance(width, int | float) and _is_count(width):
+    if is_number(width):
         return int(width)
     return 1 if row.get(BUILDER) == CHAIN else None
-
-
-def _is_count(value: Any) -> bool:
-    """Return whether a value is a number: a depth may also be `auto`, or missing."""
-    return isinstance(value, int | float) and pd.notna(value)

@@ -16,7 +16,7 @@ from ssd.report.figures.layout import legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
 from ssd.report.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Columns, Look
 from ssd.report.groups import Group, Run
-from ssd.report.labels import NEVER_TOLD
+from ssd.report.labels import is_number, shown_options
 from ssd.report.results import Results
 
 LINES = tuple(Look(colour, marker) for marker in "osD^vP" for colour in (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY))
@@ -68,7 +68,7 @@ def _panels(group: Group) -> Iterator[Panel]:
         option = _option(pd.DataFrame([run.row for run in runs]))
         lines: dict[str, list[Run]] = {}
         for run in runs:
-            if option and _is_number(run.row[PREFIX + option]):
+            if option and is_number(run.row[PREFIX + option]):
                 words = run.label.removeprefix(decoder).split()
                 name = " ".join(word for word in words if word.partition("=")[0] != option)
                 lines.setdefault(name or decoder, []).append(run)
@@ -79,8 +79,7 @@ def _panels(group: Group) -> Iterator[Panel]:
 
 def _option(rows: pd.DataFrame) -> str | None:
     """Return the decoder's option with the most numbers; None if there is none with two."""
-    names = [name for name in map(str, rows) if name.startswith(PREFIX) and not name.endswith(NEVER_TOLD)]
-    counts = {name: len({value for value in rows[name] if _is_number(value)}) for name in names}
+    counts = {name: len({value for value in rows[name] if is_number(value)}) for name in shown_options(rows)}
     most = max(counts, key=lambda name: counts[name], default=None)
     return most.removeprefix(PREFIX) if most and counts[most] > 1 else None
 
@@ -103,7 +102,3 @@ def _scale(axes: Axes, values: list[float]) -> None:
     axes.set_xticks(marks[::apart], [f"{mark:g}" for mark in marks[::apart]])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(0.08)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(pd.notna(value))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ssd.report.figures.entry import Drawn
 from ssd.report.results import Results
 from ssd.report.tables.table import Table
 
@@ -14,20 +14,7 @@ FIRST = ("main",)
 """Tables before the figures."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A figure as PNG files of both widths, one per page; a bare figure lacks the small print."""
-
-    name: str
-    title: str
-    caption: str
-    small_print: str
-    narrow: Sequence[Path]
-    wide: Sequence[Path]
-    bare: bool
-
-
-def page(results: Results, figures: Sequence[Shown], tables: Sequence[Table]) -> str:
+def page(results: Results, figures: Sequence[Drawn], tables: Sequence[Table]) -> str:
     """Return the page's HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

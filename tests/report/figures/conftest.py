@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from ssd.report import Results, load
+from ssd.report.results import Results, load
 from tests.report.synthetic import write_results, write_run
 
 

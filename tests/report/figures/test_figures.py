@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
-from ssd.report import load
 from ssd.report.figures import FIGURES
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.pareto import FRONT
+from ssd.report.results import load
 from tests.report.figures.layout import faults, texts
 from tests.report.synthetic import write_run
 

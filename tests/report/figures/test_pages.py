@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from ssd.report import Results, load
 from ssd.report.figures import FIGURES
 from ssd.report.figures.style import PAGE_INCHES
+from ssd.report.results import Results, load
 from ssd.report.write import write_report
 from tests.report.figures.layout import faults, texts
 from tests.report.synthetic import write_run

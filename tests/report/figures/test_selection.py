@@ -1,8 +1,8 @@
 """Which runs stand side by side, what groups of them are called, and which runs stand for many."""
 
-from ssd.report import load
 from ssd.report.figures.selection import FEW, extremes, fastest
 from ssd.report.groups import groups
+from ssd.report.results import load
 from tests.report.synthetic import write_run
 
 

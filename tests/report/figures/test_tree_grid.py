@@ -8,8 +8,8 @@ import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ssd.report import load
 from ssd.report.figures import FIGURES
+from ssd.report.results import load
 from tests.report.figures.layout import faults
 from tests.report.synthetic import write_run
 

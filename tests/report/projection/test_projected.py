@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ssd.cli import main
-from ssd.report import load
 from ssd.report.projection.devices import devices
 from ssd.report.projection.projected import Target, default_model, obstacles, rows
+from ssd.report.results import load
 from ssd.report.tables import projected
 from ssd.report.tables.catalogue import TABLES
 from tests.report.synthetic import write_run
