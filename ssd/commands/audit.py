@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ssd.audit.summary import audit
+from ssd.commands.lists import whole
 from ssd.commands.results_dir import add_results, stored_run
 from ssd.commands.trace import tokenizer_of
 from ssd.results.reader import StoredRun, name_of, read_run
@@ -50,14 +51,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's id under --results, or its folder")
     add_results(parser)
-    parser.add_argument("--cases", type=int, default=10, help="worst cases to print; audit.json holds all")
+    parser.add_argument("--cases", type=whole(0), default=10, help="worst cases to print; audit.json holds all")
     parser.add_argument("--replay", action="store_true", help="decode samples again and compare with what is stored")
-    parser.add_argument("--sample", type=int, default=5, help="identical samples to decode again")
-    options = parser.parse_args(arguments)
-    for name in ("cases", "sample"):
-        if getattr(options, name) < 0:
-            parser.error(f"--{name} {getattr(options, name)}: expected a whole number of at least 0")
-    return options
+    parser.add_argument("--sample", type=whole(0), default=5, help="identical samples to decode again")
+    return parser.parse_args(arguments)
 
 
 def audit_run(folder: Path, options: argparse.Namespace, console: Console) -> set[int]:

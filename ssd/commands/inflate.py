@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from ssd.commands.lists import whole
 from ssd.config.runtime import DTYPES
 from ssd.modeling.checkpoint import read_config, resolve
 from ssd.modeling.config import ModelConfig
@@ -56,17 +57,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="the new folder")
     for name in SIZES:
         option = name.removeprefix("own_").replace("_", "-")
-        parser.add_argument(f"--{option}", dest=name, type=whole, help="instead of the shape's")
+        parser.add_argument(f"--{option}", dest=name, type=whole(1), help="instead of the shape's")
     parser.add_argument("--dtype", choices=sorted(DTYPES), help="of the files; default: the source's")
-    parser.add_argument("--shard-mib", type=whole, default=SHARD_MIB, help=f"of one file (default {SHARD_MIB})")
+    parser.add_argument("--shard-mib", type=whole(1), default=SHARD_MIB, help=f"of one file (default {SHARD_MIB})")
     return parser.parse_args(arguments)
-
-
-def whole(text: str) -> int:
-    """Return a whole number of at least 1. Raises ArgumentTypeError."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number of at least 1")
-    return int(text)
 
 
 def chosen_sizes(options: argparse.Namespace, small: ModelConfig) -> dict[str, Any]:

@@ -1,8 +1,20 @@
-"""Types of options that are lists with commas."""
+"""Types of options: whole numbers, and lists with commas."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return the type of a whole number of at least this. It raises ArgumentTypeError."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise ArgumentTypeError(f"{text}: expected a whole number of at least {least}")
+        return int(text)
+
+    return number
 
 
 def counts(text: str) -> list[int]:

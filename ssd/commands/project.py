@@ -17,7 +17,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ssd.commands.lists import counts, names
+from ssd.commands.lists import counts, names, whole
 from ssd.commands.results_dir import add_results
 from ssd.modeling.published import PUBLISHED
 from ssd.report.choice import choose
@@ -65,8 +65,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--published", action="store_true", help="published times beside projected ones")
     parser.add_argument("--assumptions", action="store_true", help="devices' data sheets, and what software reaches")
     parser.add_argument("--nodes", type=counts, help="numbers of nodes of a verification, as 2,4,8")
-    parser.add_argument("--block", type=int, default=32, help="rows of a window, with --nodes (default: 32)")
-    parser.add_argument("--context", type=int, default=512, help="cached positions, with --nodes (default: 512)")
+    parser.add_argument("--block", type=whole(1), default=32, help="rows of a window, with --nodes (default: 32)")
+    parser.add_argument("--context", type=whole(0), default=512, help="cached positions, with --nodes (default: 512)")
     parser.add_argument("--model", type=names, default=[], help=f"shapes, as llada,dream: {', '.join(PUBLISHED)}")
     parser.add_argument("--device", type=names, default=[], help=f"as h100,h200 (default: all): {', '.join(devices())}")
     parser.add_argument("--engine", default="graph", help=f"software: {', '.join(ENGINES)} (default: graph)")
@@ -76,6 +76,4 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if bool(options.runs) + bool(options.nodes) + options.published + options.assumptions != 1:
         parser.error("expected RUN ..., --nodes, --published or --assumptions")
-    if options.block < 1 or options.context < 0:
-        parser.error(f"--block {options.block} --context {options.context}: expected at least 1 and 0")
     return options

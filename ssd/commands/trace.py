@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from ssd.commands.lists import whole
 from ssd.commands.results_dir import add_results, stored_run
 from ssd.modeling.checkpoint import load_tokenizer, local_folder
 from ssd.report.viewer.contents import Decode, contents, has_trace
@@ -47,13 +48,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("run", metavar="RUN", help="a run's id under --results, or its folder")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--samples", type=indices, help="indices of the samples to show: 0,3,7")
-    which.add_argument("--first", type=int, default=FIRST, help=f"number of samples to show (default {FIRST})")
+    which.add_argument("--first", type=whole(1), default=FIRST, help=f"number of samples to show (default {FIRST})")
     parser.add_argument("--out", type=Path, help="the file to write (default: trace.html in the run's folder)")
     add_results(parser)
-    options = parser.parse_args(arguments)
-    if options.first < 1:
-        parser.error(f"--first {options.first}: expected a whole number of at least 1")
-    return options
+    return parser.parse_args(arguments)
 
 
 def indices(text: str) -> list[int]:

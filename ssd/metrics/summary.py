@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
 from ssd.decoding.trace import KINDS
 from ssd.metrics.accuracy import accuracy_difference, lengths, pass_at
 from ssd.metrics.decode_order import mean_correlation
-from ssd.metrics.means import SIDES, Sample, per_response, per_sum
+from ssd.metrics.means import SIDES, Sample, are_known, per_response, per_sum
 from ssd.metrics.reference_chain import reference_chain
 from ssd.metrics.response import sum_columns, total_nfe
 from ssd.metrics.timing import speed
-from ssd.results.schema import SCHEMA, Pair, SideRecord
+from ssd.results.schema import SCHEMA, SideRecord
 from ssd.results.summary_schema import Acceptance, Identity
 
 
@@ -33,6 +33,7 @@ def summarise(
     prompts = together(samples, "index")
     turns = together(samples, "turn")
     nfe = per_response(samples, total_nfe)
+    is_strict = are_known(samples, "correct_strict")  # else the task has no strict rule
     by_kind = {kind: sum(sample["decoder"]["nfe"].get(kind, 0) for sample in samples) / len(samples) for kind in KINDS}
     return {
         "schema": SCHEMA,
@@ -62,7 +63,7 @@ def summarise(
             side: mean_correlation([sample[side]["order_correlation"] for sample in samples]) for side in SIDES
         },
         "accuracy": per_response(samples, lambda part: part["correct"]),
-        "accuracy_strict": _accuracy_strict(samples),
+        "accuracy_strict": per_response(samples, lambda part: part["correct_strict"]) if is_strict else None,
         "accuracy_difference": accuracy_difference(*(_correct(prompts, side) for side in SIDES)),
         "pass_at": {
             str(k): {side: pass_at(k, _correct(prompts, side)) for side in SIDES}
@@ -86,14 +87,6 @@ def together(samples: Sequence[Sample], key: Literal["index", "turn"]) -> list[l
 def _correct(prompts: Sequence[Sequence[Sample]], side: str) -> list[list[bool]]:
     """Return whether each response of each prompt is right."""
     return [[bool(sample[side]["correct"]) for sample in prompt] for prompt in prompts]
-
-
-def _accuracy_strict(samples: Sequence[Sample]) -> Pair | None:
-    """Return the shares that are right under the task's strict rule; None for a task without one."""
-    strict = {side: [sample[side]["correct_strict"] for sample in samples] for side in SIDES}
-    if any(verdict is None for verdicts in strict.values() for verdict in verdicts):
-        return None
-    return cast(Pair, {side: sum(verdicts) / len(verdicts) for side, verdicts in strict.items()})
 
 
 def _acceptance(parts: Sequence[SideRecord]) -> Acceptance:

@@ -8,14 +8,14 @@ from typing import cast
 import numpy as np
 
 from ssd.metrics.bootstrap import ratio_of_sums
-from ssd.metrics.means import SIDES, Sample, per_response, per_sum
+from ssd.metrics.means import SIDES, Sample, are_known, per_response, per_sum
 from ssd.results.schema import Pair
 from ssd.results.summary_schema import Speed
 
 
 def speed(samples: Sequence[Sample], turns: Sequence[Sequence[Sample]]) -> Speed:
     """Return keys of summary.json, all None after runtime.timing=false. The speedup's interval is over `turns`."""
-    if not is_timed(samples):
+    if not are_known(samples, "time_s"):
         return cast(Speed, dict.fromkeys(Speed.__annotations__))
     latencies = {side: [sample[side]["latency_s"] for sample in samples] for side in SIDES}
     return {
@@ -36,34 +36,30 @@ def speed(samples: Sequence[Sample], turns: Sequence[Sequence[Sample]]) -> Speed
     }
 
 
-def is_timed(samples: Sequence[Sample]) -> bool:
-    return all(sample[side]["time_s"] is not None for sample in samples for side in SIDES)
-
-
 def _predicted(samples: Sequence[Sample]) -> float | None:
     """Return the speedup that the run's cost model predicts from the forwards alone; None without a cost model."""
-    predicted = {side: [sample[side]["predicted_s"] for sample in samples] for side in SIDES}
-    if None in (*predicted["reference"], *predicted["decoder"]):
+    if not are_known(samples, "predicted_s"):
         return None
-    return sum(predicted["reference"]) / sum(predicted["decoder"])
+    predicted_s = per_response(samples, lambda part: part["predicted_s"])
+    return predicted_s["reference"] / predicted_s["decoder"]
 
 
 def _predicted_of_measured(samples: Sequence[Sample]) -> Pair | None:
     """Return each side's predicted seconds over its measured seconds inside the model; None where either is unknown."""
-    pairs = {side: [(sample[side]["predicted_s"], sample[side]["model_s"]) for sample in samples] for side in SIDES}
-    if any(None in pair for side in SIDES for pair in pairs[side]):
+    if not are_known(samples, "predicted_s", "model_s"):
         return None
-    sums = {side: [sum(values) for values in zip(*pairs[side], strict=True)] for side in SIDES}
-    return cast(Pair, {side: predicted / measured for side, (predicted, measured) in sums.items()})
+    return per_sum(samples, lambda part: part["predicted_s"], lambda part: part["model_s"])
 
 
 def _outside_model(samples: Sequence[Sample]) -> Pair | None:
     """Return the share of each side's time outside the forwards of the model and a verifier; None where unknown."""
-    if any(sample[side]["model_s"] is None for side in SIDES for sample in samples):
+    if not are_known(samples, "model_s"):
         return None
-    inside = {side: sum(sample[side]["model_s"] + sample[side]["verifier_s"] for sample in samples) for side in SIDES}
-    total = {side: sum(sample[side]["latency_s"] for sample in samples) for side in SIDES}
-    return cast(Pair, {side: 1 - inside[side] / total[side] for side in SIDES})
+    return per_sum(
+        samples,
+        lambda part: part["latency_s"] - part["model_s"] - part["verifier_s"],
+        lambda part: part["latency_s"],
+    )
 
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, float]:
