@@ -6,7 +6,6 @@ python run.py tracker=wandb tracker.project=decoders
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -68,7 +67,8 @@ class WandbTracker(Tracker):
                 reinit="create_new",
             ) as logged:
                 logged.summary.update(run.summary or {})
-                samples = wandb.Table(columns=list(columns()), data=[list(row(line)) for line in run.lines])
+                rows = list(map(row, run.lines))
+                samples = wandb.Table(columns=list(rows[0]), data=[list(each.values()) for each in rows])
                 with TemporaryDirectory() as drawn:
                     figures = {
                         f"figures/{file.stem[:-2]}": wandb.Image(str(file)) for file in draw(folder, Path(drawn))
@@ -83,22 +83,15 @@ class WandbTracker(Tracker):
         return str(place)
 
 
-def columns() -> Iterator[str]:
-    """Return the names of a sample's values, in the order of `row`."""
-    yield from ("index", "repeat", "prompt_sha256", "target", "identical", "divergence")
-    for side in SIDES:
-        yield from (f"{side}.{name}" for name in (*OF_A_SIDE, "nfe"))
-
-
-def row(line: Line) -> Iterator[Any]:
-    """Return a sample's values; those of several types as text."""
+def row(line: Line) -> dict[str, Any]:
+    """Return a sample's values by column; those of several types as text."""
     divergence = line["first_divergence"]
-    yield from (line["index"], line["repeat"], line["prompt_sha256"], str(line["target"]), line["identical"])
-    yield divergence["class"] if divergence else None
+    values = {name: line[name] for name in ("index", "repeat", "prompt_sha256", "target", "identical")}
+    values |= {"target": str(line["target"]), "divergence": divergence["class"] if divergence else None}
     for side in SIDES:
-        part = line[side]
-        yield from (str(part[name]) if name == "answer" else part[name] for name in OF_A_SIDE)
-        yield total_nfe(part)
+        part = line[side] | {"answer": str(line[side]["answer"]), "nfe": total_nfe(line[side])}
+        values |= {f"{side}.{name}": part[name] for name in (*OF_A_SIDE, "nfe")}
+    return values
 
 
 def draw(folder: Path, into: Path) -> list[Path]:

@@ -43,7 +43,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         figure,
         "Each row: how a step changed the confidences of earlier positions, and which positions it decided. White: "
         "masked, unchanged, or not computed by this step.",
-        *small_print_of(dict.fromkeys(group for group, *_ in found)),
+        *small_print_of(group for group, *_ in found),
     )
     return figure
 

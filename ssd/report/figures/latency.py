@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ssd.report.figures.layout import decoder_keys, legend, panels, small_print
-from ssd.report.figures.selection import fastest, small_print_of
+from ssd.report.figures.selection import fastest_by_group, small_print_of
 from ssd.report.figures.style import GREY, Columns, look
 from ssd.report.results import Results
 
@@ -26,10 +26,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         return None
     timed = results.samples.dropna(subset=[REFERENCE, DECODER])
     by_run = dict(tuple(timed.groupby("run_id")))
-    lots = [
-        (group, fastest(group.having(lambda run: run.is_timed and run.run_id in by_run))) for group in results.groups
-    ]
-    lots = [(group, runs) for group, runs in lots if runs]
+    lots = fastest_by_group(results.groups, lambda run: run.is_timed and run.run_id in by_run)
     if not lots:
         return None
     per_row = 1 if columns == 1 else min(3, len(lots))
@@ -48,9 +45,8 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     shown = [run for _, runs in lots for run in runs]
     keys = decoder_keys(run.decoder for run in shown)
     legend(figure, [Line2D([], [], label="reference", **DASHED), *keys])
-    some = "Of each decoder the fastest run is shown." if any(run.shown_for for run in shown) else ""
     told = "Share of responses that took at most this time; markers at 10, 50 and 90 %."
-    small_print(figure, told, "n: prompts.", some, *small_print_of(group for group, _ in lots))
+    small_print(figure, told, "n: prompts.", *small_print_of((group for group, _ in lots), shown))
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ssd.report.figures.layout import canvas, head, head_inches, room, small_print, wrap
-from ssd.report.figures.selection import fastest, small_print_of
+from ssd.report.figures.selection import fastest_by_group, small_print_of
 from ssd.report.figures.style import NORMAL, Columns
 from ssd.report.groups import Run
 from ssd.report.results import Results
@@ -33,26 +33,25 @@ def multiples(
     fill: function that draws a run into axes below each other, and returns an addition to the panel's title; ratios:
     heights of these axes; told: small print; up: labels of the y axes.
     """
-    found = [(group, run) for group in results.groups for run in fastest(group.having(has))]
-    if not found:
+    lots = fastest_by_group(results.groups, has)
+    if not lots:
         return None
-    lots = [[run for other, run in found if other is group] for group in dict.fromkeys(group for group, _ in found)]
-    across = min(2 if columns == 1 else 4, max(len(runs) for runs in lots))
-    heights = [ceil(len(runs) / across) * height_inches + HEAD_INCHES for runs in lots]
-    for place, runs in enumerate(lots):
+    across = min(2 if columns == 1 else 4, max(len(runs) for _, runs in lots))
+    heights = [ceil(len(runs) / across) * height_inches + HEAD_INCHES for _, runs in lots]
+    for place, (_, runs) in enumerate(lots):
         names = [wrap(f"{run.name}, mean 0.00", room(columns, across)) for run in runs]
         heights[place] += sum(head_inches(names[start : start + across]) for start in range(0, len(names), across))
     figure = canvas(columns, sum(heights))
     parts = figure.subfigures(len(lots), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, runs, group in zip(parts, lots, dict.fromkeys(group for group, _ in found), strict=True):
+    for part, (group, runs) in zip(parts, lots, strict=True):
         part.suptitle(wrap(group.panel_title, room(columns, 1, 0.2), NORMAL), x=0.01, ha="left", fontsize=NORMAL)
         for place, (axes, run) in enumerate(zip(_stacks(part, len(runs), across, ratios), runs, strict=True)):
             added = fill(axes, run)
             for panel, label in zip(axes, up if place % across == 0 else (), strict=False):
                 panel.set_ylabel(label)
             head(axes[0], wrap(run.name + added, room(columns, across)))
-    some = "Of each decoder the fastest run is shown." if any(run.shown_for for _, run in found) else ""
-    small_print(figure, told, "n: prompts.", some, *small_print_of(dict.fromkeys(group for group, _ in found)))
+    shown = small_print_of((group for group, _ in lots), (run for _, runs in lots for run in runs))
+    small_print(figure, told, "n: prompts.", *shown)
     return figure
 
 

@@ -56,7 +56,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         keys = [Line2D([], [], color=look.colour, marker=look.marker, label=name) for name, look in looks.items()]
         legend(figure, keys)
     told = "Speedup: the reference's time over the decoder's, with 95 % intervals; n: prompts."
-    small_print(figure, told, *small_print_of(dict.fromkeys(panel.group for panel in found)))
+    small_print(figure, told, *small_print_of(panel.group for panel in found))
     return figure
 
 

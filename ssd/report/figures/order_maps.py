@@ -101,7 +101,7 @@ def _draw(
         panel.imshow(cells, norm=norm, cmap=COLOURS, origin="lower", extent=extent, aspect="auto", interpolation="none")
     bar = colour_bar(figure, norm, COLOURS, axes, meaning)
     bar.ax.xaxis.set_major_formatter("{x:g}")
-    small_print(figure, told, "n: prompts.", *small_print_of(dict.fromkeys(group for group, *_ in found)))
+    small_print(figure, told, "n: prompts.", *small_print_of(group for group, *_ in found))
     return figure
 
 

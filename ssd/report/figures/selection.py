@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ssd.report.count_as_published import COUNTED
@@ -34,6 +34,12 @@ def fastest(group: Group) -> list[Run]:
     return [_ends(runs)[0] for runs in _by_decoder(group.runs)]
 
 
+def fastest_by_group(groups: Iterable[Group], has: Callable[[Run], bool]) -> list[tuple[Group, list[Run]]]:
+    """Return the groups with a run that `has` accepts, and the fastest such run of every decoder."""
+    lots = [(group, fastest(group.having(has))) for group in groups]
+    return [(group, runs) for group, runs in lots if runs]
+
+
 def _ends(runs: Sequence[Run]) -> list[Run]:
     """Return the first and the last of a decoder's timed runs, or of all by forwards if none was timed.
 
@@ -49,12 +55,13 @@ def _ends(runs: Sequence[Run]) -> list[Run]:
     return [replace(run, shown_for=told.replace(" ", "\N{NO-BREAK SPACE}")) for run, told in ends]
 
 
-def small_print_of(shown: Iterable[Group]) -> list[str]:
-    """Return the parts that all groups share, and a remark where several commits measured them."""
-    shown = list(shown)
+def small_print_of(shown: Iterable[Group], fastest_runs: Iterable[Run] = ()) -> list[str]:
+    """Return the parts that all groups share, and remarks: on runs that are not shown, and on several commits."""
+    shown = list(dict.fromkeys(shown))
     versions = len({mark for group in shown for mark in group.rows["mark"]})
     counted = any(COUNTED in group.rows and group.rows[COUNTED].any() for group in shown)
     return [
+        "Of each decoder the fastest run is shown." if any(run.shown_for for run in fastest_runs) else "",
         *notes_of(shown),
         "Of fast_dllm, forwards are counted as its published code spends them." if counted else "",
         f"Measured by {versions} versions of the code; the tables name them." if versions > 1 else "",

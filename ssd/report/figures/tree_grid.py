@@ -63,7 +63,7 @@ def _draw(results: Results, columns: Columns, value: str, meaning: str) -> Figur
     far = [end for end in (low, high) if abs(end - 1) > 0.25 * (high - low)]
     bar.set_ticks(sorted([1.0, *far]))
     chain = "Width 1: a chain." if any(grid.has_chain for grid in shown) else ""
-    remarks = small_print_of(dict.fromkeys(group for group, _ in drawn))
+    remarks = small_print_of(group for group, _ in drawn)
     small_print(figure, "n: prompts; blank: not run.", chain, *remarks)
     return figure
 

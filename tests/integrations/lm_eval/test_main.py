@@ -181,7 +181,7 @@ def test_a_bos_is_put_before_a_prompt_that_lacks_it(family: Family, checkpoints:
         (["--tasks", "ssd_product"], {}, "error: Tasks not found: ssd_product"),
         (["--tasks", "ssd_sums", "--batch_size", "4"], {}, "error: runtime.batch_size=4: only 1 is supported"),
         (["--tasks", "ssd_sums", "--device", "tpu"], {}, "error: runtime.device=tpu: expected auto, cpu, cuda"),
-        (["--tasks", "ssd_sums"], {"decoder": "telepathy"}, "error: In 'config': Could not find 'decoder/telepathy' "),
+        (["--tasks", "ssd_sums"], {"decoder": "telepathy"}, "error: decoder=telepathy: expected one of "),
         (["--tasks", "ssd_sums", "--gen_kwargs", "num_beams=2"], {}, "error: ssd_sums, document 0: the task's gener"),
     ],
 )
