@@ -11,7 +11,7 @@ import torch
 
 from ssd.config.plan import Plan
 from ssd.decoding.cache_policy import POLICIES
-from ssd.measure.timing import Known, Question
+from ssd.measure.timing import Question
 from ssd.metrics.summary import summarise
 from ssd.modeling.checkpoint import resolve
 from ssd.results import environment
@@ -41,6 +41,7 @@ class Job:
     """All questions of the run, in order."""
     finished: list[dict[str, Any]]
     """The lines of samples.jsonl."""
+    references: SharedReferences
 
     def __init__(self, plan: Plan, folder: RunFolder, workers: int = 0) -> None:
         """workers: number of workers that decode its prompts; 0: this process does."""
@@ -70,7 +71,7 @@ class Job:
         longest = Question(plan.documents[0], max(prompts, key=len), 0)
         measured = folder.kept() if self.finished or responses else {}
         self.start = Start(model_path, longest, [len(prompt) for prompt in prompts], measured)
-        self._references = SharedReferences(plan, self.circumstances)
+        self.references = SharedReferences(plan, self.circumstances)
 
     def to_decode(self) -> list[Question]:
         """Return the questions that have no stored response yet."""
@@ -95,17 +96,9 @@ class Job:
         self.folder.keep(measured)
         self.start = self.start._replace(measured=measured)
 
-    def known(self, group: Sequence[Question]) -> list[Known]:
-        """Return the responses to each question that need not be decoded again."""
-        return [self._references.known(question) for question in group]
-
-    def missing(self, group: Sequence[Question]) -> set[tuple[str, str, int]]:
-        """See `SharedReferences.missing`."""
-        return self._references.missing(group)
-
     def keep_response(self, found: Found) -> None:
         """Store a decoded question: its references, its traces, last its line of responses.jsonl."""
-        response = self._references.add(found)
+        response = self.references.add(found)
         if found.traces is not None:
             self.folder.write_trace(response.index, response.repeat, found.traces)
         self.folder.responses.append(response)

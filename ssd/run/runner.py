@@ -112,7 +112,7 @@ def _decode(job: Job, loaded: Loaded, bar: ProgressBar) -> None:
         job.begin(phase.measured())
         bar.advance(DECODED)
         for group in job.groups(job.to_decode()):
-            for found in phase.decode(group, job.known(group)):
+            for found in phase.decode(group, job.references.known(group)):
                 job.keep_response(found)
                 bar.advance(DECODED, 1)
 

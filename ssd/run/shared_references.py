@@ -25,12 +25,11 @@ class SharedReferences:
         self._reads = not (plan.runtime.timing or plan.runtime.confidences)
         self._stores = references_of(plan, circumstances)
 
-    def known(self, question: Question) -> Known:
-        """Return the responses to a question that need not be decoded again, by side."""
-        if not self._reads:
-            return {}
-        found = {side: store.find(*self._key(question)) for side, store in self._stores.items()}
-        return {side: timed for side, timed in found.items() if timed is not None}
+    def known(self, group: Sequence[Question]) -> list[Known]:
+        """Return the responses to each question that need not be decoded again, by side."""
+        stores = self._stores.items() if self._reads else ()
+        found = [{side: store.find(*self._key(question)) for side, store in stores} for question in group]
+        return [{side: timed for side, timed in sides.items() if timed is not None} for sides in found]
 
     def missing(self, group: Sequence[Question]) -> set[tuple[str, str, int]]:
         """Return the keys of references that must be decoded for these questions, and that other runs may need."""

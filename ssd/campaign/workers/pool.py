@@ -184,5 +184,5 @@ def _content(piece: Piece) -> tuple[Any, ...]:
     """Return the piece's own arguments of `Worker.decode` or `Worker.audit`."""
     job, questions = piece.run.job, piece.questions
     if piece.phase == "decode":
-        return questions, job.known(questions)
+        return questions, job.references.known(questions)
     return questions, [job.response(question) for question in questions]

@@ -92,7 +92,7 @@ def choose(run: QueuedRun, own: Collection[Piece], others: Collection[Piece]) ->
     for piece in run.waiting:
         if piece.is_exclusive and others:
             return None
-        piece.decodes = run.job.missing(piece.questions) if piece.phase == "decode" else set()
+        piece.decodes = run.job.references.missing(piece.questions) if piece.phase == "decode" else set()
         if not decoded_now & piece.decodes:
             run.waiting.remove(piece)
             return piece

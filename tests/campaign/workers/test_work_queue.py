@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 from ssd.campaign.workers.work_queue import Piece, QueuedRun, choose
 
 
+class References(dict[int, str]):
+    """The references that are not there yet, by question."""
+
+    def missing(self, group):
+        return {self[number] for number in group if number in self}
+
+
 class Job:
     """So many questions, each a piece; `references`: which of them share a reference that is not there yet."""
 
     def __init__(self, pieces: int, references: dict[int, str] | None = None) -> None:
         self.todo = list(range(pieces))
         self.start = SimpleNamespace(measured={})
-        self.references = references or {}
+        self.references = References(references or {})
 
     def to_decode(self):
         return self.todo
@@ -24,9 +31,6 @@ class Job:
 
     def groups(self, questions):
         return [[number] for number in questions]
-
-    def missing(self, group):
-        return {self.references[number] for number in group if number in self.references}
 
 
 def queued(pieces: int, is_exclusive: bool = False, is_begun: bool = True, references: dict[int, str] | None = None):
