@@ -104,6 +104,7 @@ def test_help_of_run_has_groups_options_comments_and_examples(capsys):
     assert "\n  decoder: the decoder that is measured\n    ssd, apd, " in shown
     assert "\n  runtime.limit=null                      number of prompts; null: all\n" in shown
     assert "\n  decoder.kv_window=16 " in shown
+    assert "\ndecoder=klass\n  as above: decoder.scope=block\n" in shown
     assert shown.count("python run.py ") >= 4
     assert max(map(len, shown.splitlines())) <= 120
 

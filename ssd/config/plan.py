@@ -136,8 +136,8 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
 
 def _check_name(decoder: Mapping[str, Any]) -> None:
     """Raise ValueError for the name of a commit rule on a decoder without one, as after ~decoder.commit."""
-    name = decoder["name"]
-    if decoder.get("commit") is None and (CONF / "decoder" / "commit" / f"{name}.yaml").is_file():
+    name, rules = decoder["name"], {file.stem for file in (CONF / "decoder" / "commit").glob("*.yaml")}
+    if decoder.get("commit") is None and name in rules:
         raise ValueError(
             f"decoder.name={name}: this decoder is its commit rule, and decoder.commit is missing; leave it "
             "as it is, or pass decoder=fast_dllm, which decodes without it"

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hydra.errors import HydraException
 
-from ssd.campaign import end
-from ssd.campaign.workers import sweep
+from ssd.campaign import dispatch, end
+from ssd.campaign.planned_run import Grid
 from ssd.commands import run as command
 from ssd.report.console import run_table as table
 from ssd.results import atomic_io as disk
@@ -57,6 +57,17 @@ def test_a_grid_says_what_it_will_do_does_it_and_ends_with_a_table(line):
 
 
 @pytest.mark.slow
+def test_one_mistake_of_all_runs_is_told_once_before_any_begins(line):
+    status, output, errors = line("-m", "decoder.depth=1,2,3", "runtime.warmup=-1")
+    assert (status, output) == (1, "")
+    assert errors == "error: runtime.warmup=-1: expected a whole number of at least 0"
+
+
+def test_a_mistake_of_several_runs_is_told_once():
+    grid = Grid([], [None] * 3, [("depth=1", "too deep"), ("width=9", "too wide"), ("depth=2", "too deep")])
+    assert grid.refusals() == [("depth=1 and 1 more", "too deep"), ("width=9", "too wide")]
+
+
 def test_what_an_unfinished_run_has_counts(line):
     line("decoder.depth=2")
     (folder,) = folders(RESULTS)
@@ -309,7 +320,7 @@ class Workers:
 )
 def test_workers_are_left_and_the_rest_is_told_whatever_happens(line, monkeypatch, at_submit, at_finish, told):
     pool = Workers(at_submit, at_finish)
-    monkeypatch.setattr(sweep, "Pool", lambda: pool)
+    monkeypatch.setattr(dispatch, "Pool", lambda: pool)
     status, _, errors = line("-m", "runtime=ray", "runtime.workers=1", "runtime.timing=false")
     assert status
     assert errors.splitlines()[-1] == told

@@ -51,6 +51,7 @@ def test_a_run_is_named_by_what_its_cache_does():
             ["generation.cache=dpad", "runtime.engine=compile"],
             "no fixed shape; pass runtime.engine=eager",
         ),
+        (["generation.cache=dkvv"], r"^generation\.cache='dkvv': expected one of none, .*; did you mean dkv\?$"),
         (["generation.cache=dllm_cache", "runtime.batch_size=2"], "pass runtime.batch_size=1"),
         (["generation.cache=sparse", "model=sdar_tiny"], "generation.cache=sparse with generation.grid=absolute"),
         (["generation.cache=dkv", "generation.cache_options.delay=2"], "generation.cache=dkv has the options interval"),

@@ -240,6 +240,12 @@ def test_a_mistake_inside_an_own_module_is_named_with_its_line(tmp_path, monkeyp
         make_plan(composed("model=llada_tiny", "task=tiny_math", "decoder._target_=own_mistake.Mine"))
 
 
+@pytest.mark.parametrize("word", ["~decoder.commit", "decoder.commit=null"])
+def test_the_name_of_a_commit_rule_is_no_name_without_it(word):
+    with pytest.raises(ValueError, match=r"^decoder\.name=klass: .*decoder\.commit is missing; .*decoder=fast_dllm"):
+        make_plan(composed("decoder=klass", "model=llada_tiny", "task=tiny_math", word))
+
+
 def test_an_option_without_a_value_is_named():
     with pytest.raises(ValueError, match=r"^task\.path is missing; pass task\.path=VALUE$"):
         make_plan(composed("model=llada_tiny", "task=gsm8k", "task.path=???"))
