@@ -9,6 +9,7 @@ from typing import Any
 from ssd.config.command_line import composed
 from ssd.config.plan import Plan, make_plan
 from ssd.decoding.settings import GenerationSettings
+from ssd.report.labels import value_text
 from ssd.tasks.lm_eval_task import stop_words
 
 GROUPS = ("model", "decoder", "generation", "cache", "experiment")
@@ -35,7 +36,7 @@ def plan_from(words: Mapping[str, Any]) -> Plan:
                 f"--model_args {key}={words[key]}: expected a key of run.py: {', '.join(GROUPS)}, {BOS} or "
                 f"runtime.{{{','.join(RUNTIME)}}}; use lm-eval's flags for tasks, limits and outputs"
             )
-    overrides = ["task=lm_eval", *(f"{key}={_written(value)}" for key, value in words.items())]
+    overrides = ["task=lm_eval", *(f"{key}={value_text(value)}" for key, value in words.items())]
     config = composed(overrides)
     # A plan needs a task. lm-eval has its own documents, so this one is never asked.
     stand_in = {"_target_": "ssd.tasks.tiny_math.TinyMath", "name": "lm_eval", "documents": 1}
@@ -83,8 +84,3 @@ def request_settings(asked: Mapping[str, Any], settings: GenerationSettings) -> 
                 "--model_args"
             )
     return replace(settings, **wanted), Ending(max_tokens, stops)
-
-
-def _written(value: Any) -> str:
-    """Return a value, which lm-eval has parsed, as text for Hydra."""
-    return "null" if value is None else str(value)

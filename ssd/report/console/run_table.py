@@ -35,7 +35,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     speedup, nfe, rows = summary["speedup"], summary["nfe"], summary["token_rows"]
     acceptance, identity = summary["acceptance_length"], summary["identity"]
     if speedup:
-        spread = "no interval: one pair of times" if speedup["low"] is None else f"95 %: {_range(speedup)}"
+        ends = [speedup["low"], speedup["high"]]
+        spread = "no interval: one pair of times" if None in ends else "95 %: {:.2f} to {:.2f}".format(*ends)
         table.add_row("speedup (wall clock)", "1.00", f"{speedup['ratio']:.2f}", spread)
     if summary["predicted_speedup"] is not None:
         predicted = f"{summary['predicted_speedup']:.2f}"
@@ -96,7 +97,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     table.add_row("accuracy", *_both(summary["accuracy"], ".1%"), interval)
     if summary["accuracy_strict"]:
         table.add_row("  under the strict rule", *_both(summary["accuracy_strict"], ".1%"))
-    table.add_row("  right on one side only", *_both_counts(change), f"McNemar's exact p {change['mcnemar_p']:.3g}")
+    only_one = str(change["only_reference"]), str(change["only_decoder"])
+    table.add_row("  right on one side only", *only_one, f"McNemar's exact p {change['mcnemar_p']:.3g}")
     if summary["responses"] > summary["prompts"]:
         for k in pass_at:
             table.add_row(f"  pass@{k}", *_both(summary["pass_at"][str(k)], ".1%"))
@@ -121,13 +123,5 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
         print(f"WARNING: {warning}")
 
 
-def _range(interval: dict[str, float]) -> str:
-    return f"{interval['low']:.2f} to {interval['high']:.2f}"
-
-
 def _both(pair: dict[str, float], form: str) -> tuple[str, str]:
     return format(pair["reference"], form), format(pair["decoder"], form)
-
-
-def _both_counts(change: dict[str, Any]) -> tuple[str, str]:
-    return str(change["only_reference"]), str(change["only_decoder"])

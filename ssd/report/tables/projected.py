@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from ssd.report.groups import marks_of
 from ssd.report.projection.projected import Target, obstacles, rows, source
 from ssd.report.results import Results
@@ -15,23 +13,18 @@ TOO_LARGE = "A dash: weights, keys and values exceed the device's memory."
 
 
 def between(head: str, key: str, digits: int = 2) -> Column:
-    """Return the column of the range from `key.low` to `key.high`."""
+    """Return the column of the range from `key.low` to `key.high`; its cell is a dash for missing values."""
     keys = (f"{key}.low", f"{key}.high")
-    return Column(head, keys, lambda row: _span(row[keys[0]], row[keys[1]], digits))
 
+    def text(row: Row) -> str:
+        return NOTHING if row[list(keys)].isna().any() else " to ".join(number(row[each], digits) for each in keys)
 
-def _span(low: float, high: float, digits: int) -> str:
-    """Return `low to high`; a dash for missing values."""
-    return NOTHING if pd.isna(low) else f"{number(low, digits)} to {number(high, digits)}"
-
-
-def _device(row: Row) -> str:
-    return f"{row['projected_model']}, {row['device']}"
+    return Column(head, keys, text)
 
 
 COLUMNS = (
     DECODER,
-    Column("projected to", ("projected_model", "device"), _device),
+    Column("projected to", ("projected_model", "device"), lambda row: f"{row['projected_model']}, {row['device']}"),
     between("reference (s)", "reference_s"),
     between("decoder (s)", "decoder_s"),
     between("speedup", "projected_speedup"),

@@ -64,7 +64,7 @@ def normal(answer: str) -> str:
 
     Unicode mathematics becomes LaTeX. A text command stays round words only.
     """
-    plain = _without_introduction(_without_style(in_latex(answer)))
+    plain = _without_introduction(_bare(_TEXT_STYLE.sub(r"\\text", _STYLE.sub("", in_latex(answer)))))
     return number_of(_bare(without_signs(plain)))
 
 
@@ -74,10 +74,6 @@ def words(plain: str) -> str | None:
     if found is None or _closing(plain, found.end()) != len(plain):
         return None
     return plain[found.end() + 1 : -1]
-
-
-def _without_style(answer: str) -> str:
-    return _bare(_TEXT_STYLE.sub(r"\\text", _STYLE.sub("", answer)))
 
 
 def _without_introduction(answer: str) -> str:

@@ -57,7 +57,8 @@ def test_of_runs_that_were_not_timed(entry: Entry, untimed):
 @pytest.mark.parametrize("entry", FIGURES, ids=lambda entry: entry.name)
 def test_of_nothing(entry: Entry, nothing, tmp_path):
     assert entry.draw(nothing) is None
-    assert entry.write(nothing, tmp_path / "figures") == ([], "")
+    drawn = entry.write(nothing, tmp_path / "figures")
+    assert (drawn.files, drawn.small_print) == ([], "")
     assert not (tmp_path / "figures").exists()
 
 
@@ -71,7 +72,7 @@ def test_names_differ_and_captions_are_one_sentence():
 @pytest.mark.slow
 def test_files_have_the_widths_of_columns_and_their_fonts_with_them(one_run, tmp_path):
     (entry,) = (entry for entry in FIGURES if entry.name == "acceptance-depth")
-    files, _ = entry.write(one_run, tmp_path)
+    files = entry.write(one_run, tmp_path).files
     assert [file.name for file in files] == [
         f"acceptance-depth-{columns}.{kind}" for columns in (1, 2) for kind in ("pdf", "png")
     ]
