@@ -18,6 +18,11 @@ SHOWS_TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1" and OWN_VARIABLE no
 """Whether the user wants whole tracebacks."""
 
 
+def choices(group: str) -> list[str]:
+    """Return the names of a group's files in conf/, sorted."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
 def find_file(option: str, path: str, remedy: str) -> Path:
     """Return the file at a path, also relative to the project. Raises FileNotFoundError naming the option."""
     for file in (Path(path).expanduser(), ROOT / path):

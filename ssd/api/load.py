@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from ssd.api.presets import Preset, build_decoder, find_preset, model_names, read_preset
+from ssd.api.presets import Preset, build_decoder, find_preset, read_preset
 from ssd.api.prompts import Prompt, prompt_ids
 from ssd.config.family_presets import family_preset, own_blocks
 from ssd.config.runtime import DTYPES, check_here, device_or_auto
@@ -17,6 +17,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.modeling.checkpoint import load_model, load_tokenizer, read_config, resolve
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
+from ssd.paths import choices
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -145,8 +146,8 @@ def _folder(name: str, path: str | None, preset: Preset | None, revision: str | 
     try:
         return resolve(name, revision, "name")
     except FileNotFoundError as error:
-        names = ", ".join(model_names())
-        raise FileNotFoundError(f"{name}: no preset, no folder and no Hub id; the presets are {names}") from error
+        presets = ", ".join(choices("model"))
+        raise FileNotFoundError(f"{name}: no preset, no folder and no Hub id; the presets are {presets}") from error
 
 
 def _checked(preset: Preset, config: ModelConfig) -> SpecialTokens:

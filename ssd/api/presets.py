@@ -7,19 +7,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import yaml
 
+from ssd.config.build import build
 from ssd.config.runtime import Runtime
+from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.paths import CONF
+from ssd.paths import CONF, choices
 
 TINY_PREFIX, TINY_GEN_LENGTH = "checkpoints/", 64
 """Where the models made for tests lie, and the response length in tokens that they were trained with."""
-DESCRIBED = ("_target_", "name", "lossless", "defaults")
+DESCRIBED = ("name", "lossless", "defaults")
 """Keys of a decoder's YAML that are no options."""
 
 
@@ -40,11 +41,10 @@ class Preset:
 
 def find_preset(name: str) -> Preset | None:
     """Return the preset with this name, or whose checkpoint has this path or Hub id; None if there is none."""
-    files = sorted((CONF / "model").glob("*.yaml"))
-    if any(file.stem == name for file in files):
+    names = choices("model")
+    if name in names:
         return read_preset(name)
-    presets = (read_preset(file.stem) for file in files)
-    return next((preset for preset in presets if preset.path == name), None)
+    return next((preset for preset in map(read_preset, names) if preset.path == name), None)
 
 
 @cache
@@ -68,11 +68,6 @@ def read_preset(name: str) -> Preset:
     )
 
 
-def model_names() -> list[str]:
-    """Return the names of all presets."""
-    return sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
-
-
 def default_runtime() -> Runtime:
     """Return the `runtime` group as conf/runtime/default.yaml sets it."""
     return Runtime(**_read("runtime/default"))
@@ -84,24 +79,15 @@ def build_decoder(name: str, model: Mapping[str, str | None]) -> Decoder:
     model: the values of the options that refer to the model, such as `${model.path}`.
     Raises ValueError for an unknown name.
     """
-    names = sorted(file.stem for file in (CONF / "decoder").glob("*.yaml"))
-    if name not in names:
-        raise ValueError(f"decoder={name!r}: expected a decoder object or one of {', '.join(names)}")
+    if name not in choices("decoder"):
+        raise ValueError(f"decoder={name!r}: expected a decoder object or one of {', '.join(choices('decoder'))}")
     values = _read(f"decoder/{name}")
+    options = {key: _resolved(value, model) for key, value in values.items() if key not in DESCRIBED}
     for part in values.get("defaults", []):
         if part != "_self_" and isinstance(part, str):  # commit/NAME, the decoder's commit rule
-            values["commit"] = _built(_read(f"decoder/{part}"), model)
-    decoder = _built(values, model)
-    if not isinstance(decoder, Decoder):
-        raise ValueError(f"decoder={name!r}: {values['_target_']} is no decoder")
+            options["commit"] = build("decoder.commit", CommitRule, _read(f"decoder/{part}"))
+    decoder: Decoder = build("decoder", Decoder, options)
     return decoder
-
-
-def _built(values: Mapping[str, Any], model: Mapping[str, str | None]) -> Any:
-    """Return an object of the class that `_target_` names, with the other values as options."""
-    module, _, kind = values["_target_"].rpartition(".")
-    options = {key: _resolved(value, model) for key, value in values.items() if key not in DESCRIBED}
-    return getattr(import_module(module), kind)(**options)
 
 
 def changed(settings: GenerationSettings, changes: Mapping[str, Any]) -> GenerationSettings:

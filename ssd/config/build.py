@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,12 @@ from ssd.config.validate import require_text
 
 def build(group: str, base: type[Any], values: dict[str, Any]) -> Any:
     """Return an object of the class that `_target_` names. Errors of its constructor pass through."""
-    from hydra.utils import get_class
-
     require_text(f"{group}._target_", values.get("_target_"))
+    module, _, name = values["_target_"].rpartition(".")
     try:
-        # Hydra's own errors hide a mistake inside the user's module, so the module is imported first.
-        with suppress(ModuleNotFoundError, ValueError):
-            import_module(values["_target_"].rpartition(".")[0])
-        kind = get_class(values["_target_"])
+        kind = getattr(import_module(module), name, None)
+        if kind is None:
+            raise ImportError(f"{module} has no {name}")
     except SyntaxError as error:
         place = f"{error.filename} line {error.lineno}"
         raise ValueError(f"{group}._target_={values['_target_']}: {place}: {error.msg}") from error

@@ -25,7 +25,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
 from ssd.modeling.fingerprint import fingerprint
-from ssd.paths import CONF, ROOT
+from ssd.paths import ROOT, choices
 from ssd.tasks.task import Document, Task, require_flag
 
 KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite", "repair")
@@ -136,8 +136,8 @@ def make_plan(composed: DictConfig, is_here: bool = True) -> Plan:
 
 def _check_name(decoder: Mapping[str, Any]) -> None:
     """Raise ValueError for the name of a commit rule on a decoder without one, as after ~decoder.commit."""
-    name, rules = decoder["name"], {file.stem for file in (CONF / "decoder" / "commit").glob("*.yaml")}
-    if decoder.get("commit") is None and name in rules:
+    name = decoder["name"]
+    if decoder.get("commit") is None and name in choices("decoder/commit"):
         raise ValueError(
             f"decoder.name={name}: this decoder is its commit rule, and decoder.commit is missing; leave it "
             "as it is, or pass decoder=fast_dllm, which decodes without it"

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import ssd
-from ssd.api.presets import model_names, read_preset
+from ssd.api.presets import read_preset
+from ssd.paths import choices
 from tests.data import REPOSITORY
 
 
@@ -45,8 +46,8 @@ def test_a_preset_by_name_and_by_path():
 
 
 def test_every_preset_can_be_read():
-    assert len(model_names()) == 19
-    presets = {name: read_preset(name) for name in model_names()}
+    assert len(choices("model")) == 19
+    presets = {name: read_preset(name) for name in choices("model")}
     assert presets["dream"].settings.ranking == "entropy"
     assert presets["llada"].settings.gen_length == 256
     assert [name for name, preset in presets.items() if not preset.chat] == ["dream_base", "llada_base"]
