@@ -26,7 +26,7 @@ def summary_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return summarise
 
 
-PROMPTS = 100 if LONG else 4
+PROMPTS = 100 if LONG else 2
 SHARED = ("runtime.timing=false", "runtime.predict=false", "runtime.threads=1", f"runtime.limit={PROMPTS}")
 """Nothing is timed, so that all runs of a model share the responses of one reference."""
 CHAIN = ("decoder=ssd", "decoder.builder=chain", "decoder.depth=8", "model=llada_tiny", "task=tiny_math")

@@ -20,7 +20,7 @@ from tests.runs import composed
 pytestmark = pytest.mark.slow
 
 FOLDER = ROOT / "checkpoints" / "llada_tiny"
-PROMPTS = 3 if LONG else 2
+PROMPTS = 3 if LONG else 1
 COSTS = {
     "nodes nearly free": [[1, 1.0], [8, 1.3], [16, 1.7], [32, 2.6]],
     "nodes dear": [[1, 1.0], [2, 1.5], [4, 2.5], [9, 5.2], [32, 17.0]],

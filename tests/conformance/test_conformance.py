@@ -46,7 +46,9 @@ OWN_NAMES = [pytest.param(name, marks=pytest.mark.own) for name in OWN]
 OWN_LINES = [pytest.param(f"decoder={name}", marks=pytest.mark.own) for name in OWN]
 each_name = pytest.mark.parametrize("name", [*NAMES, *OWN_NAMES])
 each_line = pytest.mark.parametrize("line", [*LINES, *OWN_LINES])
-anything = settings(max_examples=examples(40, 2), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+anything = settings(
+    max_examples=examples(40, 2), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
 
 
 def prompt_of(length: int, seed: int = 0) -> list[int]:

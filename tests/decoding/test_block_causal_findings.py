@@ -35,14 +35,14 @@ def test_the_step_of_a_blocks_first_position_has_one_pick_under_the_dynamic_rule
     )
 
 
-@pytest.mark.parametrize("decoder", [SelfSpeculative(6, lookahead=4), FreeDave(6, "exact_match", eager=True)], ids=str)
-def test_no_pick_stays_behind_an_end_in_a_later_block_of_a_draft(decoder: Decoder) -> None:
+def test_no_pick_stays_behind_an_end_in_a_later_block_of_a_draft() -> None:
     ended = 0
     for seed in range(40):
         model = random_model("sdar", seed=seed, sharpness=6, causal_block=2)
         settings = GenerationSettings(gen_length=12, block_length=2, grid="absolute", cache="exact", stop="eos_any")
         expected = steps_of(Stepwise(), model, [5, 6, 7], settings)
-        assert steps_of(decoder, model, [5, 6, 7], settings) == expected
+        for decoder in (SelfSpeculative(6, lookahead=4), FreeDave(6, "exact_match", eager=True)):
+            assert steps_of(decoder, model, [5, 6, 7], settings) == expected
         ended += len(expected[1]) < 12
     assert ended > 2, "responses that stop early are the point"
 
