@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from random import Random
 
 import pytest
@@ -33,9 +32,10 @@ PROMPTS = ([7, 8, 9], list(range(20, 90)), [30])
 @pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
 def test_every_decoder_gives_what_it_gives_eagerly(line):
-    """With a family that the decoder takes: both in a long run, else by turns."""
+    """With a family and a cache that the decoder takes: all of them in a long run, else one by turns."""
     generator, cases, tried = Random(line), list(zip(FAMILIES, ("dual", "prefix"), PROMPTS, strict=False)), 0
-    for family, cache, prompt in cases if len(line) % 2 else reversed(cases):
+    turn = len(line) % 2
+    for family, cache, prompt in (*cases[turn:], *cases[:turn], ("llada", "none", PROMPTS[0])):
         if tried and not LONG:
             break
         decoder, eager = candidate(line, family).decoder, model_of(family)
@@ -165,10 +165,12 @@ def test_layers_are_compiled_once_for_all(family, monkeypatch):
 
 @pytest.mark.slow
 def test_a_process_may_compile_for_any_number_of_families_and_dtypes(monkeypatch):
+    """Torch's own limit is lowered, so that two of them reach it."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
     window, canvas = Window(10, 14, 11, 14, 24), torch.arange(24)
-    for dtype, one_of in product((torch.float32, torch.bfloat16), FAMILIES):
-        model = with_engine(random_model(one_of, dtype=dtype), "compile", 8)
+    for dtype, one_of in zip((torch.float32, torch.bfloat16), FAMILIES, strict=True):
+        model = with_engine(random_model(one_of, dtype=dtype, layers=1), "compile", 8)
         _, context = model.refresh(canvas, window)
-        for nodes in (1, 4, 8):
+        for nodes in (1, 8):
             assert model.window(canvas[10:14].repeat(nodes, 1), window, context).isfinite().all()

@@ -36,7 +36,7 @@ def decoders(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(300), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300, 2), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),
