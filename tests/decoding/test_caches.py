@@ -82,7 +82,7 @@ def decode(decoder: Decoder, model: Any, chosen: GenerationSettings) -> Decoded:
 
 @cache
 def stepwise(family: Family, seed: int, chosen: GenerationSettings) -> Decoded:
-    """The reference that several drafting decoders share."""
+    """The reference that several cases share."""
     return decode(Stepwise(), restless(family, seed), chosen)
 
 
@@ -105,8 +105,7 @@ def test_a_policys_limit_is_another_one(family, limit, block_length):
     for block_start in ("commit_first", "ranked"):
         changes = {"block_length": block_length, "block_start": block_start, "gen_length": 12}
         of_policy, of_other = (
-            decode(Stepwise(), restless(family), settings(*chosen, **changes))
-            for chosen in ((cache, options), (other,))
+            stepwise(family, 0, settings(*chosen, **changes)) for chosen in ((cache, options), (other,))
         )
         assert outcome(of_policy) == outcome(of_other)
         assert of_policy.trace.token_rows == of_other.trace.token_rows
