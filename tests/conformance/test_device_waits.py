@@ -57,7 +57,7 @@ WAYS = [
     for turn, way in enumerate((("eager", "native"), ("graph", "locked")))
 ]
 NATIVE_GRAPHS = [("chain", "graph", "native", "none"), ("fast_dllm", "graph", "native", "dual")]
-ALL_WAYS = product(DECODERS, ("eager", "graph"), ("native", "locked"), CACHES)
+ALL_WAYS = list(product(DECODERS, ("eager", "graph"), ("native", "locked"), CACHES))
 
 
 @pytest.mark.parametrize(("name", "engine", "numerics", "cache"), ALL_WAYS if LONG else [*WAYS, *NATIVE_GRAPHS])
@@ -74,7 +74,7 @@ SAMPLED = [name for name in DECODERS if name != "wino"]
 BY_TURNS = [(name, FAMILIES[place % 2]) for place, name in enumerate(SAMPLED)]
 
 
-@pytest.mark.parametrize(("name", "family"), product(SAMPLED, FAMILIES) if LONG else BY_TURNS)
+@pytest.mark.parametrize(("name", "family"), list(product(SAMPLED, FAMILIES)) if LONG else BY_TURNS)
 def test_sampling_makes_no_copy_wait_and_only_drafts_read_again(record, family, name):
     settings = GenerationSettings(gen_length=8, block_length=4, temperature=0.7)
     found, expected = decoded(record, name, family, settings)

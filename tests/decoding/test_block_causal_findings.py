@@ -36,6 +36,7 @@ def test_the_step_of_a_blocks_first_position_has_one_pick_under_the_dynamic_rule
     )
 
 
+@pytest.mark.slow
 def test_no_pick_stays_behind_an_end_in_a_later_block_of_a_draft() -> None:
     ended = 0
     for seed in range(40):
