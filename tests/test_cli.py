@@ -1,6 +1,7 @@
 """The console command: help, versions, its exit status, and what a missing library or folder leads to."""
 
 import os
+import runpy
 import subprocess
 import sys
 from importlib import import_module
@@ -26,6 +27,13 @@ def test_help_is_fast_and_lists_every_command():
 @pytest.mark.parametrize("words", [["--version"], ["run", "--version"]])
 def test_the_version_is_ours(words, capsys):
     assert main(words) == 0
+    assert capsys.readouterr().out.startswith("ssd-benchmark")
+
+
+def test_the_module_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["ssd", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("ssd", run_name="__main__")
     assert capsys.readouterr().out.startswith("ssd-benchmark")
 
 

@@ -11,18 +11,18 @@ import pytest
 
 from tests.data import REPOSITORY
 
-RUN = (
+RUN = [
     "run", "decoder=ssd", "model=llada_tiny", "task=tiny_math", "runtime.limit=1", "runtime.predict=false",
     "runtime.threads=1", "runtime.warmup=0", "generation.gen_length=16", "generation.block_length=16",
-)  # fmt: skip
-REPORT_AND_RUNS = """
+]  # fmt: skip
+COMMANDS = f"""
 import sys
 from ssd.cli import main
 from ssd.report import write
 write.FIGURES = write.FIGURES[:1]
-sys.exit(main(["report"]) or main(["runs"]))
+sys.exit(main({RUN}) or main(["report"]) or main(["runs"]))
 """
-"""Two commands in one process, and one figure of many: each spares seconds."""
+"""Three commands in one process, and one figure of many: each spares seconds."""
 
 
 @pytest.mark.slow
@@ -39,18 +39,16 @@ def test_a_wheel_measures_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest
     # a user's repository around everything
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, env=environment, check=True)
 
-    def call(*words: str) -> str:
-        # -P keeps the current folder off the path, where the checkout's own ssd/ could be.
-        done = subprocess.run([sys.executable, "-P", *words], cwd=here, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert "samples and summary: results/ssd-llada_tiny-tiny_math-" in call("-m", "ssd", *RUN)
+    # -P keeps the current folder off the path, where the checkout's own ssd/ could be.
+    command = [sys.executable, "-P", "-c", COMMANDS]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "samples and summary: results/ssd-llada_tiny-tiny_math-" in done.stdout
     (summary,) = here.glob("results/*/summary.json")
     assert json.loads(summary.read_text())["prompts"] == 1
     stored = json.loads((summary.parent / "environment.json").read_text())
     assert stored["commit"] is None
     assert stored["changes"], "a hash of the code stands in for the commit"
-    said, _, listed = call("-c", REPORT_AND_RUNS).partition("1 finished runs")
+    said, _, listed = done.stdout.partition("1 finished runs")
     assert (here / "report" / "index.html").is_file()
     assert summary.parent.name in listed, said

@@ -10,6 +10,7 @@ from ssd.audit.compare import Audit
 from ssd.audit.replay import replay
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import Family
+from tests.effort import LONG
 from tests.planted_caches import WRONG
 from tests.restless import restless_model
 
@@ -63,6 +64,6 @@ def test_a_response_with_a_planted_fault_is_graded_algorithmic(name):
 def test_planted_policies_are_graded_algorithmic_whatever_the_response(family, name):
     torch.manual_seed(0)
     verdicts = (verdict(name, family, seed, gen_length=24, block_length=12) for seed in range(12))
-    found = list(islice(filter(None, verdicts), 2))
+    found = list(islice(filter(None, verdicts), 2 if LONG else 1))
     assert found, "no response shows the fault"
     assert set(found) == {"algorithmic"}

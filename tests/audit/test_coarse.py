@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -32,7 +33,9 @@ PROMPTS = ([5, 17, 31, 8, 44], [9, 2, 2, 50, 33, 21], [40, 13, 7])
 def test_a_right_decoder_in_coarse_arithmetic_is_never_algorithmic(family, model_dtype, kernels):
     """Drawn settings, verify forwards through other kernels than those of stepwise decoding, float64 to judge them."""
     choose, met, special = random.Random(1), [], SpecialTokens(mask_id=63, end_ids=(62, *range(0, 60, 4)))
-    for case in range(examples(24)):
+    for case in range(24):
+        if case >= examples(24, 2) and (met or model_dtype != torch.bfloat16):
+            break
         generation = replace(drawn(choose), confidence_dtype=choose.choice(("float64", "logits")))
         model = restless_model(family, case, model_dtype, sharpness=choose.choice((0.3, 1.0, 3.0)))
         decoder = right_decoder(choose)
@@ -50,14 +53,12 @@ def test_a_right_decoder_in_coarse_arithmetic_is_never_algorithmic(family, model
 @pytest.mark.parametrize("planted", [*WRONG, RightTokensInAnotherOrder], ids=lambda kind: kind.__name__)
 def test_wrong_decoders_are_algorithmic_in_coarse_arithmetic_too(family, planted):
     classes = []
-    for seed in range(2):
+    for seed, prompt in product(range(2), PROMPTS[:2]):
         if "algorithmic" in classes and not LONG:
             break
-        model = restless_model(family, seed, torch.bfloat16)
-        for prompt in PROMPTS[:2]:
-            generation = GenerationSettings(gen_length=18, block_length=6)
-            found = divergence_of(model, SplitKernels(model), generation, prompt, planted(depth=4), SPECIAL)
-            classes.append(found and found.verdict)
+        model, generation = restless_model(family, seed, torch.bfloat16), GenerationSettings(18, block_length=6)
+        found = divergence_of(model, SplitKernels(model), generation, prompt, planted(depth=4), SPECIAL)
+        classes.append(found and found.verdict)
     assert "algorithmic" in classes
     assert "numeric" not in classes
 
@@ -85,6 +86,8 @@ def test_a_right_decoder_beside_a_reference_from_a_batch_is_not_algorithmic():
     """The reference's own forwards are rounded otherwise than alone, so it may have another of two near tokens."""
     met, generation, decoder = [], GenerationSettings(gen_length=16, block_length=8), SelfSpeculative(depth=4)
     for seed in range(12):
+        if seed >= examples(12) and "algorithmic" in met:
+            break
         model, prompt = restless_model("llada", seed, torch.bfloat16), PROMPTS[seed % 3]
         reference = Stepwise().decode(SplitKernels(model, always=True), prompt, generation, SPECIAL)
         decoded = decoder.decode(model, prompt, generation, SPECIAL)
@@ -112,7 +115,7 @@ def test_a_reference_that_no_rounding_explains_is_no_near_tie():
 def test_right_decoders_are_never_algorithmic_on_a_trained_model_in_bfloat16():
     model = load_model(resolve("checkpoints/llada_tiny"), "cpu", torch.bfloat16)
     choose, special = random.Random(2), SpecialTokens(mask_id=1, end_ids=(0, 4))
-    for _ in range(examples(16)):
+    for _ in range(examples(16, 2)):
         generation = replace(drawn(choose), confidence_dtype=choose.choice(("float64", "logits")))
         prompt = [choose.randrange(5, model.config.vocabulary_size) for _ in range(8)]
         found = divergence_of(model, SplitKernels(model), generation, prompt, right_decoder(choose), special)

@@ -17,7 +17,7 @@ from ssd.decoding.trace import Pick
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.kv_cache import Window
 from ssd.speculation.decoder import SelfSpeculative
-from tests.effort import examples
+from tests.effort import LONG, examples
 from tests.planted import BelievesAll, LeaksBetweenNodes
 from tests.restless import restless_model
 
@@ -39,23 +39,25 @@ def both_sides(model, generation, seed, decoder):
     return prompt, *(side.decode(model, prompt, generation, SPECIAL) for side in (Stepwise(), decoder)), decoder
 
 
+def divergence_of(compared, audit: Audit) -> Divergence | None:
+    """The divergence of a response, or of its order if the responses are equal."""
+    return audit.compare(*compared) or audit.compare_order(*compared)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_a_leak_between_nodes_is_algorithmic_in_any_arithmetic(family, dtype):
     """In 16 bits a dtype's bound would excuse most of them, and evaluating nodes one by one hides them all."""
-    excused, caught = 0, dict.fromkeys(CACHES, 0)
+    excused, caught = False, dict.fromkeys(CACHES, 0)
     for seed, cache in product(range(8), CACHES):
-        if seed >= examples(8) and all(caught.values()) and (excused or dtype == torch.float32):
-            break
+        if caught[cache] and (excused or dtype == torch.float32) and not LONG:
+            continue
         model, generation = restless_model(family, seed, dtype, sharpness=(0.3, 3.0)[seed % 2]), settings(cache)
         compared = both_sides(model, generation, seed, LEAKING)
-        before, found = (
-            audit.compare(*compared) or audit.compare_order(*compared)
-            for audit in (Audit(model, generation, SPECIAL, exact=exact) for exact in (None, ExactModel(model)))
-        )
+        found = divergence_of(compared, Audit(model, generation, SPECIAL, exact=ExactModel(model)))
         if found is not None:
             assert found.verdict == "algorithmic", found
-            excused += before.verdict == "numeric"
+            excused = excused or divergence_of(compared, Audit(model, generation, SPECIAL)).verdict == "numeric"
             caught[cache] += 1
             if found.one_by_one:
                 assert found.float64.node_difference > 0.01
@@ -66,7 +68,7 @@ def test_a_leak_between_nodes_is_algorithmic_in_any_arithmetic(family, dtype):
 @pytest.mark.parametrize("cache", CACHES)
 def test_nodes_of_a_right_model_differ_by_less_than_the_bound_and_of_a_leaking_one_by_more(family, cache):
     for decoder, is_right in ((SelfSpeculative(depth=4), True), (LEAKING, False)):
-        for seed in range(2):
+        for seed in range(examples(4)):
             probe = NodeIsolationProbe(restless_model(family, seed))
             decoder.decode(probe, prompt_of(seed), settings(cache), SPECIAL)
             assert (probe.difference < NODE_TOLERANCE / 100) == is_right

@@ -30,7 +30,7 @@ def prompt_of(seed: int) -> list[int]:
 def test_only_ties_within_a_few_times_the_noise_are_near(dtype):
     """Twin tokens, ever farther apart, and a response with the wrong twin; the noise is measured here, by hand."""
     ratios = {"numeric": [], "algorithmic": []}
-    generation = GenerationSettings(gen_length=16, block_length=16, cache="none")
+    generation = replace(GENERATION, cache="none")
     for seed in range(examples(12)):
         for distance in (0.5, 2, 8, 32, 128):
             model = restless_model("llada", seed, dtype, sharpness=0.3)
@@ -42,7 +42,7 @@ def test_only_ties_within_a_few_times_the_noise_are_near(dtype):
             found = Audit(model, generation, SPECIAL, exact=exact).compare(
                 prompt_of(seed), reference, forged, Stepwise()
             )
-            canvas = torch.tensor([[*prompt_of(seed), *[63] * 16]])
+            canvas = torch.tensor([[*prompt_of(seed), *[63] * 4]])
             here, there = (side.transformer.logits(canvas)[0, 8:].double() for side in (model, exact.model))
             noise = float((here - there).abs().max())
             assert found.tolerance <= 4.01 * noise

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from baselines.stepwise import Stepwise
@@ -19,6 +18,7 @@ from ssd.paths import CONF, ROOT
 from tests.data import project_files
 from tests.models import BLOCK_CAUSAL, FAMILIES
 from tests.restless import restless_model
+from tests.runs import composed
 
 NAMES = [file.stem for file in project_files("conf/decoder/*.yaml")]
 OWN = sorted({file.stem for file in (CONF / "decoder").glob("*.yaml")} - set(NAMES))
@@ -115,11 +115,13 @@ LINES = [f"decoder={name} {words}".rstrip() for name in NAMES for words in ("", 
 
 @cache
 def candidate(line: str, family: Family) -> Candidate:
-    """The decoder that run.py would build for these words, loaded beside a model of the family."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("config", overrides=[f"model={TINY[family]}", *line.split()])
-    values = OmegaConf.to_container(composed, resolve=True)["decoder"]
+    """The decoder that run.py would build for these words, loaded beside a model of the family.
+
+    It is given the costs of forwards: timing them takes seconds, and its drafts would depend on the machine.
+    """
+    values = OmegaConf.to_container(composed(f"model={TINY[family]}", *line.split()), resolve=True)["decoder"]
     decoder = build_decoder(values)
+    decoder.restore({"costs": [[1, 1.0], [4, 1.1], [16, 1.6]]})
     folder, model, generation = ROOT / "checkpoints" / TINY[family], model_of(family), GenerationSettings(gen_length=32)
     if family in BLOCK_CAUSAL:
         block_length = model.config.causal_block

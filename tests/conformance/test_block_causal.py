@@ -30,9 +30,7 @@ ACROSS = [
     "decoder=ssd decoder.lookahead=2 decoder.builder=best_first",
 ]
 """Drafts across blocks, which only these models verify exactly."""
-TIMED = [line for line in LINES if "depth=auto" in line and "costs" not in line]
-"""Their load times forwards, which takes seconds; how deep they draft depends on the machine."""
-BLOCK_LINES = [*(line for line in LINES if line not in TIMED), *ACROSS]
+BLOCK_LINES = [*LINES, *ACROSS]
 REFUSING = {"apd"}
 """Decoders that no block-causal model takes; docs/models.md says why."""
 own_lines = [pytest.param(f"decoder={name}", marks=pytest.mark.own) for name in OWN]

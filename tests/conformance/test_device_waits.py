@@ -1,5 +1,7 @@
 """How often the host waits for a device: once per forward, and for the sampled steps that a draft foresees."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -12,7 +14,8 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure.engines import as_decoded
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
-from tests.models import random_model
+from tests.effort import LONG
+from tests.models import FAMILIES, random_model
 from tests.pretended.cuda import pretended_cuda
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62,))
@@ -47,12 +50,19 @@ def decoded(record, name, family, settings, engine="eager", numerics="native"):
     return (DECODERS[name].decode(model, PROMPT, settings, SPECIAL) for model in (device, host))
 
 
-@pytest.mark.parametrize("cache", ["none", "dual"])
-@pytest.mark.parametrize(("engine", "numerics"), [("eager", "native"), ("graph", "native"), ("graph", "locked")])
-@pytest.mark.parametrize("name", DECODERS)
-@pytest.mark.slow
+CACHES = ("none", "dual")
+WAYS = [
+    (name, *way, CACHES[(place + turn) % 2])
+    for place, name in enumerate(DECODERS)
+    for turn, way in enumerate((("eager", "native"), ("graph", "locked")))
+]
+NATIVE_GRAPHS = [("chain", "graph", "native", "none"), ("fast_dllm", "graph", "native", "dual")]
+ALL_WAYS = list(product(DECODERS, ("eager", "graph"), ("native", "locked"), CACHES))
+
+
+@pytest.mark.parametrize(("name", "engine", "numerics", "cache"), ALL_WAYS if LONG else [*WAYS, *NATIVE_GRAPHS])
 def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics, cache):
-    settings = GenerationSettings(gen_length=8, block_length=4, cache=cache)
+    settings = GenerationSettings(gen_length=6, block_length=3, cache=cache)
     found, expected = decoded(record, name, "llada", settings, engine, numerics)
     assert found.response_ids == expected.response_ids
     assert (len(record.reads), record.waiting) == (found.trace.nfe, [])
@@ -60,8 +70,11 @@ def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics
     assert record.copies == found.trace.nfe + shadows
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in DECODERS if name != "wino"])
+SAMPLED = [name for name in DECODERS if name != "wino"]
+BY_TURNS = [(name, FAMILIES[place % 2]) for place, name in enumerate(SAMPLED)]
+
+
+@pytest.mark.parametrize(("name", "family"), list(product(SAMPLED, FAMILIES)) if LONG else BY_TURNS)
 def test_sampling_makes_no_copy_wait_and_only_drafts_read_again(record, family, name):
     settings = GenerationSettings(gen_length=8, block_length=4, temperature=0.7)
     found, expected = decoded(record, name, family, settings)

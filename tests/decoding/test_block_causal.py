@@ -23,7 +23,7 @@ COMMITS = {"none": None, "threshold": ("threshold", 0.3), "dynamic": ("dynamic",
 def many(count: int):
     """Settings of a property that is tried on so many cases."""
     return settings(
-        max_examples=examples(count, thinner=3),
+        max_examples=examples(count, thinner=6),
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
@@ -117,6 +117,6 @@ def test_wino_decodes_block_by_block_with_and_without_a_cache(offset: int, store
 def test_responses_change_with_the_store_that_is_left_out(family: str, commit: str) -> None:
     """Random models vary: another prompt in front of the last block gives another response."""
     decoder = Stepwise() if COMMITS[commit] is None else FastDLLM(*COMMITS[commit])
-    seen = {tuple(case(family, 4, 9, 12, seed).decode(decoder).response_ids) for seed in range(8)}
-    assert len(seen) == 8
+    seen = {tuple(case(family, 4, 9, 12, seed).decode(decoder).response_ids) for seed in range(4)}
+    assert len(seen) == 4
     assert max(len(set(response)) for response in seen) > 3

@@ -9,23 +9,20 @@ from ssd.decoding.canvas import block_at
 from ssd.decoding.rule import SteppingRule
 from ssd.decoding.scoring import keep_top_k, keep_top_p
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from tests.effort import examples
 
 SPECIAL = SpecialTokens(mask_id=9, end_ids=(0, 1))
 ROWS, VOCABULARY = 6, 10
-SAMPLES = examples(3000)
 
 
-def make_rule(first_row_first=False, **values):
-    settings = GenerationSettings(gen_length=ROWS, block_length=ROWS, **values)
-    return SteppingRule(settings, SPECIAL, [3, 4], first_row_first), block_at(0, 2, 2 + ROWS, settings, 0)
+def make_rule(first_row_first=False, rows=ROWS, **values):
+    settings = GenerationSettings(gen_length=rows, block_length=rows, **values)
+    return SteppingRule(settings, SPECIAL, [3, 4], first_row_first), block_at(0, 2, 2 + rows, settings, 0)
 
 
 def score(rule, block, logits, step=None, masked=None, runner_up=False):
     """Scores of fully masked states before `step`, unless told otherwise."""
-    nodes = logits.shape[0]
-    masked = torch.ones(nodes, ROWS, dtype=torch.bool) if masked is None else masked
-    step = torch.zeros(nodes, dtype=torch.int64) if step is None else torch.tensor(step)
+    masked = torch.ones(logits.shape[:2], dtype=torch.bool) if masked is None else masked
+    step = torch.zeros(len(logits), dtype=torch.int64) if step is None else torch.tensor(step)
     return rule.score(logits, masked, step, block, block.start, runner_up)
 
 
@@ -138,19 +135,18 @@ def test_random_order_depends_on_step_and_position_only():
     assert order[0] == order[1] != order[2]
 
 
-@pytest.mark.slow
 def test_origin_transfers_each_mask_with_the_rate_of_its_step():
-    """1 - t[i+1]/t[i] per mask, everything at the last step: counted over many seeds."""
-    counts = torch.zeros(3)
-    masked = torch.ones(3, ROWS, dtype=torch.bool)
-    for seed in range(2000):
-        rule, block = make_rule(ranking="origin", steps=3, seed=seed)
-        scores = replace(score(rule, block, random_logits(3)), step=torch.tensor([0, 1, 2]))
-        counts += rule.rank(scores, masked, block).count
+    """1 - t[i+1]/t[i] per mask, everything at the last step: counted over many positions and some seeds."""
+    counts, repeated, seeds = torch.zeros(3), 200, 10
+    logits = random_logits(3).repeat(1, repeated, 1)
+    for seed in range(seeds):
+        rule, block = make_rule(ranking="origin", steps=3, seed=seed, rows=ROWS * repeated)
+        scores = replace(score(rule, block, logits.clone()), step=torch.tensor([0, 1, 2]))
+        counts += rule.rank(scores, torch.ones(logits.shape[:2], dtype=torch.bool), block).count
     times = torch.linspace(1, 1e-3, 4)
     rates = 1 - times[1:] / times[:-1]
     rates[-1] = 1
-    torch.testing.assert_close(counts / 2000 / ROWS, rates, rtol=0, atol=0.02)
+    torch.testing.assert_close(counts / seeds / repeated / ROWS, rates, rtol=0, atol=0.02)
 
 
 def test_the_block_start_comes_first_where_only_the_refresh_predicts_it():
@@ -181,22 +177,25 @@ def test_a_step_that_commits_nothing_is_passed_over():
     assert all(int(score(rule, block, random_logits(1), [s], masked).step) == step for s in range(step + 1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ranking", ["low_confidence", "maskgit_plus", "topk_margin", "entropy"])
 def test_sampled_tokens_follow_the_tempered_distribution(ranking):
-    """Over many seeds a row's token is a sample of softmax(logits / T); LLaDA's confidence stays untempered."""
-    temperature, logits = 0.7, random_logits(1)
+    """Over positions with the same logits, and some seeds, tokens are samples of softmax(logits / T).
+
+    LLaDA's confidence stays untempered.
+    """
+    temperature, logits, repeated, seeds = 0.7, random_logits(1), 250, 12
     logits[..., 9] = -torch.inf
     counts = torch.zeros(ROWS, VOCABULARY, dtype=torch.float64)
-    for seed in range(SAMPLES):
-        rule, block = make_rule(ranking=ranking, temperature=temperature, seed=seed)
-        scores = score(rule, block, logits.clone())
-        counts[torch.arange(ROWS), scores.token[0]] += 1
-        tempered = (logits / (1 if ranking == "low_confidence" else temperature)).softmax(dim=-1)
-        of_token = tempered[0].gather(1, scores.token[0][:, None])[:, 0]
-        torch.testing.assert_close(scores.probability[0], of_token)
-    expected = (logits[0] / temperature).softmax(dim=-1)
-    assert (counts / SAMPLES - expected).abs().max() < 1.92 / SAMPLES**0.5  # four standard deviations of a share
+    ones = torch.ones(ROWS * repeated, dtype=torch.float64)
+    places, wide = torch.arange(ROWS).repeat(repeated), logits.repeat(1, repeated, 1)
+    tempered = (wide / (1 if ranking == "low_confidence" else temperature)).softmax(dim=-1)
+    for seed in range(seeds):
+        rule, block = make_rule(ranking=ranking, temperature=temperature, seed=seed, rows=ROWS * repeated)
+        scores = score(rule, block, wide.clone())
+        counts.index_put_((places, scores.token[0]), ones, accumulate=True)
+        torch.testing.assert_close(scores.probability[0], tempered[0].gather(1, scores.token[0][:, None])[:, 0])
+    expected, samples = (logits[0] / temperature).softmax(dim=-1), repeated * seeds
+    assert (counts / samples - expected).abs().max() < 1.92 / samples**0.5  # four standard deviations of a share
 
 
 def test_a_sample_is_a_function_of_seed_step_and_position():

@@ -99,7 +99,7 @@ def watched(decoder: BlockDecoder, family, seed, prompt, generation) -> tuple[De
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(200), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200, 2), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),

@@ -49,7 +49,7 @@ def test_a_batch_gives_what_its_prompts_give_alone(family, line):
             continue
         tried += 1
         model = small_model(family, tried)
-        prompts = prompts_of(generator, 5)
+        prompts = prompts_of(generator, 4)
         shares = ContinuousBatcher(model).run(jobs_of(decoder, prompts, settings), size=3)
         for share, prompt in zip(shares, prompts, strict=True):
             alone = decoder.decode(model, prompt, settings, SPECIAL)

@@ -26,7 +26,7 @@ DECODERS = {
 @pytest.mark.parametrize("family", BLOCK_CAUSAL)
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_nothing_is_captured_once_decoding_has_begun(decoder: str, family: Family, store: str) -> None:
-    settings = GenerationSettings(gen_length=18, block_length=4, grid="absolute", cache="exact", store=store)
+    settings = GenerationSettings(gen_length=10, block_length=4, grid="absolute", cache="exact", store=store)
     decoding: BlockDecoder = DECODERS[decoder]
     inner, graphs = restless_model(family, vocabulary_size=512, mask_id=1, causal_block=4), RecordedGraphs()
     model = StaticModel(inner, decoding.most_nodes, graphs)

@@ -18,6 +18,7 @@ from ssd.measure.numerics import with_numerics
 from ssd.modeling.batch_invariant import BatchInvariantModel
 from ssd.speculation.decoder import SelfSpeculative
 from tests.conformance.candidates import LINES, SPECIAL, accepts, candidate, model_of
+from tests.effort import examples
 from tests.generations import drawn
 from tests.models import FAMILIES
 from tests.restless import restless_model
@@ -54,7 +55,7 @@ def test_locked_responses_are_the_references_bit_by_bit_where_native_ones_are_no
 def test_a_lock_of_the_most_nodes_holds_every_forward_of_a_decoder(line):
     decoder, generator = candidate(line, "llada").decoder, Random(line)
     decoded = []
-    while len(decoded) < 3:
+    while len(decoded) < examples(4):
         settings = replace(drawn(generator), stop="none")
         if accepts(decoder, settings, "llada"):
             model = BatchInvariantModel(model_of("llada"), decoder.most_nodes)
@@ -88,7 +89,7 @@ def test_native_is_the_model_itself():
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_locked_run_is_identical_and_runs_of_other_numerics_have_other_ids(family, short_run):
-    words = ("decoder=ssd", "runtime.dtype=bfloat16")
+    words = ("decoder=ssd", "runtime.dtype=bfloat16", "runtime.limit=1")
     summaries = {mode: short_run(family, *words, f"runtime.numerics={mode}") for mode in ("locked", "float64")}
     assert summaries["locked"]["identity"]["rate"] == summaries["float64"]["identity"]["rate"] == 1
     assert summaries["locked"]["run_id"] != summaries["float64"]["run_id"]

@@ -63,26 +63,26 @@ def failures(sandbox: Sandbox, programs: list[Program]) -> list[tuple[int, str, 
 
 @pytest.mark.slow
 def test_humaneval(sandbox: Sandbox, data_file: DataFile) -> None:
-    programs = some(humaneval(data_file, lambda row: row["prompt"] + row["canonical_solution"]), 12)
+    programs = some(humaneval(data_file, lambda row: row["prompt"] + row["canonical_solution"]), 24)
     with confined(sandbox.protection, PATIENT, workers=2) as pair:
         assert failures(pair, programs) == []
 
 
 @pytest.mark.slow
 def test_prompts_alone_fail(pair: Sandbox, data_file: DataFile) -> None:
-    programs = some(humaneval(data_file, lambda row: row["prompt"]), 12)
+    programs = some(humaneval(data_file, lambda row: row["prompt"]), 24)
     assert len(failures(pair, programs)) == len(programs) > 0
 
 
 @pytest.mark.slow
 def test_mbpp(pair: Sandbox, data_file: DataFile) -> None:
     lines = data_file("mbpp/mbpp.jsonl").read_text(encoding="utf-8").splitlines()
-    assert failures(pair, mbpp(some(map(json.loads, lines), 24))) == []
+    assert failures(pair, mbpp(some(map(json.loads, lines), 48))) == []
 
 
 @pytest.mark.slow
 def test_sanitized_mbpp(pair: Sandbox, data_file: DataFile) -> None:
     assert (
-        failures(pair, mbpp(some(json.loads(data_file("mbpp/sanitized-mbpp.json").read_text(encoding="utf-8")), 24)))
+        failures(pair, mbpp(some(json.loads(data_file("mbpp/sanitized-mbpp.json").read_text(encoding="utf-8")), 48)))
         == []
     )

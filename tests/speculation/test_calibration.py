@@ -139,7 +139,7 @@ def test_a_calibrated_graph_is_lossless_and_better_than_the_chain(family, cache,
     generation = GenerationSettings(
         gen_length=24, block_length=12, cache=cache, steps=steps, temperature=temperature, top_p=0.9
     )
-    prompts = [[*PROMPT, seed] for seed in range(6 if LONG else 4)]
+    prompts = [[*PROMPT, seed] for seed in range(6 if LONG else 2)]
     followed = [steps for prompt in prompts for steps in record(model, prompt, generation, SPECIAL, depth=8)]
     DraftGraph(tuple(choose(followed, 8)), {}).write(tmp_path / "graph.json")
     drafted = SelfSpeculative(builder="spiffy", graph=str(tmp_path / "graph.json"))

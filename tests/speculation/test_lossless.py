@@ -36,7 +36,7 @@ def decoders(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(300), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300, 2), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),
@@ -93,8 +93,8 @@ def test_a_seed_gives_one_sample_and_another_seed_another(family, ranking, cache
         assert response == Stepwise().decode(model, [1, 2, 3], generation, SPECIAL).response_ids
         return tuple(response)
 
-    samples = [sample(seed) for seed in range(6)]
-    assert len(set(samples)) == 6
+    samples = [sample(seed) for seed in range(3)]
+    assert len(set(samples)) == 3
     assert samples[0] == sample(0)
 
 

@@ -76,10 +76,10 @@ def test_nodes_are_doubled_up_to_the_most(most):
 @pytest.mark.parametrize("block_start", ["commit_first", "ranked"])
 def test_seconds_of_real_traces_are_predicted_exactly_where_the_truth_is_linear(paced, family, cache, block_start):
     """Prompts and numbers of nodes lie between the points of the grid; every decoder's forwards are found on it."""
-    model, settings = paced(family), settings_of(cache, block_start=block_start)
+    model, settings = paced(family), settings_of(cache, block_start=block_start, gen_length=24)
     cost = CostModel.measure(model, settings, SPECIAL, [11, 3, 7], node_grid(9), most_rounds=1)
     decoders = (Stepwise(), SelfSpeculative(depth=6), SelfSpeculative(depth=8, builder="best_first"), FreeDave(5))
-    for decoder, prompt in product(decoders, ([5] * 3, [5, 6] * 3, [7] * 11)):
+    for decoder, prompt in product(decoders, ([5, 6] * 3, [7] * 11)):
         begun_s = model.now_s
         decoded = decoder.decode(model, prompt, settings, SPECIAL)
         predicted_s = cost.seconds(decoded.trace, len(prompt) + settings.gen_length)
