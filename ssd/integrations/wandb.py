@@ -100,4 +100,4 @@ def draw(folder: Path, into: Path) -> list[Path]:
     from ssd.report.results import load
 
     results = load(folder)
-    return [file for entry in FIGURES for file in entry.write(results, into).wide]
+    return [file for entry in FIGURES for file in entry.write(results, into).pages(2)]

@@ -20,20 +20,19 @@ DOTS_PER_INCH = 200
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as PNG files of both widths, one per page, with a PDF beside each. A bare one lacks the small print."""
+    """A figure as files, none if there is nothing to draw; a bare figure lacks the small print."""
 
     name: str
     title: str
     caption: str
     small_print: str
-    narrow: list[Path]
-    wide: list[Path]
+    files: list[Path]
     bare: bool
 
-    @property
-    def files(self) -> list[Path]:
-        """All files; none if there is nothing to draw."""
-        return [file for png in (*self.narrow, *self.wide) for file in (png.with_suffix(".pdf"), png)]
+    def pages(self, columns: Columns) -> list[Path]:
+        """Return the pages over this number of columns, as PNG."""
+        stem = f"{self.name}-{columns}"
+        return [file for file in self.files if file.suffix == ".png" and file.stem.partition("-page")[0] == stem]
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,19 @@ class Entry:
 
     def write(self, results: Results, folder: Path, bare: bool = False) -> Drawn:
         """Write <name>-1 (one column) and <name>-2 (two) as PDF and PNG; further pages are <name>-1-page2 and so on."""
-        files: dict[Columns, list[Path]] = {columns: [] for columns in WIDTH_INCHES}
+        files: list[Path] = []
         texts: dict[str, None] = {}
-        for columns, made in files.items():
+        for columns in WIDTH_INCHES:
             for number, figure in enumerate(self.pages(results, columns, bare), start=1):
                 folder.mkdir(parents=True, exist_ok=True)
                 texts[str(figure.get_label())] = None
                 figure.draw_without_rendering()
                 figure.set_layout_engine("none")  # laid out once for both files
-                page = f"-page{number}" if number > 1 else ""
-                made.append(folder / f"{self.name}-{columns}{page}.png")
-                for file in (made[-1].with_suffix(".pdf"), made[-1]):
-                    figure.savefig(file, dpi=DOTS_PER_INCH)
-        return Drawn(self.name, self.title, self.caption, " ".join(texts), files[1], files[2], bare)
+                stem = f"{self.name}-{columns}" + (f"-page{number}" if number > 1 else "")
+                for kind in ("pdf", "png"):
+                    files.append(folder / f"{stem}.{kind}")
+                    figure.savefig(files[-1], dpi=DOTS_PER_INCH)
+        return Drawn(self.name, self.title, self.caption, " ".join(texts), files, bare)
 
     def _pages(self, results: Results, columns: Columns, bare: bool) -> Iterator[Figure]:
         figure = self.make(results, columns)
