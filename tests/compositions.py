@@ -52,9 +52,15 @@ def remembered_compositions() -> Iterator[None]:
     def merge_once(self: ConfigLoaderImpl, defaults: list[Any], repo: IConfigRepository) -> DictConfig:
         key = (*_folders(repo), *map(repr, defaults))
         if key not in merged:
-            merged[key] = pickle.dumps(merge(self, defaults, repo))
-        config: DictConfig = pickle.loads(merged[key])
-        return config
+            own = [default for default in defaults if default.config_path.startswith("hydra/")]
+            if len(own) in (0, len(defaults)):
+                config = merge(self, defaults, repo)
+            else:  # Hydra's own files come first, are mostly the same, and take longest
+                config = merge_once(self, own, repo)
+                config.merge_with(merge(self, defaults[len(own) :], repo))
+            merged[key] = pickle.dumps(config)
+        copy: DictConfig = pickle.loads(merged[key])
+        return copy
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ConfigRepository, "load_config", read_once)
