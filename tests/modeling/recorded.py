@@ -79,7 +79,7 @@ def is_own(result: Tensor, args: tuple, kwargs: dict[str, Any]) -> bool:
 
 
 def tensors(tree: Any) -> list[Tensor]:
-    """Return the tensors of nested tuples, lists and dictionaries; torch's own tree_leaves takes ten times as long."""
+    """Return the tensors of nested tuples, lists and dictionaries, in a tenth of the time of torch's tree_leaves."""
     if isinstance(tree, Tensor):
         return [tree]
     if isinstance(tree, dict):

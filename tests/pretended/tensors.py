@@ -128,7 +128,7 @@ def on_device(tensor: Tensor, place: str = "cuda:0") -> Tensor:
 
 
 def tree_map(change: Callable[[Any], Any], tree: Any) -> Any:
-    """Return nested tuples, lists and dictionaries with changed leaves; torch's own tree_map takes ten times as long."""
+    """Return nested tuples, lists and dictionaries with changed leaves, in a tenth of the time of torch's tree_map."""
     kind = type(tree)
     if kind is tuple or kind is list:
         return kind([tree_map(change, branch) for branch in tree])
