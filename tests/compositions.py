@@ -1,5 +1,6 @@
 """Hydra reads each file and composes each choice of files once per process; a line's values are applied every time."""
 
+import copy
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,11 +60,13 @@ def remembered_compositions() -> Iterator[None]:
                 config = merge_once(self, own, repo)
                 config.merge_with(merge(self, defaults[len(own) :], repo))
             merged[key] = pickle.dumps(config)
-        copy: DictConfig = pickle.loads(merged[key])
-        return copy
+        again: DictConfig = pickle.loads(merged[key])
+        return again
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ConfigRepository, "load_config", read_once)
+        # Hydra copies a repository for each line, because it may replace its list of sources; it changes no source.
+        patch.setattr(ConfigRepository, "__deepcopy__", lambda self, memo: copy.copy(self), raising=False)
         patch.setattr(config_loader_impl, "create_defaults_list", choose_once)
         patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge_once)
         yield
