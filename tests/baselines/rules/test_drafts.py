@@ -13,11 +13,9 @@ from baselines.rules.hierarchical import Hierarchical
 from baselines.rules.klass import KLASS
 from baselines.rules.localleap import LocalLeap
 from ssd.audit.compare import Audit
-from ssd.decoding.commit_rule import CommitRule
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from ssd.modeling.config import Family
 from tests.block_cases import case, outcome
-from tests.effort import some
+from tests.effort import by_turns
 from tests.models import BLOCK_CAUSAL, FAMILIES
 from tests.planted import AdvancesPerForward, MergesPaths
 from tests.restless import restless_model
@@ -48,16 +46,7 @@ SETTINGS = (
 )
 
 
-def by_turns(families: tuple[Family, ...]) -> list[tuple[Family, CommitRule]]:
-    """Every rule with one of the families by turns, with all in a long run; rules with memory are there twice."""
-    return [
-        (family, rule)
-        for place, rule in enumerate(RULES)
-        for family in some(families, len(families), place % len(families))
-    ]
-
-
-@pytest.mark.parametrize(("family", "rule"), by_turns(FAMILIES), ids=str)
+@pytest.mark.parametrize(("family", "rule"), by_turns(FAMILIES, RULES), ids=str)
 def test_drafts_over_a_rule_give_its_response_in_its_order(family, rule):
     saved = 0
     for seed, generation in enumerate(SETTINGS):
@@ -85,7 +74,7 @@ def test_drafts_over_a_rule_and_an_approximate_cache_give_its_response_in_its_or
         assert order(decoded.trace) == order(reference.trace)
 
 
-@pytest.mark.parametrize(("family", "rule"), by_turns(BLOCK_CAUSAL), ids=str)
+@pytest.mark.parametrize(("family", "rule"), by_turns(BLOCK_CAUSAL, RULES), ids=str)
 def test_block_causal_models_give_one_response_with_and_without_a_cache_and_drafts(family, rule):
     """A block's first position has another row before it than in later forwards, where logits are shifted."""
     for prompt, changes in ((5, {}), (8, {"store": "separate", "temperature": 0.7})):

@@ -33,8 +33,8 @@ def titles(figure) -> list[str]:
 @pytest.mark.parametrize("name", ["speed", "latency"])
 @pytest.mark.slow
 def test_many_groups_are_drawn_on_pages(many: Results, name: str) -> None:
-    assert ENTRIES[name].draw(many, 1).get_figheight() > PAGE_INCHES
     pages = list(ENTRIES[name].pages(many, 1))
+    assert len(pages) > 1
     assert max(page.get_figheight() for page in pages) <= PAGE_INCHES
     assert [title for page in pages for title in titles(page)] == [f"model_{number:02d}" for number in range(16)], (
         "each group once, in order"
