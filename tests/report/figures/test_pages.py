@@ -10,6 +10,7 @@ from ssd.report import Results, load
 from ssd.report.figures import FIGURES
 from ssd.report.figures.style import PAGE_INCHES
 from ssd.report.write import write_report
+from tests.effort import some
 from tests.report.figures.layout import faults, texts
 from tests.report.synthetic import write_run
 
@@ -30,7 +31,7 @@ def titles(figure) -> list[str]:
     return [axes.get_title(loc="left").partition(",")[0] for axes in figure.axes]
 
 
-@pytest.mark.parametrize("name", ["speed", "latency"])
+@pytest.mark.parametrize("name", some(["speed", "latency"], 2))
 @pytest.mark.slow
 def test_many_groups_are_drawn_on_pages(many: Results, name: str) -> None:
     pages = list(ENTRIES[name].pages(many, 1))
