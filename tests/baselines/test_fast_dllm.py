@@ -83,7 +83,9 @@ def test_cached_it_is_the_caching_loop_by_hand(family, cache, block_start, decod
             assert [[pick.position for pick in picks] for picks in opened] == [[0], [8], [16]]
 
 
-@settings(max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(60, thinner=2), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(family=st.sampled_from(FAMILIES), seed=st.integers(0, 50), generation=generations())
 @pytest.mark.slow
 def test_a_threshold_that_nothing_reaches_is_stepwise_decoding(family, seed, generation):

@@ -34,7 +34,10 @@ DRAWN = {
 def many(count: int):
     """Settings of a property that is tried on so many decoded responses."""
     return settings(
-        max_examples=examples(count), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=examples(count, thinner=2),
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
     )
 
 

@@ -37,7 +37,9 @@ def drafts(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(120), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(120, thinner=2), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(
     family=st.sampled_from(FAMILIES),
     seed=st.integers(0, 50),

@@ -260,6 +260,7 @@ def test_a_reference_that_does_not_repeat_itself_is_told(short_run, tmp_path, mo
     assert "WARNING: 1 responses of the reference differ" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_that_times_decodes_its_own_reference_every_time(short_run, decoded):
     short_run("llada", UNTIMED)
     short_run("llada")

@@ -22,6 +22,7 @@ def folder(tmp_path_factory):
     return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), "llada")
 
 
+@pytest.mark.slow
 def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_path, capsys):
     file = tmp_path / "forward.json"
     bench_forward.main([*SHORT, "--random", "--path", str(folder), "--growth", "8,100000,16", "--json", str(file)])
@@ -42,6 +43,7 @@ def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_p
     assert written["rates"]["bytes_per_s"] > 0
 
 
+@pytest.mark.slow
 def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(engines, "compiled_steps", lambda: None)  # which takes half a minute
     file, words = tmp_path / "forward.json", ["--compile", "--caches", "none,dual", "--growth", "8"]
@@ -59,6 +61,7 @@ def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch
     assert "--caches dual,triple: expected some of none,prefix,dual,dkv_prefill,exact" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_block_causal_model_is_timed_with_its_own_grid_and_caches(tmp_path, capsys):
     file, words = tmp_path / "forward.json", ["--model", "sdar_tiny", "--path"]
     folder = tmp_path / "sdar"

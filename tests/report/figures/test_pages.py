@@ -54,6 +54,7 @@ def test_pages_keep_the_titles_of_the_whole(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_bare_figures_have_their_text_in_a_file(tmp_path: Path) -> None:
     write_run(tmp_path / "results", "ssd", prompts=2)
     results = load(tmp_path / "results")
