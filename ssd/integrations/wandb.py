@@ -102,10 +102,9 @@ def row(line: Line) -> Iterator[Any]:
 
 
 def draw(folder: Path, into: Path) -> list[Path]:
-    """Return the report's figures of this run alone, two columns wide, as <name>-2.png."""
+    """Write the report's figures of this run alone, two columns wide, as <name>-2.png; return the files."""
     from ssd.report import load
     from ssd.report.figures import FIGURES
 
     results = load(folder)
-    files = [file for entry in FIGURES for file in entry.write(results, into).files]
-    return [file for file in files if file.name.endswith("-2.png")]
+    return [file for entry in FIGURES for file in entry.write(results, into, widths=(2,), kinds=("png",)).files]
