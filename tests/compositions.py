@@ -1,32 +1,26 @@
 """Hydra reads each file and composes each choice of files once per process; a line's values are applied every time."""
 
+import copy
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from typing import Any
 
 import pytest
-from hydra._internal import config_loader_impl, defaults_list
+from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import DefaultsList
-from hydra.core.default_element import InputDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 Key = tuple[Any, ...]
 
 
 @contextmanager
 def remembered_compositions() -> Iterator[None]:
-    """Let Hydra remember files, which of them a line chooses, and what they merge to: 0.1 s of each composition.
-
-    Hydra's own files come first, and nearly every line merges the same ones. Copies and maps that a composition does
-    not need are left out.
-    """
-    interpolations = defaults_list._create_interpolation_map
+    """Let Hydra remember files, which of them a line chooses, and what they merge to: 0.1 s of each composition."""
     choose, merge = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
     chosen: dict[Key, DefaultsList] = {}
     read = ConfigRepository.load_config
@@ -57,26 +51,22 @@ def remembered_compositions() -> Iterator[None]:
         return DefaultsList(found.defaults, found.defaults_tree, values, found.overrides)
 
     def merge_once(self: ConfigLoaderImpl, defaults: list[Any], repo: IConfigRepository) -> DictConfig:
-        hydras = next((place for place, each in enumerate(defaults) if not each.config_path.startswith("hydra/")), 0)
         key = (*_folders(repo), *map(repr, defaults))
         if key not in merged:
-            config = merge(self, defaults[hydras:], repo)
-            if hydras:
-                own, config = config, merge_once(self, defaults[:hydras], repo)
-                config.merge_with(own)
+            own = [default for default in defaults if default.config_path.startswith("hydra/")]
+            if len(own) in (0, len(defaults)):
+                config = merge(self, defaults, repo)
+            else:  # Hydra's own files come first, are mostly the same, and take longest
+                config = merge_once(self, own, repo)
+                config.merge_with(merge(self, defaults[len(own) :], repo))
             merged[key] = pickle.dumps(config)
-        remembered: DictConfig = pickle.loads(merged[key])
-        return remembered
-
-    def map_if_needed(overrides: Any, defaults: list[InputDefault], self_added: bool) -> DictConfig:
-        needed = any(default.is_interpolation() for default in defaults)
-        return interpolations(overrides, defaults, self_added) if needed else OmegaConf.create()
+        again: DictConfig = pickle.loads(merged[key])
+        return again
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ConfigRepository, "load_config", read_once)
-        # The copy is there to get other sources, and these replace its list.
-        patch.setattr(ConfigRepository, "__deepcopy__", lambda self, _: copy(self), raising=False)
-        patch.setattr(defaults_list, "_create_interpolation_map", map_if_needed)
+        # Hydra copies a repository for each line, because it may replace its list of sources; it changes no source.
+        patch.setattr(ConfigRepository, "__deepcopy__", lambda self, memo: copy.copy(self), raising=False)
         patch.setattr(config_loader_impl, "create_defaults_list", choose_once)
         patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge_once)
         yield

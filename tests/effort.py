@@ -6,6 +6,7 @@ A quick run tries every value of a parameter, others every pair of values of two
 import os
 from collections.abc import Iterable, Sequence
 from itertools import combinations as combinations_of
+from itertools import product
 from typing import Any
 
 from hypothesis import settings
@@ -32,6 +33,13 @@ def load_profile() -> None:
 def some(items: Iterable[Any], step: int, first: int = 0) -> list[Any]:
     """Every item in a long run, else every `step`-th; first: shifts which, from one case of a test to the next."""
     return list(items) if LONG else list(items)[first % step :: step]
+
+
+def by_turns(left: Sequence[Any], right: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """All pairs in a long run, else every item of both sides once or more, paired by turns."""
+    if LONG:
+        return list(product(left, right))
+    return [(left[turn % len(left)], right[turn % len(right)]) for turn in range(max(len(left), len(right)))]
 
 
 def covering(combinations: Sequence[tuple[Any, ...]], strength: int = STRENGTH) -> list[int]:

@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import pytest
 
-from tests.effort import LONG, covering, examples, some
+from tests.effort import LONG, by_turns, covering, examples, some
 
 AXES = (("a", "b", "c", "d"), (1, 2, 3), ("x", "y"), (True, False))
 EVERY = list(product(*AXES))
@@ -35,3 +35,8 @@ def test_effort_scales_examples_and_samples():
     assert 1 <= examples(40) <= 40
     assert examples(1) == 1
     assert some(range(10), 5) == (list(range(10)) if LONG else [0, 5])
+
+
+def test_turns_leave_out_no_item_of_either_side():
+    pairs = by_turns("ab", (1, 2, 3))
+    assert pairs == (list(product("ab", (1, 2, 3))) if LONG else [("a", 1), ("b", 2), ("a", 3)])

@@ -95,9 +95,9 @@ def row(line: Line) -> dict[str, Any]:
 
 
 def draw(folder: Path, into: Path) -> list[Path]:
-    """Return the report's figures of this run alone, two columns wide, as <name>-2.png."""
+    """Write the report's figures of this run alone, two columns wide, as <name>-2.png; return the files."""
     from ssd.report.figures import FIGURES
     from ssd.report.results import load
 
     results = load(folder)
-    return [file for entry in FIGURES for file in entry.write(results, into).pages(2)]
+    return [file for entry in FIGURES for file in entry.write(results, into, widths=(2,), kinds=("png",)).files]

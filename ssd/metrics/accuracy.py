@@ -14,10 +14,9 @@ from ssd.results.summary_schema import AccuracyDifference, Length
 
 def mcnemar(only_left: int, only_right: int) -> float:
     """Return the exact two-sided p-value of McNemar's test, from the numbers of pairs that only one side got right."""
-    from scipy.stats import binomtest
-
     discordant = only_left + only_right
-    return float(binomtest(only_left, discordant, 0.5).pvalue) if discordant else 1.0
+    tail = sum(comb(discordant, wins) for wins in range(min(only_left, only_right) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
 
 
 def accuracy_difference(reference: Sequence[Sequence[bool]], decoder: Sequence[Sequence[bool]]) -> AccuracyDifference:

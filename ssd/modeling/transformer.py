@@ -146,13 +146,23 @@ def _rows_of(forward_input: ForwardInput, split: Iterator[Tensor]) -> Tensor:
     return rows if before is None else torch.cat((before.expand(nodes, -1, -1), rows), dim=1)
 
 
+def _embedding(vocabulary_size: int, hidden_size: int) -> nn.Embedding:
+    """Return an embedding; on the meta device, where nothing can be drawn, without the draw of its weights.
+
+    That draw lets torch import its compiler, which takes more than a second of processor time.
+    """
+    is_meta = torch.get_default_device().type == "meta"
+    weight = torch.empty(vocabulary_size, hidden_size) if is_meta else None
+    return nn.Embedding(vocabulary_size, hidden_size, _weight=weight)
+
+
 class Transformer(nn.Module):
     """From tokens to hidden states; `predict` makes logits of them. One call is one forward (NFE)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocabulary_size, config.hidden_size)
+        self.embedding = _embedding(config.vocabulary_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden_size, config.norm_epsilon)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size, bias=False)

@@ -12,7 +12,7 @@ from baselines.fast_dllm import FastDLLM
 from baselines.rules.localleap import LocalLeap
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
-from tests.effort import examples
+from tests.effort import examples, some
 from tests.generations import generations
 from tests.models import FAMILIES, tiny_config
 from tests.naive import naive_cached, naive_stepwise
@@ -83,7 +83,9 @@ def test_cached_it_is_the_caching_loop_by_hand(family, cache, block_start, decod
             assert [[pick.position for pick in picks] for picks in opened] == [[0], [8], [16]]
 
 
-@settings(max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(60, thinner=2), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(family=st.sampled_from(FAMILIES), seed=st.integers(0, 50), generation=generations())
 @pytest.mark.slow
 def test_a_threshold_that_nothing_reaches_is_stepwise_decoding(family, seed, generation):
@@ -157,7 +159,7 @@ def published_count(threshold: float, per_step: int) -> Callable[[list[float]], 
 @pytest.mark.parametrize("candidates", [1, 3, 8])
 def test_with_candidates_global_scope_is_the_published_loop_for_dream(candidates):
     forwards = set()
-    for seed, prompt in enumerate(prompts(4)):
+    for seed, prompt in some(enumerate(prompts(4)), 2):
         model = restless_model("dream", seed, sharpness=6.0)
         generation = GenerationSettings(gen_length=24, block_length=8, cache="none", ranking="maskgit_plus")
         decoder = FastDLLM(threshold=0.3, scope="global", candidates=candidates)

@@ -11,7 +11,7 @@ from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.speculation.decoder import SelfSpeculative
-from tests.effort import examples
+from tests.effort import examples, some
 from tests.generations import generations
 from tests.models import FAMILIES, tiny_config
 from tests.naive import naive_freedave
@@ -34,7 +34,10 @@ DRAWN = {
 def many(count: int):
     """Settings of a property that is tried on so many decoded responses."""
     return settings(
-        max_examples=examples(count), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=examples(count, thinner=2),
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
     )
 
 
@@ -92,7 +95,7 @@ def test_eager_beside_a_cache_is_complete_but_lossy_and_says_so(family, cache):
     generation, decoder = GenerationSettings(gen_length=24, block_length=4, cache=cache), FreeDave(8, eager=True)
     assert decoder.caveat(generation).startswith("decoder.eager ")
     differing = 0
-    for seed in range(6):
+    for seed in some(range(6), 3):
         model = restless_model(family, seed)
         decoded = decoder.decode(model, [1, 2, 3], generation, SPECIAL)
         assert SPECIAL.mask_id not in decoded.response_ids
@@ -145,7 +148,7 @@ def test_with_a_threshold_subset_is_another_decoder_and_says_so():
 @pytest.mark.parametrize("block_length", [1, 4, 8])
 def test_uncached_it_accepts_what_the_naive_decoder_accepts(family, block_length, draft_steps, rule):
     counts = set()
-    for seed in range(3):
+    for seed in some(range(3), 2):
         model, prompt = restless_model(family, seed, sharpness=1.0), [seed + 7, 3, 40]
         generation = GenerationSettings(gen_length=16, block_length=block_length, cache="none")
         decoded = FreeDave(draft_steps, rule).decode(model, prompt, generation, SPECIAL)

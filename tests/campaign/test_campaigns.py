@@ -39,12 +39,12 @@ def test_its_command_stands_in_the_second_line(file: Path) -> None:
 @each_campaign
 @pytest.mark.slow
 def test_all_its_runs_can_be_planned_and_no_two_are_the_same(file: Path) -> None:
-    words = [f"experiment={file.stem}", "model=llada_tiny", "task=tiny_math"]
+    words = [f"experiment={file.stem}", "model=llada_tiny", "task=tiny_math", "runtime.limit=1"]
     plans = [make_plan(composed(*words, *job)) for job in jobs(file)]
     assert len({run_id(plan.config) for plan in plans}) == len(plans) > 1
     swept = {key.partition(".")[0] for key in OmegaConf.load(file).hydra.sweeper.params}
     untouched = {"generation", "runtime"} - swept
-    default = make_plan(composed("model=llada_tiny", "task=tiny_math")).config
+    default = make_plan(composed("model=llada_tiny", "task=tiny_math", "runtime.limit=1")).config
     assert all(plan.config[group] == default[group] for plan in plans for group in untouched)
 
 
@@ -53,7 +53,7 @@ def test_all_its_runs_can_be_planned_and_no_two_are_the_same(file: Path) -> None
 def test_the_words_that_it_proposes_can_be_planned(file: Path) -> None:
     for added in re.findall(r": \+ (.*)$", file.read_text(), re.MULTILINE):
         for job in some(jobs(file, *added.split()), 5):
-            make_plan(composed(f"experiment={file.stem}", "model=llada_tiny", *job))
+            make_plan(composed(f"experiment={file.stem}", "model=llada_tiny", *job, "runtime.limit=1"))
 
 
 def test_the_campaigns_have_all_decoders_and_all_commit_rules() -> None:

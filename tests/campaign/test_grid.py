@@ -32,6 +32,7 @@ def break_depth(monkeypatch: pytest.MonkeyPatch, depth: int, error: BaseExceptio
     monkeypatch.setattr(SelfSpeculative, "load", broken)
 
 
+@pytest.mark.slow
 def test_a_grid_says_what_it_will_do_does_it_and_ends_with_a_table(line):
     status, output, errors = line("-m", "decoder.depth=1,2", "decoder.width=1,null")
     assert status == 0, errors

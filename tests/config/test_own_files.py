@@ -9,6 +9,7 @@ import pytest
 
 from ssd.config.command_line import options
 from ssd.config.plan import make_plan
+from tests.effort import by_turns
 from tests.lines import Line, own_logging, run_here
 from tests.runs import composed
 
@@ -59,8 +60,7 @@ def assert_measured(folder: Path, line: Line) -> None:
     assert json.loads(summary.read_text())["identity"]["rate"] == 1.0
 
 
-@pytest.mark.parametrize("kind", ["searchpath", "config-dir"])
-@pytest.mark.parametrize("grid", [False, True])
+@pytest.mark.parametrize(("kind", "grid"), by_turns(("searchpath", "config-dir"), (False, True)))
 def test_an_own_decoder_is_measured(folder, call, checkpoints, kind, grid):
     values = ["-m", "decoder.patience=4"] if grid else ["decoder.patience=4"]
     line = call(*words(folder, kind), "decoder=patient", *values, *SHORT, f"model.path={checkpoints['llada']}")

@@ -8,6 +8,8 @@ from ssd.config.plan import make_plan
 from ssd.metrics.reference_chain import LINKS, reference_chain
 from ssd.report.console.run_table import print_summary
 from ssd.run.runner import run
+from tests.effort import some
+from tests.models import FAMILIES
 from tests.runs import composed
 
 
@@ -47,6 +49,7 @@ def test_lines_without_a_chain_have_no_hops():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", some(FAMILIES, 2))
 def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):
     chain = short_run(family, "runtime.reference=chain")
     alone = short_run(family, "generation.cache=none", "decoder=stepwise")

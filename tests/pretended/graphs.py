@@ -3,9 +3,8 @@
 from weakref import WeakSet
 
 import torch
-from torch import Tensor
 
-from tests.modeling.recorded import Recorder, is_own
+from tests.modeling.recorded import Recorder
 
 
 class Graph:
@@ -21,18 +20,9 @@ class Graph:
         POOLS.setdefault(self._pool, WeakSet()).add(self)
         self.recorder = Recorder()
 
-    def owned(self) -> list[Tensor]:
-        """All that lies in the pool."""
-        return [
-            result
-            for _, args, kwargs, written in self.recorder.operations
-            for result in written
-            if is_own(result, args, kwargs)
-        ]
-
     def replay(self) -> None:
         for graph in POOLS[self._pool]:
-            for lost in graph.owned():
+            for lost in graph.recorder.owned():
                 lost.fill_(torch.nan if lost.is_floating_point() else 0)
         self.recorder.repeat()
 

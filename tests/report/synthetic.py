@@ -43,9 +43,11 @@ UNTIMED_RANKS = ("latency_s", "reference_latency_s")
 
 
 def write_results(root: Path, prompts: int = 12) -> None:
-    """Eight decoders × two models × two tasks, a grid of trees with traces, a chain of hops, an untimed, an unfinished,
-    a failed and another machine's run, and folders that are no runs."""
-    for name, model, task in product(DECODERS, ("llada_tiny", "dream_tiny"), ("tiny_math", "tiny_mbpp")):
+    """Write runs of eight decoders in two groups, a grid of trees with traces, a chain of hops and other runs.
+
+    The others are untimed, unfinished, failed, or another machine's. Some folders are no runs.
+    """
+    for name, (model, task) in product(DECODERS, (("llada_tiny", "tiny_math"), ("dream_tiny", "tiny_mbpp"))):
         write_run(root, name, model, task, prompts=prompts, differing=prompts // 4 if name in LOSSY else 0)
     for depth, width in product((1, 2, 4, 16), (1, 2)):
         options = {"depth": depth, "width": width, "builder": "kary"}

@@ -78,8 +78,9 @@ def test_the_page_in_a_browser(results: Path, tmp_path: Path, browser_path: str)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=LAUNCH)
         shown = {}
+        page = browser.new_page()
         for width in (1280, 390):
-            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.set_viewport_size({"width": width, "height": 900})
             page.goto(page_file.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             shown[width] = page.evaluate(

@@ -109,6 +109,7 @@ def test_every_markdown_row_has_as_many_cells(tmp_path: Path) -> None:
     assert not [line for line in lines if re.search(r"(?<!\\)<(?!/?sup>)", line)]
 
 
+@pytest.mark.slow
 def test_files_hold_the_same_rows(tmp_path: Path) -> None:
     write_run(tmp_path / "results", "ssd", prompts=2)
     write_run(tmp_path / "results", "stepwise", prompts=2)

@@ -26,6 +26,8 @@ from ssd.results import environment
 from ssd.results.records import Timed
 from ssd.results.reference_cache import FOLDER, References, references_of
 from ssd.results.summary_schema import Speed
+from tests.effort import some
+from tests.models import FAMILIES
 from tests.runs import composed, lines_of
 
 UNTIMED = "runtime.timing=false"
@@ -200,7 +202,7 @@ def test_runs_that_time_nothing_share_one_reference(batch, short_run, tmp_path, 
     assert decoded.count(Stepwise.__name__) == 2 * 2 * 3, "of other settings it is another reference"
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("family", some(FAMILIES, 2))
 def test_what_is_not_timed_agrees_with_what_is(family, short_run, tmp_path):
     timed, untimed = (short_run(family, word) for word in ("runtime.timing=true", UNTIMED))
     assert timed["run_id"] != untimed["run_id"]
@@ -258,6 +260,7 @@ def test_a_reference_that_does_not_repeat_itself_is_told(short_run, tmp_path, mo
     assert "WARNING: 1 responses of the reference differ" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_that_times_decodes_its_own_reference_every_time(short_run, decoded):
     short_run("llada", UNTIMED)
     short_run("llada")

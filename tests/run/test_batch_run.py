@@ -7,6 +7,8 @@ import pytest
 from ssd.measure.batching import ContinuousBatcher
 from ssd.report.console.run_table import print_summary
 from ssd.run import job
+from tests.effort import by_turns
+from tests.models import FAMILIES
 from tests.runs import composed
 
 
@@ -15,7 +17,7 @@ def lines_of(root, run_id):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cache", ["prefix", "dual"])
+@pytest.mark.parametrize(("family", "cache"), by_turns(FAMILIES, ("prefix", "dual")))
 def test_a_batch_changes_no_response_and_no_trace(family, cache, short_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(job, "BATCHES", 1)
     words = ("runtime.limit=7", f"generation.cache={cache}", "generation.stop=eos_block")

@@ -40,7 +40,7 @@ def record():
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_a_run_on_the_second_device_leaves_the_first_alone(record, short_run, tmp_path, family, words):
-    summary = short_run(family, "decoder=ssd", "runtime.limit=2", *SMALL, DEVICE, *words)
+    summary = short_run(family, "decoder.depth=3", "runtime.limit=2", *SMALL, DEVICE, *words)
     assert summary["identity"]["algorithmic"] == 0
     assert set(record.work) == {1}
     assert torch.cuda.current_device() == 1

@@ -5,15 +5,13 @@ import json
 import pytest
 
 from ssd.report.console.run_table import print_summary
-from tests.effort import LONG
+from tests.effort import by_turns
+from tests.models import FAMILIES
 from tests.runs import lines_of, only_folder
-
-CASES = [("llada", "none"), ("dream", "prefix"), ("llada", "dual")]
-MORE = [("dream", "none"), ("llada", "prefix"), ("dream", "dual")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "cache"), CASES + (MORE if LONG else []))
+@pytest.mark.parametrize(("family", "cache"), by_turns(FAMILIES, ("none", "prefix", "dual")))
 def test_a_run_predicts_its_speedup_and_resumes_with_the_same_costs(family, cache, short_run, tmp_path, capsys):
     words = ("runtime.predict=true", f"generation.cache={cache}", "decoder.depth=auto", "decoder.budget=4")
     summary = short_run(family, *words)

@@ -16,7 +16,9 @@ from ssd.report.console.run_table import print_summary
 from ssd.results.atomic_io import LOCK
 from ssd.results.run_id import run_id
 from ssd.run import loading
+from tests.effort import by_turns
 from tests.metrics.test_summary import KINDS, SCHEMA, check_schema
+from tests.models import FAMILIES
 from tests.runs import composed, lines_of, only_folder
 
 SIDE = {
@@ -52,7 +54,7 @@ LINE = {
 }
 
 
-@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+@pytest.mark.parametrize(("family", "cache"), by_turns(FAMILIES, ("none", "prefix", "dual")))
 def test_a_run_leaves_everything_that_a_reader_needs(family, cache, short_run, tmp_path):
     summary = short_run(family, f"generation.cache={cache}", "generation.stop=eos_block")
     check_schema(summary, SCHEMA)
@@ -129,7 +131,7 @@ def test_a_forward_that_a_trace_hides_is_an_error(short_run, tmp_path):
     assert (only_folder(tmp_path) / "error.json").is_file()
 
 
-@pytest.mark.parametrize("planted", ["BelievesAll", "IgnoresOrder", "StaleContext"])
+@pytest.mark.parametrize(("family", "planted"), by_turns(FAMILIES, ("BelievesAll", "IgnoresOrder", "StaleContext")))
 def test_a_wrong_decoder_is_exposed_by_a_run(family, planted, short_run, tmp_path, capsys):
     summary = short_run(family, f"decoder._target_=tests.planted.{planted}", "runtime.dtype=float32")
     assert summary["claims_lossless"] is True

@@ -88,14 +88,14 @@ def test_every_planted_wrong_decoder_is_caught(name, checkpoint, tmp_path, capsy
 @pytest.mark.parametrize("name", some(PLANTED, 3))
 def test_every_planted_wrong_decoder_is_caught_on_a_trained_model(name, tmp_path):
     trained = REPOSITORY / "checkpoints" / "llada_tiny"
-    folder = measured(trained, tmp_path, *planted(name), "generation.gen_length=24")
+    folder = measured(trained, tmp_path, *planted(name), "generation.gen_length=24", "runtime.limit=1")
     assert main([str(folder)]) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_leak_between_nodes_is_caught_although_nodes_one_by_one_show_none(dtype, tmp_path, capsys):
-    words = [*planted("LeaksBetweenNodes"), "generation.gen_length=24", f"runtime.dtype={dtype}"]
+    words = [*planted("LeaksBetweenNodes"), "generation.gen_length=24", "runtime.limit=1", f"runtime.dtype={dtype}"]
     folder = measured(REPOSITORY / "checkpoints" / "llada_tiny", tmp_path, *words)
     assert main([str(folder)]) == 1
     assert "FAILS: it claims to be lossless" in capsys.readouterr().out

@@ -22,10 +22,10 @@ def folder(tmp_path_factory):
     return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), "llada")
 
 
-@pytest.mark.parametrize("random", [True, False])
-def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_path, capsys, random):
-    file, words = tmp_path / "forward.json", ["--random"] if random else []
-    bench_forward.main([*SHORT, *words, "--path", str(folder), "--growth", "8,100000,16", "--json", str(file)])
+@pytest.mark.slow
+def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_path, capsys):
+    file = tmp_path / "forward.json"
+    bench_forward.main([*SHORT, "--random", "--path", str(folder), "--growth", "8,100000,16", "--json", str(file)])
     printed = capsys.readouterr().out
     assert [f"cache {cache}: window of" in printed for cache in ("none", "prefix", "dual")] == [True] * 3
     written = json.loads(file.read_text())
@@ -39,15 +39,17 @@ def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_p
     assert [row["cache"] for row in written["caches"]][:3] == ["none", "prefix", "dual"]
     assert [row["rule"] for row in written["rules"]][:3] == ["threshold", "eb", "klass"]
     assert all(row["outside_ms"] > 0 for row in written["rules"])
-    assert (written["environment"]["checkpoint"] is None) == random
+    assert written["environment"]["checkpoint"] is None
     assert written["rates"]["bytes_per_s"] > 0
 
 
+@pytest.mark.slow
 def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(engines, "compiled_steps", lambda: None)  # which takes half a minute
     file, words = tmp_path / "forward.json", ["--compile", "--caches", "none,dual", "--growth", "8"]
     bench_forward.main([*SHORT, *words, "--device", "cpu", "--path", str(folder), "--json", str(file)])
     written = json.loads(file.read_text())
+    assert written["environment"]["checkpoint"]
     both = ["eager"] * 3 + ["compile"] * 3
     assert [row["engine"] for row in written["forwards"]["none"]] == ["eager"] * 2
     assert [row["engine"] for row in written["forwards"]["dual"]] == both
@@ -59,6 +61,7 @@ def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch
     assert "--caches dual,triple: expected some of none,prefix,dual,dkv_prefill,exact" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_block_causal_model_is_timed_with_its_own_grid_and_caches(tmp_path, capsys):
     file, words = tmp_path / "forward.json", ["--model", "sdar_tiny", "--path"]
     folder = tmp_path / "sdar"

@@ -21,6 +21,7 @@ from ssd.modeling.config import ModelConfig
 from ssd.modeling.transformer import Transformer
 from ssd.tasks.tiny_language import TASKS, documents, response, user_message
 from tests.checkpoints import trained_tokenizer
+from tests.effort import some
 
 pytestmark = pytest.mark.usefixtures("one_thread", "one_tokenizer")
 
@@ -64,7 +65,7 @@ def tokenizer() -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", some(MODELS, 2))
 def test_training_continues_to_the_same_weights(model: str, tmp_path: Path) -> None:
     recipe = small_recipe(model)
     straight = Training(recipe, tmp_path / "straight.pt")

@@ -89,6 +89,6 @@ def test_without_isolation_no_weights_are_loaded(
 @pytest.mark.parametrize("task", ["tiny_humaneval", "tiny_mbpp"])
 def test_the_shipped_checkpoint_solves_them(task: str, tmp_path: Path) -> None:
     words = ["model=llada_tiny", f"task={task}", "decoder=stepwise", "generation.gen_length=32", "runtime.timing=false"]
-    summary = run(make_plan(composed(*words, "runtime.limit=3", "runtime.threads=1", f"results_dir={tmp_path}")))
+    summary = run(make_plan(composed(*words, "runtime.limit=1", "runtime.threads=1", f"results_dir={tmp_path}")))
     assert summary["accuracy"]["reference"] == 1.0
     assert {line["decoder"]["reason"] for line in lines_of(tmp_path)} == {"passed"}

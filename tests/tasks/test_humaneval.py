@@ -54,7 +54,7 @@ def test_every_canonical_solution_is_correct(data_file: DataFile) -> None:
 def test_a_chat_may_go_on_as_plain_text_does(data_file: DataFile) -> None:
     file = str(data_file("humaneval/HumanEval.jsonl.gz"))
     chat, plain = HumanEval(path=file), HumanEval(path=file, chat=False)
-    for document in some(chat.documents(None), 2):
+    for document in some(chat.documents(None), 6):
         own = plain.extract(document.solution, document)
         assert own is not None
         # A template that strips the turn that the prompt begins leaves the newline to the model, or makes it forget it.
@@ -64,7 +64,7 @@ def test_a_chat_may_go_on_as_plain_text_does(data_file: DataFile) -> None:
 
 @pytest.mark.slow
 def test_no_prompt_is_an_answer(task: HumanEval) -> None:
-    documents = some(task.documents(None), 4)
+    documents = some(task.documents(None), 12)
     for asked in (task.raw_prompt, lambda document, _: task.user_turn(document), lambda *_: "", lambda *_: "Sure!"):
         verdicts = task.judge([(asked(document, []), document) for document in documents])
         assert {(one.answer, one.correct, one.reason) for one in verdicts} == {(None, False, NO_PROGRAM)}

@@ -21,6 +21,8 @@ from ssd.tasks.lm_eval_task import LmEvalTask, cut_at
 from ssd.tasks.prompts import render
 from tests.checkpoints import PRESETS, write_tiny_checkpoint
 from tests.data import REPOSITORY
+from tests.effort import by_turns
+from tests.models import FAMILIES
 from tests.runs import composed, short_words
 from tests.tasks.own_tasks import write_task
 
@@ -77,7 +79,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, A
     return evaluate
 
 
-@pytest.mark.parametrize("chat", [True, False], ids=["chat", "plain"])
+@pytest.mark.parametrize(("family", "chat"), by_turns(FAMILIES, (True, False)))
 def test_prompts_and_verdicts_are_those_of_lm_eval(
     data: Path, family: Family, chat: bool, evaluated: Callable[..., list[dict[str, Any]]]
 ) -> None:

@@ -43,7 +43,7 @@ def marked(document: Document) -> str:
 @pytest.mark.slow
 def test_canonical_solutions_are_correct(task: MBPP) -> None:
     """In the ways in which a prompt leads a model to answer: a chat's opens a fence, a plain one shows [DONE]."""
-    documents = task.documents(30 if LONG else 12)
+    documents = task.documents(30 if LONG else 6)
     for response in (fenced, continued, on_the_next_line) if task.chat else (fenced, marked):
         verdicts = task.judge([(response(document), document) for document in documents])
         assert {verdict.reason for verdict in verdicts} == {"passed"}, response.__name__
@@ -63,7 +63,7 @@ def test_tasks_with_a_set_up_are_correct(name: str, data_file: DataFile) -> None
 
 @pytest.mark.slow
 def test_no_prompt_is_an_answer(task: MBPP) -> None:
-    documents, examples = some(task.documents(None), 4), task.fewshot(3)
+    documents, examples = some(task.documents(None), 12), task.fewshot(3)
     for shots in ([], examples):
         verdicts = task.judge([(task.raw_prompt(document, shots), document) for document in documents])
         assert {(one.answer, one.correct, one.reason) for one in verdicts} == {(None, False, NO_PROGRAM)}

@@ -109,21 +109,18 @@ def test_math500(build: Build) -> None:
 @pytest.mark.parametrize("kind", [GSM8K, HumanEval, Math500, MBPP])
 @pytest.mark.slow
 def test_every_prompt_leaves_room_for_the_presets_response(
-    model: str, kind: type[Task], build: Build, data_file: DataFile
+    model: str, kind: type[Task], build: Build, dream: Qwen2TokenizerFast
 ) -> None:
     chat = model == "dream"
     preset = yaml.safe_load((REPOSITORY / "conf" / "preset" / f"{model}_{kind.__name__.lower()}.yaml").read_text())
     context = yaml.safe_load((REPOSITORY / "conf" / "model" / f"{model}.yaml").read_text())["model"]["context_length"]
-    tokenizer = Qwen2TokenizerFast.from_pretrained(data_file("tokenizers/Dream-v0-Instruct-7B"))
     task = build(kind, chat=chat, num_fewshot=preset["task"]["num_fewshot"])
     task.add_bos = preset["task"].get("add_bos", False)
     examples = task.fewshot(task.num_fewshot)
     documents = task.documents(None)
     longest = sorted(documents, key=lambda one: len(task.user_turn(one) + task.response_prefix(one)))[-20:]
     for document in longest:
-        prompt = render(tokenizer, task, document, examples, chat)
-        assert tokenizer.convert_ids_to_tokens(prompt[0]) == ("<|im_start|>" if chat else "<|beginoftext|>")
+        prompt = render(dream, task, document, examples, chat)
+        assert dream.convert_ids_to_tokens(prompt[0]) == ("<|im_start|>" if chat else "<|beginoftext|>")
         assert len(prompt) + preset["generation"]["gen_length"] <= context
-        assert tokenizer.decode(prompt).endswith(
-            task.response_prefix(document) if chat else task.raw_prompt(document, [])
-        )
+        assert dream.decode(prompt).endswith(task.response_prefix(document) if chat else task.raw_prompt(document, []))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -57,18 +57,25 @@ class Entry:
         with styled(results.done["decoder"]):
             yield from self._pages(results, columns, bare)
 
-    def write(self, results: Results, folder: Path, bare: bool = False) -> Drawn:
+    def write(
+        self,
+        results: Results,
+        folder: Path,
+        bare: bool = False,
+        widths: Sequence[Columns] = tuple(WIDTH_INCHES),
+        kinds: Sequence[str] = ("pdf", "png"),
+    ) -> Drawn:
         """Write <name>-1 (one column) and <name>-2 (two) as PDF and PNG; further pages are <name>-1-page2 and so on."""
         files: list[Path] = []
         texts: dict[str, None] = {}
-        for columns in WIDTH_INCHES:
+        for columns in widths:
             for number, figure in enumerate(self.pages(results, columns, bare), start=1):
                 folder.mkdir(parents=True, exist_ok=True)
                 texts[str(figure.get_label())] = None
                 figure.draw_without_rendering()
                 figure.set_layout_engine("none")  # laid out once for both files
                 stem = f"{self.name}-{columns}" + (f"-page{number}" if number > 1 else "")
-                for kind in ("pdf", "png"):
+                for kind in kinds:
                     files.append(folder / f"{stem}.{kind}")
                     figure.savefig(files[-1], dpi=DOTS_PER_INCH)
         return Drawn(self.name, self.title, self.caption, " ".join(texts), files, bare)

@@ -32,18 +32,19 @@ PLANTED = ("decoder=stepwise", "decoder.lossless=true")
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    """Two workers on a Ray of the tests' own, which knows the tests' modules."""
+    """Two workers on a Ray of the tests' own, which knows the tests' modules and has room for a third."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONPATH": str(REPOSITORY),
             "GIT_DIR": os.devnull,
             "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
         }.items():
             patch.setenv(name, value)
         import ray
 
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
             with Pool() as pool:
                 yield pool
@@ -237,3 +238,22 @@ def test_runs_that_need_other_workers_are_refused(pool, planned):
     finished(pool, planned(UNTIMED, *WORKERS))
     with pytest.raises(ValueError, match=r"is not what the workers of this sweep were started with"):
         pool.submit(planned(UNTIMED, *WORKERS, "runtime.threads=2"))
+
+
+def test_the_runs_of_a_grid_share_a_worker_and_end_in_one_table(pool, line, tmp_path):
+    """APD has no verifier here, which only its start on a worker can tell."""
+    results = tmp_path / "results"
+    status, output, errors = line(
+        "-m", "runtime=ray", "runtime.workers=1", UNTIMED, "runtime.limit=4,4", "decoder=stepwise,ssd,apd",
+        "model=llada_tiny", "model.verifier=missing", f"results_dir={results}",
+    )  # fmt: skip
+    finished = sorted(file.parent.name.partition("-")[0] for file in results.glob("*/done.json"))
+    assert finished == ["ssd", "stepwise"], errors
+    assert status == 1
+    assert "2 runs of tiny_math" in output
+    assert "Traceback" not in errors
+    assert "another process" not in errors, "the same run in two jobs is one run"
+    (listed,) = [text for text in errors.splitlines() if text.startswith("  apd")]
+    assert "missing" in listed
+    (shared,) = (results / FOLDER).glob("stepwise-*/lines.jsonl")
+    assert len(shared.read_text().splitlines()) == 4

@@ -19,6 +19,7 @@ from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.config import Family
 from ssd.run.runner import run
 from tests.checkpoints import PRESETS, write_tiny_checkpoint
+from tests.effort import by_turns, some
 from tests.models import FAMILIES
 from tests.runs import composed, short_words
 from tests.tasks.own_tasks import write_task
@@ -62,7 +63,7 @@ def request(text: str, document: int = 0, **kwargs: Any) -> Instance:
     return Instance("generate_until", {}, (text, kwargs), 0, metadata=("sums", document, 1))
 
 
-@pytest.mark.parametrize("chat", [True, False], ids=["chat", "plain"])
+@pytest.mark.parametrize(("family", "chat"), by_turns(FAMILIES, (True, False)))
 def test_both_ways_ask_and_answer_the_same(
     tmp_path: Path,
     command: Callable[..., None],
@@ -143,6 +144,7 @@ def test_what_cannot_be_decoded_is_one_line(model: DecoderModel) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", some(FAMILIES, 2))
 def test_a_cached_response_is_of_the_same_configuration_and_counted(
     tmp_path: Path, command: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ def one_run(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="session")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Eight decoders × two models × two tasks, a grid of trees, hops, other machines, untimed and broken runs."""
+    """Eight decoders in two groups, a grid of trees, hops, other machines, untimed and broken runs."""
     root = tmp_path_factory.mktemp("campaign")
     write_results(root, prompts=4)
     write_run(root, "fast_dllm", options={"threshold": 0.5}, prompts=4)

@@ -22,8 +22,7 @@ def widths(first: int) -> list:
     ]
 
 
-@pytest.mark.parametrize("columns", [1, 2])
-@pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(("entry", "columns"), widths(1))
 def test_of_one_run(entry: Entry, columns, one_run):
     figure = entry.draw(one_run, columns)
     if entry.name in NEED_A_GRID:

@@ -10,6 +10,7 @@ from ssd.report.figures import FIGURES
 from ssd.report.figures.style import PAGE_INCHES
 from ssd.report.results import Results, load
 from ssd.report.write import write_report
+from tests.effort import some
 from tests.report.figures.layout import faults, texts
 from tests.report.synthetic import write_run
 
@@ -30,11 +31,11 @@ def titles(figure) -> list[str]:
     return [axes.get_title(loc="left").partition(",")[0] for axes in figure.axes]
 
 
-@pytest.mark.parametrize("name", ["speed", "latency"])
+@pytest.mark.parametrize("name", some(["speed", "latency"], 2))
 @pytest.mark.slow
 def test_many_groups_are_drawn_on_pages(many: Results, name: str) -> None:
-    assert ENTRIES[name].draw(many, 1).get_figheight() > PAGE_INCHES
     pages = list(ENTRIES[name].pages(many, 1))
+    assert len(pages) > 1
     assert max(page.get_figheight() for page in pages) <= PAGE_INCHES
     assert [title for page in pages for title in titles(page)] == [f"model_{number:02d}" for number in range(16)], (
         "each group once, in order"
@@ -53,6 +54,7 @@ def test_pages_keep_the_titles_of_the_whole(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_bare_figures_have_their_text_in_a_file(tmp_path: Path) -> None:
     write_run(tmp_path / "results", "ssd", prompts=2)
     results = load(tmp_path / "results")

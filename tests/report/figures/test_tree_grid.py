@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ssd.report.figures import FIGURES
 from ssd.report.results import load
+from tests.effort import by_turns
 from tests.report.figures.layout import faults
 from tests.report.synthetic import write_run
 
@@ -39,12 +40,11 @@ def test_the_shipped_grid_of_trees_is_one_map(tmp_path):
         builder = "chain" if width == 1 else "best_first"
         write_run(tmp_path, options={"depth": depth, "width": width, "builder": builder}, prompts=2)
     results = load(tmp_path)
-    for name in ("tree-speedup", "tree-forwards"):
-        for columns in (1, 2):
-            figure = ENTRIES[name].draw(results, columns)
-            assert faults(figure) == []
-            assert [len(panel.texts) for panel in _maps(figure)] == [len(depths) * len(widths)]
-            assert "Width 1: a chain." in figure.get_supxlabel()
+    for name, columns in by_turns(("tree-speedup", "tree-forwards"), (1, 2)):
+        figure = ENTRIES[name].draw(results, columns)
+        assert faults(figure) == []
+        assert [len(panel.texts) for panel in _maps(figure)] == [len(depths) * len(widths)]
+        assert "Width 1: a chain." in figure.get_supxlabel()
 
 
 def test_a_builder_with_trees_of_width_1_needs_no_chains(tmp_path):

@@ -1,6 +1,7 @@
 """scripts/trace.py as a user runs it, and the data that it embeds; no browser is needed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "llada", "llada")
 
 
+@pytest.fixture(scope="module")
+def traced(checkpoint, tmp_path_factory) -> Path:
+    return measured(checkpoint, tmp_path_factory.mktemp("traced"), "runtime.traces=true")
+
+
 @pytest.fixture
-def folder(checkpoint, tmp_path) -> Path:
-    return measured(checkpoint, tmp_path, "runtime.traces=true")
+def folder(traced, tmp_path) -> Path:
+    """A run's folder that a test may change."""
+    return shutil.copytree(traced, tmp_path / traced.name)
 
 
 def measured(checkpoint: Path, results: Path, *words: str) -> Path:

@@ -39,8 +39,8 @@ LAUNCH = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One headless Chromium for all of these tests; without one they are skipped, but not in CI."""
+def tab() -> Iterator[Any]:
+    """One page of one headless Chromium for all of these tests; without one they are skipped, but not in CI."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
@@ -51,13 +51,13 @@ def browser() -> Iterator[Any]:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=LAUNCH)
-        yield launched
+        yield launched.new_page()
         launched.close()
 
 
 @dataclass
 class Shown:
-    """An open page, what it complained of, and what it asked for."""
+    """The open page, what it complained of, and what it asked for."""
 
     page: Any
     complaints: list[str] = field(default_factory=list)
@@ -80,27 +80,31 @@ class Shown:
 
 
 @pytest.fixture
-def show(browser, tmp_path) -> Iterator[Any]:
+def show(tab) -> Iterator[Any]:
     """Opens a file at a width; afterwards nothing may have been complained of, and nothing asked of any network."""
-    opened: list[Shown] = []
+    shown, opened = Shown(tab), []
+    listeners = {
+        "console": lambda message: shown.complaints.append(message.text),
+        "pageerror": lambda error: shown.complaints.append(str(error)),
+        "dialog": lambda dialog: (shown.complaints.append(dialog.message), dialog.dismiss()),
+        "request": lambda request: shown.requests.append(request.url),
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)
 
     def call(file: Path, width: int = 1280, scheme: str = "light") -> Shown:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        shown = Shown(context.new_page())
-        shown.page.on("console", lambda message: shown.complaints.append(message.text))
-        shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-        shown.page.on("dialog", lambda dialog: (shown.complaints.append(dialog.message), dialog.dismiss()))
-        shown.page.on("request", lambda request: shown.requests.append(request.url))
-        shown.page.goto(file.as_uri())
-        opened.append(shown)
+        tab.mouse.move(0, 0)
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.emulate_media(color_scheme=scheme)
+        tab.goto(file.as_uri())
+        opened.append(file.as_uri())
         return shown
 
     yield call
-    for shown in opened:
-        assert shown.complaints == []
-        assert [url for url in shown.requests if not url.startswith(("file:", "data:"))] == []
-        assert len([url for url in shown.requests if url.startswith("file:")]) == 1
-        shown.page.context.close()
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    assert shown.complaints == []
+    assert [url for url in shown.requests if not url.startswith("data:")] == opened
 
 
 @pytest.fixture(scope="module")

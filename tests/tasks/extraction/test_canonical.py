@@ -87,7 +87,7 @@ def test_humaneval_solutions(humaneval: list[Row], style: bool, wrap: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("chat", [False, True])
 def test_a_humaneval_prompt_is_no_answer(humaneval: list[Row], chat: bool) -> None:
-    for row in humaneval:
+    for row in some(humaneval, 3):
         for text in ("", row["prompt"], fenced(row["prompt"])):
             assert humaneval_program(text, row["prompt"], row["entry_point"], chat) is None, row["task_id"]
 

@@ -85,8 +85,8 @@ def test_a_process_that_something_kills_is_asked_again(comparison: Comparison) -
     assert comparison.same("1/2", "0.5")
     assert comparison._process is not None
     first = comparison._process
-    comparison.limit_s = 2
-    monitor = Thread(target=lambda: (time.sleep(0.5), first.kill()))
+    comparison.limit_s = 1
+    monitor = Thread(target=lambda: (time.sleep(0.3), first.kill()))
     monitor.start()
     assert not comparison.same("9^{9^{9}}", "17"), "killed, asked again, and not answered in time"
     monitor.join()

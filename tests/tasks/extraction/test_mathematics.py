@@ -308,7 +308,7 @@ def test_every_reference_solution_gives_its_answer(rows: list[dict[str, str]]) -
 @pytest.mark.slow
 def test_every_target_has_a_value_that_equals_itself(rows: list[dict[str, str]]) -> None:
     comparison = Comparison(limit_s=60)
-    different = [row["answer"] for row in some(rows, 2) if not comparison.same(row["answer"], row["answer"])]
+    different = [row["answer"] for row in some(rows, 5) if not comparison.same(row["answer"], row["answer"])]
     comparison.close()
     assert different == []
 
