@@ -52,7 +52,7 @@ def traces(name: str, confidence: str, **options: object) -> list[Trace]:
 
 def cost(decoded: list[Trace], pairs: list[list[float]]) -> float:
     """In forwards of one node; refreshes, which all decoders make alike, left out."""
-    costs = NodeCosts.of_pairs(pairs)
+    costs = NodeCosts.of_rows(pairs)
     return sum(costs.relative(event.nodes) for each in decoded for event in each.events if event.kind != "refresh")
 
 

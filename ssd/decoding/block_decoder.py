@@ -215,10 +215,10 @@ class BlockDecoder(Decoder):
     def _carried(self, session: DecodeSession, block: Block, scores: Scores) -> Scores | None:
         """Return the scores of the positions behind a full block, for the next block's first draft; None if none are.
 
-        Only an exact cache keeps them: with another, the next block's first forward computes one state alone.
+        With most caches, the next block's first forward computes one state alone.
         """
         canvas, length = session.canvas, session.rule.settings.block_length
-        if not session.cache.is_exact or block.span_stop == block.stop:
+        if not session.cache.verifies_later_blocks or block.span_stop == block.stop:
             return None
         next_stop = min(block.span_stop + length, canvas.length)
         return scores.moved(block.stop - block.start, next_stop - block.stop)

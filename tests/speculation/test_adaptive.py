@@ -93,7 +93,7 @@ def test_what_drafts_have_made_and_cost_so_far_is_known_to_the_next(builder):
             kept.append(super().new_draft_state())
             return kept[-1]
 
-    decoder = Watched(depth="auto", builder=builder, costs=costs.pairs)
+    decoder = Watched(depth="auto", builder=builder, costs=costs.rows)
     events = decoder.decode(restless_model("llada"), [1, 2], GENERATION, SPECIAL).trace.events
     later = [event for before, event in pairwise(events) if event.block == before.block]
     assert max(event.nodes for event in later) > 1

@@ -30,7 +30,7 @@ def test_no_other_number_of_nodes_leaves_a_better_ratio(reached, extra, steps, r
     costs = costs_of([1 + sum(extra[:count]) for count in range(len(extra) + 1)])
     budget, spent = len(extra) + 1, steps / rate
     taken = tree_of(reached)
-    chosen = DraftLengthPolicy(costs, budget).choose(taken, steps, spent)
+    chosen = DraftLengthPolicy(costs, budget).choose(taken, steps, spent).nodes
 
     def ratio(count):
         return (steps + sum(node.reached for node in taken[:count])) / (spent + costs.relative(count))
@@ -41,17 +41,17 @@ def test_no_other_number_of_nodes_leaves_a_better_ratio(reached, extra, steps, r
 
 
 def test_one_node_where_others_cost_as_much_as_another_forward():
-    assert len(DraftLengthPolicy(costs_of(range(1, 10)), 9).choose(tree_of([0.99] * 8), 0, 0.0)) == 1
+    assert len(DraftLengthPolicy(costs_of(range(1, 10)), 9).choose(tree_of([0.99] * 8), 0, 0.0).nodes) == 1
 
 
 def test_all_nodes_where_they_are_free():
-    assert len(DraftLengthPolicy(costs_of([1.0] * 9), 9).choose(tree_of([0.01] * 20), 0, 0.0)) == 9
+    assert len(DraftLengthPolicy(costs_of([1.0] * 9), 9).choose(tree_of([0.01] * 20), 0, 0.0).nodes) == 9
 
 
 def test_a_step_up_in_cost_is_climbed_only_if_what_lies_beyond_pays():
     policy = DraftLengthPolicy(costs_of([1.0] * 4 + [1.5] * 4), 8)
-    assert len(policy.choose(tree_of([0.9] * 7), 0, 0.0)) == 8
-    assert len(policy.choose(tree_of([0.9] * 3 + [0.2] * 4), 0, 0.0)) == 4
+    assert len(policy.choose(tree_of([0.9] * 7), 0, 0.0).nodes) == 8
+    assert len(policy.choose(tree_of([0.9] * 3 + [0.2] * 4), 0, 0.0).nodes) == 4
 
 
 def test_no_more_nodes_are_grown_than_can_pay():
