@@ -59,3 +59,33 @@ def test_no_more_nodes_are_grown_than_can_pay():
     grown = iter(tree_of([0.9, 0.05, *[0.01] * 30]))
     DraftLengthPolicy(costs_of([1 + 0.3 * count for count in range(32)]), 32).choose(grown, 0, 0.0)
     assert len(list(grown)) >= 29
+
+
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
+@given(
+    reached=st.lists(st.floats(0, 1), min_size=1, max_size=9).map(lambda values: sorted(values, reverse=True)),
+    masks=st.integers(1, 6),
+    dearer=st.floats(1, 3),
+    rate=st.floats(0.5, 8),
+)
+def test_later_blocks_are_computed_where_the_next_block_s_first_forward_gains_more_than_they_cost(
+    reached, masks, dearer, rate
+):
+    """A chain of one pick per node, which fills the block's `masks`, against brute force."""
+    seconds = [1 + 0.2 * count for count in range(10)]
+    costs = NodeCosts(tuple(range(1, 11)), tuple(seconds), tuple(dearer * each for each in seconds))
+    taken, steps, spent = tree_of(reached), 20, 20 / rate
+    found = DraftLengthPolicy(costs, 10).choose_reach(
+        iter(taken), steps, spent, lambda node: max(0, masks - node.depth), 1
+    )
+
+    def ratio(count, spans, bonus):
+        gain = bonus * taken[masks - 1].reached if count >= masks else 0.0
+        return (steps + sum(each.reached for each in taken[:count]) + gain) / (spent + costs.relative(count, spans))
+
+    within = max(ratio(count, False, 0.0) for count in range(1, min(masks, len(taken)) + 1))
+    bonus = max(within - 1, 0.0)
+    beyond = max(ratio(count, True, bonus) for count in range(1, len(taken) + 1))
+    assert found.spans == (beyond > within)
+    assert found.ratio == pytest.approx(max(within, beyond), rel=1e-12)
+    assert ratio(len(found.nodes), found.spans, bonus * found.spans) == pytest.approx(found.ratio, rel=1e-12)
