@@ -87,10 +87,6 @@ class BlockDecoder(Decoder):
                 "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false"
             )
 
-    def lookahead(self, settings: GenerationSettings) -> int:
-        """Return the number of blocks after the current one that drafts may include."""
-        return 0
-
     @torch.inference_mode()
     def decode(
         self,
