@@ -72,7 +72,7 @@ class DraftLengthPolicy:
         its forward has computed the next block, that block's first forward carries a draft. Otherwise the first forward
         makes one step at the cost of one node, where others would make as many as the ratio says.
         """
-        within, beyond = tee(islice(taken, len(self._cheapest[True])))
+        within, beyond = tee(islice(taken, len(self._costs[True])))
         inside = self.choose((each for each in within if masks(each.node)), steps, spent)
         spanning = self.choose(
             beyond, steps, spent, True, max(inside.ratio - 1, 0.0), lambda node: 0 < masks(node) <= most_picks
