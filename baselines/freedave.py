@@ -10,6 +10,7 @@ from torch import Tensor
 from baselines.fast_dllm import FastDLLM
 from baselines.rules.threshold import Threshold
 from ssd.decoding.block_decoder import BlockDecoder, BlockState
+from ssd.decoding.cache_policy import cache_policy, caches_across_blocks
 from ssd.decoding.commit_rule import CommitRule, require_rule
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
@@ -80,14 +81,15 @@ class FreeDave(BlockDecoder):
                 f"decoder.eager=true with commit rule {self.commit}: its memory begins with each block; pass "
                 "decoder.eager=false"
             )
-        if self.eager and settings.stop != "none" and settings.grid == "prompt":
+        if self.eager and settings.stop != "none" and not cache_policy(settings).verifies_later_blocks:
             raise ValueError(
-                f"decoder.eager=true with generation.stop={settings.stop}: a stop after one block would undo what was "
-                "drafted into the next; pass generation.stop=none or decoder.eager=false"
+                f"decoder.eager=true with generation.stop={settings.stop}: with generation.cache={settings.cache} a "
+                "stop after one block would undo what was drafted into the next; pass generation.stop=none, "
+                f"generation.cache={' or '.join(caches_across_blocks(settings.grid))} or decoder.eager=false"
             )
 
     def caveat(self, settings: GenerationSettings) -> str | None:
-        if self.eager and settings.cache in ("prefix", "dual"):
+        if self.eager and not cache_policy(settings).verifies_later_blocks:
             return "decoder.eager decides tokens of the next block before its cache is refreshed"
         if self.commit is not None and self.rule == "subset":
             return "decoder.rule=subset accepts a part of what a step commits; exact_match would not"

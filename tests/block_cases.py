@@ -1,4 +1,4 @@
-"""Block-causal cases at random: a model, a prompt at any offset of the grid, settings, and decoders."""
+"""Cases of several blocks at random: a model, a prompt at any offset of the grid, settings, and decoders."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +15,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.dllm import MaskedDiffusionModel
 from ssd.speculation.decoder import SelfSpeculative
 from tests.graphs import random_graph_file
-from tests.models import BLOCK_CAUSAL
+from tests.models import BLOCK_CAUSAL, FAMILIES
 from tests.restless import restless_model
 from tests.traces import order
 
@@ -37,7 +37,7 @@ class Case:
 
     @property
     def model(self) -> MaskedDiffusionModel:
-        return restless(self.family, self.seed, sharpness=self.sharpness, causal_block=self.settings.block_length)
+        return restless(self.family, self.seed, sharpness=self.sharpness, causal_block=self.settings.causal_block)
 
     @property
     def special(self) -> SpecialTokens:
@@ -57,9 +57,8 @@ def outcome(decoded: Decoded) -> tuple[list[int], list[tuple[int, int]], int]:
 
 def case(family: str, block: int, prompt: int, gen_length: int, seed: int = 0, **changes: Any) -> Case:
     """A case by hand; prompt: its length."""
-    settings = GenerationSettings(
-        **({"cache": "exact"} | changes), grid="absolute", block_length=block, gen_length=gen_length
-    )
+    own = {"cache": "exact", "grid": "absolute"} if family in BLOCK_CAUSAL else {"cache": "none"}
+    settings = GenerationSettings(**(own | changes), block_length=block, gen_length=gen_length)
     return Case(family, seed, 3.0, tuple((7 * place + seed) % 60 for place in range(prompt)), settings)
 
 
@@ -98,6 +97,32 @@ def cases(draw: st.DrawFn, sampled: bool = True) -> Case:
 
 
 @st.composite
+def full_cases(draw: st.DrawFn) -> Case:
+    """Full attention, with the caches over which drafts in later blocks verify exactly."""
+    block, blocks = draw(st.sampled_from([1, 3, 8])), draw(st.integers(1, 4))
+    parts = draw(st.sampled_from([1, 1, block, 4 if block == 8 else 1]))
+    steps = draw(st.one_of(st.none(), st.integers(1, block // parts).map(lambda steps: steps * parts * blocks)))
+    settings = GenerationSettings(
+        gen_length=blocks * block,
+        block_length=block,
+        sub_block_length=block // parts,
+        steps=steps,
+        cache=draw(st.sampled_from(["none", "none", "dkv_prefill"])),
+        ranking=draw(st.sampled_from(RANKINGS)),
+        schedule=draw(st.sampled_from(["uniform", "dream"])),
+        temperature=draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])),
+        top_p=draw(st.sampled_from([1.0, 1.0, 0.9])),
+        eos=draw(st.sampled_from(["keep", "keep", "suppress_logits", "suppress_confidence"])),
+        stop=draw(st.sampled_from(["none", "eos_block", "eos_any"])),
+        seed=draw(st.integers(0, 3)),
+    )
+    prompt = draw(st.lists(st.integers(0, 60), min_size=1, max_size=12))
+    ends = draw(st.sampled_from([(62, 61), (62, *range(1, 60, 8))]))
+    family = draw(st.sampled_from(FAMILIES))
+    return Case(family, draw(st.integers(0, 5)), draw(st.sampled_from([1.0, 3.0])), tuple(prompt), settings, ends)
+
+
+@st.composite
 def lossless_decoders(draw: st.DrawFn, lookahead: bool = True) -> BlockDecoder:
     """Decoders that claim to give what stepwise decoding gives; lookahead: drafts into later blocks included."""
     kind = draw(st.sampled_from(["chain", "kary", "best_first", "spiffy", "freedave"]))
@@ -105,13 +130,17 @@ def lossless_decoders(draw: st.DrawFn, lookahead: bool = True) -> BlockDecoder:
         rule = draw(st.sampled_from(["exact_match", "subset"]))
         return FreeDave(draw(st.integers(1, 12)), rule, eager=lookahead and draw(st.booleans()))
     if kind == "spiffy":
-        return SelfSpeculative(
-            draw(st.integers(1, 9)), builder="spiffy", graph=random_graph_file(draw(st.integers(0, 99)))
-        )
+        graph, reach = random_graph_file(draw(st.integers(0, 99))), draw(st.integers(0, 2)) if lookahead else 0
+        return SelfSpeculative(draw(st.integers(1, 9)), builder="spiffy", graph=graph, lookahead=reach)
     auto = kind != "kary" and draw(st.booleans())
+    rise, reach = (
+        draw(st.sampled_from([1.0, 1.5, 4.0])),
+        draw(st.sampled_from([(), (1.0, 1.0), (1.1, 2.0), (2.0, 8.0)])),
+    )
+    costs = [[1, 1.0, *reach[:1]], [17, rise, *[rise * each for each in reach[1:]]]]
     return SelfSpeculative(
         depth="auto" if auto else draw(st.integers(1, 9)),
-        costs=[[1, 1.0], [17, draw(st.sampled_from([1.0, 1.5, 4.0]))]] if auto else None,
+        costs=costs if auto else None,
         width=draw(st.integers(1, 4)) if kind != "chain" else 1,
         budget=draw(st.one_of(st.none(), st.integers(2, 17))),
         builder=kind,

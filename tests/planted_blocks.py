@@ -1,4 +1,4 @@
-"""Wrong decoders of block-causal models: each claims to be lossless, none is, and the audit must grade it so."""
+"""Wrong decoders of several blocks: each claims to be lossless, none is, and the audit must grade it so."""
 
 from unittest.mock import patch
 
@@ -111,6 +111,40 @@ def _part_off_by_one(self, masked):
     return torch.where(masked, (torch.arange(rows) - 1).clamp(min=0) // length, rows)
 
 
+class PicksAhead(SelfSpeculative):
+    """Drafts into later blocks, and picks in them before the current block is full."""
+
+    def __init__(self, depth: int = 8) -> None:
+        super().__init__(depth, lookahead=1)
+
+    def decode(self, model, prompt_ids, settings, special):
+        with patch.object(SteppingRule, "_part", lambda self, masked: torch.where(masked, 0, masked.shape[1])):
+            return super().decode(model, prompt_ids, settings, special)
+
+
+class ReadsStaleLaterBlocks(SelfSpeculative):
+    """Drafts into later blocks, and reads their logits of the current state for every drafted one."""
+
+    def __init__(self, depth: int = 8) -> None:
+        super().__init__(depth, lookahead=1)
+
+    def decode(self, model, prompt_ids, settings, special):
+        stale = _Stale(model.transformer)
+        stale.block = settings.block_length
+        return super().decode(stale, prompt_ids, settings, special)
+
+
+class _Stale(MaskedDiffusionModel):
+    block = 0
+
+    def window(self, states, window, kv_cache=None):
+        logits = super().window(states, window, kv_cache)
+        logits[1:, self.block :] = logits[:1, self.block :]
+        return logits
+
+
+WRONG_IN_LATER_BLOCKS = (PicksAhead, ReadsStaleLaterBlocks)
+"""Wrong with full attention."""
 WRONG_IN_BLOCKS = (
     KeepsTheLastDenoisingForward,
     SeesToItsRight,
@@ -118,3 +152,4 @@ WRONG_IN_BLOCKS = (
     AppendsTwice,
     SubBlocksOffByOne,
 )
+"""Wrong with block-causal attention."""

@@ -56,7 +56,7 @@ def stepwise_cost(decoded: list[Trace]) -> int:
 
 def cost(decoded: list[Trace], pairs: list[list[float]]) -> float:
     """In forwards of one node; refreshes, which all decoders make alike, left out."""
-    costs = NodeCosts.of_pairs(pairs)
+    costs = NodeCosts.of_rows(pairs)
     return sum(costs.relative(event.nodes) for each in decoded for event in each.events if event.kind != "refresh")
 
 

@@ -146,8 +146,7 @@ def _check_name(decoder: Mapping[str, Any]) -> None:
 
 def _check_lookahead(decoder: Decoder, settings: GenerationSettings, runtime: Runtime) -> None:
     """Raise ValueError for drafts across blocks under a lock: they make forwards of another shape."""
-    reaches = isinstance(decoder, BlockDecoder) and decoder.lookahead(settings)
-    if reaches and settings.grid == "absolute" and runtime.numerics == "locked":
+    if decoder.lookahead(settings) and settings.grid == "absolute" and runtime.numerics == "locked":
         raise ValueError(
             "runtime.numerics=locked: drafts in later blocks make forwards of another shape than the reference's; pass "
             "runtime.numerics=native or float64, or a decoder without decoder.lookahead and decoder.eager"

@@ -87,10 +87,6 @@ class BlockDecoder(Decoder):
                 "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false"
             )
 
-    def lookahead(self, settings: GenerationSettings) -> int:
-        """Return the number of blocks after the current one that drafts may include."""
-        return 0
-
     @torch.inference_mode()
     def decode(
         self,
@@ -215,10 +211,10 @@ class BlockDecoder(Decoder):
     def _carried(self, session: DecodeSession, block: Block, scores: Scores) -> Scores | None:
         """Return the scores of the positions behind a full block, for the next block's first draft; None if none are.
 
-        Only an exact cache keeps them: with another, the next block's first forward computes one state alone.
+        With most caches, the next block's first forward computes one state alone.
         """
         canvas, length = session.canvas, session.rule.settings.block_length
-        if not session.cache.is_exact or block.span_stop == block.stop:
+        if not session.cache.verifies_later_blocks or block.span_stop == block.stop:
             return None
         next_stop = min(block.span_stop + length, canvas.length)
         return scores.moved(block.stop - block.start, next_stop - block.stop)

@@ -38,6 +38,11 @@ def plain_caches(grid: Grid) -> list[str]:
     return [name for name in caches_of(grid) if POLICIES[name].has_plain_windows]
 
 
+def caches_across_blocks(grid: Grid) -> list[str]:
+    """Return the names of the grid's caches over which drafts in later blocks verify exactly."""
+    return [name for name in caches_of(grid) if POLICIES[name].verifies_later_blocks]
+
+
 def check_pair(settings: GenerationSettings, config: ModelConfig) -> None:
     """Raise ValueError for a grid, cache or block that the model's attention does not allow."""
     grid: Grid = "prompt" if config.causal_block is None else "absolute"

@@ -75,6 +75,10 @@ class Decoder(ABC):
         """The largest number of states in one window forward of this decoder."""
         return 1
 
+    def lookahead(self, settings: GenerationSettings) -> int:
+        """Return the number of blocks after the current one that drafts may include."""
+        return 0
+
     @property
     def reference(self) -> BlockDecoder | None:
         """The decoder that this one is compared with; None: stepwise decoding."""

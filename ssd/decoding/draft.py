@@ -14,13 +14,15 @@ class Draft:
 
     states: int64 [nodes, block]; steps: int64 [nodes], the step of each node's own picks;
     depths: number of steps from node 0 to each node;
-    parents: of a tree, the node before each node (node 0's is 0); None if several paths may lead to one node.
+    parents: of a tree, the node before each node (node 0's is 0); None if several paths may lead to one node;
+    spans: False if the forward leaves out the later blocks of the span. No node has picks in them, then.
     """
 
     states: Tensor
     steps: Tensor
     depths: tuple[int, ...]
     parents: tuple[int, ...] | None = None
+    spans: bool = True
 
     @classmethod
     def of_state(cls, state: Tensor, step: int) -> Draft:

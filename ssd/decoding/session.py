@@ -84,13 +84,15 @@ class DecodeSession:
         return forward, self._score(forward.logits, draft, block, forward.first_position, before)
 
     def computed(self, draft: Draft, block: Block) -> Block:
-        """Return the block, without its lookahead if no node's own picks can fill it.
+        """Return the block, without its lookahead if the draft leaves it out, or if no node's own picks can fill it.
 
         Rows of later blocks would then cost time and give nothing: with block-causal attention they do not change those
-        of the block.
+        of the block. Full attention reads them in any case.
         """
-        if block.span_stop == block.stop or not self.cache.is_exact:
+        if block.span_stop == block.stop or self.rule.settings.causal_block is None:
             return block
+        if not draft.spans:
+            return block.alone()
         masks = self._masked(draft)[:, : block.stop - block.start].sum(dim=1)
         return block if bool((masks <= self.rule.most_picks).any()) else block.alone()
 

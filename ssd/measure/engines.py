@@ -57,17 +57,19 @@ def capture_all(
     special: SpecialTokens,
     prompt_lengths: Iterable[int],
     most_nodes: int,
+    lookahead: int = 0,
 ) -> None:
     """Make every forward once that decoding can need after prompts of these lengths (in tokens).
 
     The longest come first, whose rooms serve the others. Contexts of one capacity, and blocks whose windows and
     contexts are alike, have their forwards in common.
+    lookahead: the decoder's. With block-causal attention, forwards over later blocks are not captured.
     """
-    seen = set()
+    seen, reaches = set(), {0} if settings.causal_block else {0, lookahead}
     for prompt_length in sorted(set(prompt_lengths), reverse=True):
         canvas, policy = Canvas([special.fill_id] * prompt_length, settings, special), cache_policy(settings)
         tokens = canvas.tokens
-        for block in canvas.blocks(settings, model.config.logits_shift):
+        for block in (each for reach in reaches for each in canvas.blocks(settings, model.config.logits_shift, reach)):
             window = block.window
             context_size = window.start if settings.cache == "exact" else len(tokens) - window.size
             kind = (window.size, window.row_slice.start, window.rows, capacity_for(context_size))

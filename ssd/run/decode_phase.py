@@ -51,7 +51,8 @@ class DecodePhase:
                 if plan.runtime.engine != "eager":
                     tell(f"capturing forwards (runtime.engine={plan.runtime.engine})")
                     most_nodes = most_nodes_of(plan.reference, plan.decoder)
-                    capture_all(model, plan.settings, plan.special, start.lengths, most_nodes)
+                    lookahead = plan.decoder.lookahead(plan.settings)
+                    capture_all(model, plan.settings, plan.special, start.lengths, most_nodes, lookahead)
                 stopwatch.warm_up(start.longest)
             return cls(run, stopwatch, _cost_model(run, tell))
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from ssd.decoding.block_decoder import BlockDecoder, BlockState
-from ssd.decoding.cache_policy import cache_policy
+from ssd.decoding.cache_policy import cache_policy, caches_across_blocks
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
 from ssd.decoding.settings import GenerationSettings, Workload
@@ -17,9 +18,9 @@ from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
 from ssd.speculation import draft_tree
 from ssd.speculation.draft_graph import DraftGraph, draft_from_graph, find_graph
-from ssd.speculation.draft_length import DraftLengthPolicy
+from ssd.speculation.draft_length import Choice, DraftLengthPolicy
 from ssd.speculation.draft_memory import DraftMemory
-from ssd.speculation.draft_tree import expand, to_draft
+from ssd.speculation.draft_tree import Node, Taken, expand, to_draft
 from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.options import Builder, Depth, check_options
@@ -44,7 +45,7 @@ class SelfSpeculative(BlockDecoder):
     alternatives: draft second-best tokens too;
     graph: the file of spiffy's draft graph, which alone determines the drafts;
     costs: the cost of forwards for depth `auto` (None: `load` measures it);
-    lookahead: number of later blocks that drafts may reach into, for block-causal models;
+    lookahead: number of later blocks that drafts may reach into, where the cache verifies them;
     prior: the file of the weights that the pick model starts from in each response (None: the built-in ones).
     Raises ValueError naming the option, its value and what was expected.
     """
@@ -120,10 +121,10 @@ class SelfSpeculative(BlockDecoder):
             self._length_policy = DraftLengthPolicy(self._measured, self.budget)
 
     def measured(self) -> dict[str, Any]:
-        return {"costs": self._measured.pairs} if self._measured else {}
+        return {"costs": self._measured.rows} if self._measured else {}
 
     def restore(self, measured: dict[str, Any]) -> None:
-        self._measured = NodeCosts.of_pairs(measured["costs"]) if "costs" in measured else None
+        self._measured = NodeCosts.of_rows(measured["costs"]) if "costs" in measured else None
 
     def lookahead(self, settings: GenerationSettings) -> int:
         return self._lookahead
@@ -134,10 +135,11 @@ class SelfSpeculative(BlockDecoder):
                 f"decoder.builder=spiffy with generation.cache={settings.cache}: several paths lead to a state of the "
                 "graph, but this cache depends on the path; pass decoder=ssd"
             )
-        if self._lookahead and settings.grid != "absolute":
+        if self._lookahead and not cache_policy(settings).verifies_later_blocks:
             raise ValueError(
-                f"decoder.lookahead={self._lookahead}: with full attention a draft in a later block changes the logits "
-                "of the current one; pass decoder.lookahead=0, or choose a block-causal model"
+                f"decoder.lookahead={self._lookahead} with generation.cache={settings.cache}: with full attention, "
+                "every block begins this cache anew, so that a draft in a later block is not verified exactly; "
+                f"pass decoder.lookahead=0 or generation.cache={' or '.join(caches_across_blocks(settings.grid))}"
             )
 
     def new_draft_state(self) -> DraftMemory:
@@ -157,7 +159,24 @@ class SelfSpeculative(BlockDecoder):
             return to_draft([node for node, _ in islice(taken, self.budget)], current)
         if self._length_policy is None:
             raise RuntimeError("decoder.depth=auto needs costs: call load first, or give decoder.costs")
-        return to_draft(self._length_policy.choose(taken, memory.steps, memory.spent), current)
+        chosen = self._chosen(self._length_policy, taken, session, current)
+        return to_draft(chosen.nodes, current, chosen.spans)
+
+    def _chosen(
+        self, policy: DraftLengthPolicy, taken: Iterable[Taken], session: DecodeSession, current: BlockState
+    ) -> Choice:
+        """Return the nodes of a round with depth `auto`."""
+        memory, block = session.draft_state, current.block
+        causal = session.rule.settings.causal_block is not None
+        if not (causal and policy.chooses_reach and block.span_stop > block.stop):
+            return policy.choose(taken, memory.steps, memory.spent, spans=not policy.chooses_reach)
+        length = block.stop - block.start
+        masks = int(current.masked[:length].sum())
+
+        def masks_left(node: Node) -> int:
+            return masks - sum(fill.row < length for fill in node.filled)
+
+        return policy.choose_reach(taken, memory.steps, memory.spent, masks_left, session.rule.most_picks)
 
     def accept(self, session: DecodeSession, draft: Draft, next_states: Tensor, next_steps: Tensor) -> list[int]:
         path = accepted_path(draft, next_states, next_steps)

@@ -46,7 +46,7 @@ class DraftMemory:
             self.forecast.learn(picks, draft.steps[path].tolist())
             if policy:
                 self.steps += len(path)
-                self.spent += policy.costs[draft.nodes - 1]
+                self.spent += policy.cost(draft.nodes, draft.spans)
         else:  # a forward without our draft, as a block's first: its rows are those of the block that is drafted next
             self._block = None
         self.forecast, self.fresh = None, frozenset(picks[-1])

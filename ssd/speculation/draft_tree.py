@@ -110,8 +110,8 @@ def expand(
             heappush(frontier, (priority(child, reached[child], len(reached)), child))
 
 
-def to_draft(nodes: list[Node], current: BlockState) -> Draft:
-    """Return the states of these nodes, the current state first."""
+def to_draft(nodes: list[Node], current: BlockState, spans: bool = True) -> Draft:
+    """Return the states of these nodes, the current state first. spans: see `Draft`."""
     states = current.state.repeat(len(nodes), 1)
     cells = [(index, fill.row, fill.token) for index, node in enumerate(nodes) for fill in node.filled]
     if cells:
@@ -120,6 +120,6 @@ def to_draft(nodes: list[Node], current: BlockState) -> Draft:
     steps = torch.tensor([node.step for node in nodes])
     depths, parents = tuple(node.depth for node in nodes), [node.parent for node in nodes[1:]]
     if None in parents:
-        return Draft(states, steps, depths)
+        return Draft(states, steps, depths, spans=spans)
     places = {node: index for index, node in enumerate(nodes)}
-    return Draft(states, steps, depths, (0, *(places[parent] for parent in parents if parent)))
+    return Draft(states, steps, depths, (0, *(places[parent] for parent in parents if parent)), spans)

@@ -55,6 +55,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "decoder.builder=best_first",
         "decoder.builder=best_first decoder.budget=17 decoder.alternatives=true",
         "decoder.builder=kary decoder.alternatives=true",
+        "decoder.lookahead=2 decoder.builder=best_first",
         "decoder.depth=auto decoder.budget=9",
         "decoder.depth=auto decoder.builder=best_first decoder.costs=[[1,1.0],[8,1.2],[9,2.0]]",
     ),

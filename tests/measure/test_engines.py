@@ -80,6 +80,19 @@ def test_nothing_is_captured_once_decoding_has_begun(family, cache, block_start,
     assert capture_s(model) > 0 or cache == "none"
 
 
+def test_forwards_that_give_logits_of_later_blocks_are_captured_too(family):
+    settings = GenerationSettings(gen_length=24, block_length=8, cache="dkv_prefill")
+    decoder, graphs = SelfSpeculative(depth=5, lookahead=1), RecordedGraphs()
+    model = StaticModel(restless_model(family, vocabulary_size=512, mask_id=1), decoder.most_nodes, graphs)
+    capture_all(model, settings, SPECIAL, map(len, PROMPTS), decoder.most_nodes, lookahead=1)
+    before = graphs.captures
+    for prompt in PROMPTS:
+        decoded, expected = (each.decode(model, prompt, settings, SPECIAL) for each in (decoder, Stepwise()))
+        assert decoded.response_ids == expected.response_ids
+    assert graphs.captures == before
+    assert graphs.replays > 0
+
+
 @pytest.mark.parametrize("prompts", [[7, 8, 9, 121], [115, 118], [104]])
 def test_later_blocks_fit_into_the_rooms_of_earlier_ones(prompts):
     """One node, and windows that shrink as contexts outgrow a capacity."""

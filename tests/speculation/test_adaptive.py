@@ -11,6 +11,7 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.pick_model import PRIOR
+from tests.block_cases import case, outcome
 from tests.restless import restless_model
 from tests.unshakable import Unshakable
 
@@ -93,7 +94,7 @@ def test_what_drafts_have_made_and_cost_so_far_is_known_to_the_next(builder):
             kept.append(super().new_draft_state())
             return kept[-1]
 
-    decoder = Watched(depth="auto", builder=builder, costs=costs.pairs)
+    decoder = Watched(depth="auto", builder=builder, costs=costs.rows)
     events = decoder.decode(restless_model("llada"), [1, 2], GENERATION, SPECIAL).trace.events
     later = [event for before, event in pairwise(events) if event.block == before.block]
     assert max(event.nodes for event in later) > 1
@@ -113,6 +114,35 @@ def test_costs_are_those_of_the_work_ahead(cache):
     assert {len(part.tokens) for part in windows} == {2, 4, 6}
     start, stop = {"none": (0, 39), "prefix": (7 + 16, 39), "dual": (7 + 16, 7 + 24)}[cache]
     assert {(part.start, part.stop) for part in windows} == {(start, stop)}
+
+
+@pytest.mark.parametrize(("family", "block", "kinds"), [("sdar", 4, {4, 8}), ("llada", 4, {16 + 7})])
+def test_forwards_over_later_blocks_are_measured_apart_where_they_are_a_choice(family, block, kinds):
+    """With full attention every forward computes the whole canvas, so that there is one cost."""
+    made, shapes = case(family, block, 7, 16), set()
+    made.model.transformer.register_forward_pre_hook(lambda _, parts: shapes.add(tuple(parts[0][0].tokens.shape)))
+    decoder = SelfSpeculative(depth="auto", budget=3, lookahead=1)
+    decoder.load(made.model, Path(), made.settings, Workload(prompt_length=7))
+    costs = decoder.measured()["costs"]
+    assert [count for count, *_ in costs] == [1, 2, 3]
+    assert {len(seconds) for _, *seconds in costs} == {len(kinds)}
+    assert {(nodes, rows) for nodes, rows in shapes if nodes > 1} == {
+        (nodes, rows) for nodes in (2, 3) for rows in kinds
+    }
+    again = SelfSpeculative(depth="auto", budget=3, lookahead=1)
+    again.restore(decoder.measured())
+    again.load(made.model, Path(), made.settings, Workload())
+    assert again.measured() == decoder.measured()
+    assert outcome(made.decode(again)) == outcome(made.decode(Stepwise()))
+
+
+@pytest.mark.parametrize(("dearer", "spans"), [(1.0, True), (9.0, False)])
+def test_auto_computes_later_blocks_only_where_that_pays(dearer, spans):
+    made = case("sdar", 4, 8, 24)
+    costs = [[1, 1.0, dearer], [8, 1.2, 1.2 * dearer]]
+    decoded = made.decode(SelfSpeculative("auto", costs=costs, budget=8, lookahead=1))
+    assert {event.rows for event in decoded.trace.events if event.rows > 4} == ({8} if spans else set())
+    assert outcome(decoded) == outcome(made.decode(Stepwise()))
 
 
 def test_costs_rise_in_steps_where_nodes_are_padded(monkeypatch):

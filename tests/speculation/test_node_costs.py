@@ -1,6 +1,7 @@
 """What nodes cost: between the counts that were measured, beyond them, and where measurements wobble."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -24,10 +25,17 @@ def test_more_nodes_never_cost_less():
     assert relative == sorted(relative)
 
 
-def test_pairs_and_files_of_them_are_the_same_costs(tmp_path):
+def test_later_blocks_cost_as_given_in_forwards_without_them():
+    costs = NodeCosts((1, 4), (0.010, 0.013), (0.012, 0.018))
+    assert [costs.relative(nodes, spans=True) for nodes in (1, 2, 4)] == pytest.approx([1.2, 1.4, 1.8])
+    assert costs.relative(4) == COSTS.relative(4, spans=True) == pytest.approx(1.3)
+
+
+@pytest.mark.parametrize("costs", [COSTS, NodeCosts((1, 4), (0.010, 0.013), (0.012, 0.018))], ids=["pairs", "rows"])
+def test_pairs_and_files_of_them_are_the_same_costs(costs, tmp_path):
     file = tmp_path / "costs.json"
-    file.write_text(json.dumps(COSTS.pairs))
-    assert NodeCosts.read(file) == NodeCosts.of_pairs(COSTS.pairs) == COSTS
+    file.write_text(json.dumps(costs.rows))
+    assert NodeCosts.read(file) == NodeCosts.of_rows(costs.rows) == costs
 
 
 @pytest.mark.parametrize(
@@ -40,11 +48,13 @@ def test_pairs_and_files_of_them_are_the_same_costs(tmp_path):
         ([[1, 0.1], [2, -0.2]], "expected a positive number for each"),
         ([[1, 0.1], [2, "x"]], "expected a positive number for each"),
         ([[1, 0.1], [2]], "expected pairs of a node count and its seconds"),
+        ([[1, 0.1], [2, 0.2, 0.3]], "expected pairs of a node count and its seconds"),
+        ([[1, 0.1, 0.1], [2, 0.2, 0]], r"seconds \[0.1, 0\]: expected a positive number for each"),
     ],
 )
 def test_what_is_no_curve_is_refused(pairs, message):
     with pytest.raises(ValueError, match=message):
-        NodeCosts.of_pairs(pairs)
+        NodeCosts.of_rows(pairs)
 
 
 @pytest.mark.parametrize("content", ["", "3", "[3]", '{"a": 1}'])
@@ -55,9 +65,9 @@ def test_a_file_that_holds_no_curve_is_one_clear_line(tmp_path, content):
         NodeCosts.read(file)
 
 
-def test_every_count_is_measured_in_turn():
+def test_every_forward_is_measured_in_turn():
     seen = []
-    costs = measure(seen.append, [1, 2, 8], torch.device("cpu"), repeats=3)
+    seconds = measure({count: partial(seen.append, count) for count in (1, 2, 8)}, torch.device("cpu"), repeats=3)
     assert seen == [1, 2, 8] * (WARM_UPS + 3)
-    assert costs.nodes == (1, 2, 8)
-    assert all(seconds > 0 for seconds in costs.seconds)
+    assert list(seconds) == [1, 2, 8]
+    assert all(value > 0 for value in seconds.values())

@@ -19,8 +19,8 @@ class ExactCache(CachePolicy):
     keys and values.
     """
 
-    is_exact = True
     has_plain_windows = True
+    verifies_later_blocks = True
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)

@@ -74,8 +74,9 @@ class CachePolicy(ABC):
     """Whether each forward computes the decided positions whose logits it returns, so that these have confidences."""
     shares_forwards: ClassVar[bool] = True
     """Whether responses of a batch can share a forward."""
-    is_exact: bool = False
-    """Whether a block's forwards give the logits of the same state without a cache, so that drafts may cross blocks."""
+    verifies_later_blocks: ClassVar[bool] = False
+    """Whether a block's forwards give the logits that a later block's forwards give for the same state, so that drafts
+    in later blocks verify exactly."""
 
     def __init__(self, settings: GenerationSettings) -> None:
         self.settings = settings

@@ -15,10 +15,7 @@ class NoCache(CachePolicy):
     """Every forward computes all positions: the canvas, or with block-causal attention all up to the span's end."""
 
     has_plain_windows = True
-
-    def __init__(self, settings: GenerationSettings) -> None:
-        super().__init__(settings)
-        self.is_exact = settings.grid == "absolute"
+    verifies_later_blocks = True
 
     def open(self, model: DiffusionModel, canvas: Canvas, states: Tensor, block: Block, drafts: bool) -> Opening:
         return open_whole(model, canvas, states, block)
@@ -48,6 +45,7 @@ class DKVPrefill(CachePolicy):
     has_plain_windows = True
     refreshes = "response"
     spans_blocks = True
+    verifies_later_blocks = True
 
     def __init__(self, settings: GenerationSettings) -> None:
         super().__init__(settings)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
@@ -43,7 +42,7 @@ def nodes_made(decoder: Decoder, settings: GenerationSettings, model: DiffusionM
     stored beside the nodes. A model with padded nodes allows the decoder's own number only.
     """
     most = decoder.most_nodes
-    if settings.cache == "exact" and isinstance(decoder, BlockDecoder):
+    if settings.cache == "exact":
         with suppress(ValueError):
             most = model.computed_nodes(most * (1 + decoder.lookahead(settings)) + 1)
     return node_grid(most)
