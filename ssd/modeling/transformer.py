@@ -21,7 +21,7 @@ Finish = Callable[["Layer", Tensor, Tensor], Tensor]
 
 
 class Layer(nn.Module):
-    """Attention and SwiGLU, each after a norm and with a residual. Its calls run no hooks, as those of its modules."""
+    """Attention and SwiGLU, each after a norm and with a residual."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -69,8 +69,6 @@ class Layer(nn.Module):
             split = zip(inputs, query.split(queries), key.split(sizes), value.split(sizes), strict=True)
             mixed = torch.cat([_mix(each, index, of_logit_rows, *own) for each, *own in split])
         return finish(self, hidden if logit_rows is None else hidden[logit_rows], mixed)
-
-    __call__ = forward
 
     def project(
         self, hidden: Tensor, rotations: Rotations, logit_rows: Tensor | None = None

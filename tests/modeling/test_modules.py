@@ -47,3 +47,18 @@ def test_a_layer_calls_the_module_that_replaced_another():
     replaced = transformer.logits(tokens)
     assert not torch.allclose(before, replaced)
     assert layer.down.weight is dict(layer.named_parameters())["down.weight"]
+
+
+def test_hooks_of_a_module_run():
+    module, seen = Linear(6, 4), []
+    hooks = [
+        module.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape)),
+        module.register_forward_hook(lambda _, given, made: seen.append(made.shape)),
+    ]
+    rows = torch.randn(3, 6)
+    hooked = module(rows)
+    assert seen == [(3, 6), (3, 4)]
+    for hook in hooks:
+        hook.remove()
+    assert torch.equal(module(rows), hooked)
+    assert len(seen) == 2
