@@ -1,6 +1,9 @@
 """Our stepwise decoding against a straightforward eager one, at equal forwards and equal responses.
 
 ssd-bench bench engine [--model llada_tiny] [--prompts 10] [--gen-length 64] [--block-length 32] [--threads 1]
+ssd-bench bench engine --blocks 4,8,16,32 --nodes 1,4,9,16 --budget 60 --compile
+
+A second table has one forward of each number of nodes and block length, beside its matrix products and its floor.
 """
 
 from __future__ import annotations
@@ -20,10 +23,14 @@ from rich.table import Table
 from baselines.stepwise import Stepwise
 from ssd.commands import eager
 from ssd.commands.bench_setup import Setup, measure, parser
+from ssd.commands.bench_shapes import shape_rows
+from ssd.commands.lists import counts
 from ssd.measure.clock import timed
+from ssd.measure.engines import with_engine
 from ssd.measure.instrumentation import ForwardCounter
 from ssd.modeling.checkpoint import load_model, load_tokenizer
 from ssd.modeling.forwards import DelegatingModel, DiffusionModel
+from ssd.report.console import cost_tables
 from ssd.tasks.prompts import render
 from ssd.tasks.tiny_math import TinyMath
 
@@ -98,6 +105,12 @@ def bench(options: argparse.Namespace) -> None:
         watched_processor_s += time.process_time() - begun_s
         sides["ours"].counter.forwards = forwards
     report(options, sides, 1 - watched.inside_s / watched_s, 1 - watched.inside_processor_s / watched_processor_s)
+    compiled = with_engine(model, "compile", max(options.nodes)) if options.compile else None
+    length = max(map(len, prompts)) + max(settings.gen_length, *options.blocks)
+    rows = shape_rows(llama, model, compiled, length, options.blocks, options.nodes, options.budget)
+    unit = "processor ms" if device.type == "cpu" else "ms"
+    title = f"{unit} of one forward over the last block of {length} positions, {torch.get_num_threads()} threads"
+    Console(width=100).print(cost_tables.table(title, cost_tables.SHAPE_COLUMNS, rows))
 
 
 def tiny_prompts(folder: Path, limit: int) -> list[list[int]]:
@@ -129,5 +142,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
     options = parser(__doc__)
     options.add_argument("--prompts", type=int, default=10, help="number of word problems")
+    options.add_argument("--blocks", type=counts, default=[4, 8, 16, 32], help="block lengths of the second table")
+    options.add_argument("--nodes", type=counts, default=[1, 4, 9, 16], help="states per forward in the second table")
+    options.add_argument("--budget", type=float, default=40.0, help="seconds of timing for the second table")
+    options.add_argument("--compile", action="store_true", help="a column of compiled layers at static shapes")
     options.set_defaults(dtype="float32", threads=1)
     return options.parse_args(arguments)

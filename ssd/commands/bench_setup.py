@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from ssd.config.runtime import DTYPES, check_here, check_threads, device_named
+from ssd.config.runtime import DTYPES, check_graphs, check_here, check_threads, device_named
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import resolve
 from ssd.paths import CONF
@@ -35,6 +35,8 @@ def measure(options: argparse.Namespace, bench: Callable[[argparse.Namespace], N
     """Run a benchmark while it holds its device alone."""
     check_here(device_named(options.device, "--device "), "--device ")
     check_threads(options.threads, "--threads ")
+    if options.compile:
+        check_graphs("compile", torch.device(options.device))
     with device_lock(torch.device(options.device), True, name):
         if options.threads:
             torch.set_num_threads(options.threads)

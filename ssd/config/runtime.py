@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from shutil import which
 from typing import Literal, get_args
 
 import torch
@@ -172,4 +173,10 @@ def check_graphs(engine: str, device: torch.device) -> None:
         raise ValueError(
             f"runtime.engine=graph on {device}: only CUDA has graphs; pass runtime.engine=eager (or compile), or "
             "runtime.device=cuda"
+        )
+    compiler = os.environ.get("CXX", "g++")
+    if engine == "compile" and device.type == "cpu" and which(compiler) is None:
+        raise ValueError(
+            f"runtime.engine=compile on {device}: no C++ compiler {compiler}; install g++, name another one in the "
+            "environment variable CXX, or pass runtime.engine=eager"
         )

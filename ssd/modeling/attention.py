@@ -46,8 +46,7 @@ def rotate(vectors: Tensor, rotations: tuple[Tensor, Tensor]) -> Tensor:
     """Return queries or keys [rows, heads, head_size], rotated by the `Rotary.rotations` of their positions."""
     cosine, sine = rotations
     wide = vectors.to(cosine.dtype)
-    left, right = wide.chunk(2, dim=-1)
-    swapped = torch.cat((right, left), dim=-1)
+    swapped = wide.roll(wide.shape[-1] // 2, dims=-1)
     return (wide * cosine).add_(swapped.mul_(sine)).to(vectors.dtype)
 
 
@@ -94,14 +93,17 @@ def attend_by_node(query: Tensor, key: Tensor, value: Tensor, buffer: Pair) -> T
     On a CPU it is as fast as `attend_split`, and 1.4 times as fast for one node. A node's bits do not depend on the
     number of nodes.
     """
-    grouped, context = query.shape[1] != key.shape[1], buffer[0].shape[1] - key.shape[2]
-    keys, values = (part[None] for part in buffer)
+    keys, values = buffer[0][None], buffer[1][None]
+    context, grouped = keys.shape[2] - key.shape[2], query.shape[1] != key.shape[1]
+    own_keys, own_values = keys[:, :, context:], values[:, :, context:]
     mixed = []
-    for node in range(len(query)):
-        keys[0, :, context:] = key[node]
-        values[0, :, context:] = value[node]
-        mixed.append(F.scaled_dot_product_attention(query[node, None], keys, values, enable_gqa=grouped))
-    return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+    for node in range(query.shape[0]):
+        own_keys.copy_(key[node])
+        own_values.copy_(value[node])
+        own_query = query[node : node + 1]
+        mixed.append(F.scaled_dot_product_attention(own_query, keys, values, enable_gqa=grouped).transpose(1, 2))
+    # A CPU's kernel returns rows position by position: joined in this order, they are copied once.
+    return (mixed[0] if len(mixed) == 1 else torch.cat(mixed)).transpose(1, 2)
 
 
 def attend_joint(

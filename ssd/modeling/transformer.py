@@ -8,28 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssd.modeling.attention import Rotary, attend, rotate, widest
+from ssd.modeling.attention import Rotary, attend, rotate
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forward_input import ForwardInput, logit_row_count, logit_row_indices, with_stored
+from ssd.modeling.modules import Linear, RMSNorm
 from ssd.modeling.selective_kv_cache import SelectiveKVCache
 
 Rotations = tuple[Tensor, Tensor]
 """Cosines and sines of the rows, see `Rotary.rotations`."""
 Project = Callable[["Layer", Tensor, Rotations, Tensor | None], tuple[Tensor, Tensor, Tensor]]
 Finish = Callable[["Layer", Tensor, Tensor], Tensor]
-
-
-class RMSNorm(nn.Module):
-    """Root mean square norm computed in float32 or wider (arXiv 1910.07467)."""
-
-    def __init__(self, size: int, epsilon: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.epsilon = epsilon
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        wide = hidden.to(widest(hidden.dtype))
-        return self.weight * F.rms_norm(wide, (hidden.shape[-1],), eps=self.epsilon).to(hidden.dtype)
 
 
 class Layer(nn.Module):
@@ -39,20 +27,21 @@ class Layer(nn.Module):
         super().__init__()
         size, head_size = config.hidden_size, config.head_size
         bias = config.query_key_value_bias
-        self.head_size = head_size
+        self.heads, self.key_value_heads, self.head_size = config.heads, config.key_value_heads, head_size
         self.attention_norm = RMSNorm(size, config.norm_epsilon)
-        self.query = nn.Linear(size, config.heads * head_size, bias=bias)
-        self.key = nn.Linear(size, config.key_value_heads * head_size, bias=bias)
-        self.value = nn.Linear(size, config.key_value_heads * head_size, bias=bias)
+        self.query = Linear(size, config.heads * head_size, bias=bias)
+        self.key = Linear(size, config.key_value_heads * head_size, bias=bias)
+        self.value = Linear(size, config.key_value_heads * head_size, bias=bias)
         if config.query_key_norm:
             self.query_norm = RMSNorm(head_size, config.norm_epsilon)
             self.key_norm = RMSNorm(head_size, config.norm_epsilon)
         self.has_norms = config.query_key_norm
-        self.attention_out = nn.Linear(config.heads * head_size, size, bias=False)
+        self.attention_out = Linear(config.heads * head_size, size, bias=False)
         self.mlp_norm = RMSNorm(size, config.norm_epsilon)
-        self.gate = nn.Linear(size, config.mlp_size, bias=False)
-        self.up = nn.Linear(size, config.mlp_size, bias=False)
-        self.down = nn.Linear(config.mlp_size, size, bias=False)
+        self.gate = Linear(size, config.mlp_size, bias=False)
+        self.up = Linear(size, config.mlp_size, bias=False)
+        self.down = Linear(config.mlp_size, size, bias=False)
+        self.__dict__.update(self._modules)  # found at once; nn.Module looks its parts up in Python
 
     def forward(
         self,
@@ -71,28 +60,27 @@ class Layer(nn.Module):
         """
         project, finish = steps or (Layer.project, Layer.finish)
         query, key, value = project(self, hidden, rotations, logit_rows)
-        sizes = [each.tokens.numel() for each in inputs]
-        queries = sizes if logit_rows is None else [logit_row_count(each) for each in inputs]
-        split = zip(query.split(queries), key.split(sizes), value.split(sizes), strict=True)
-        mixed = [
-            _mix(each, index, logit_rows is not None, *(_by_node(rows, len(each.tokens)) for rows in own))
-            for each, own in zip(inputs, split, strict=True)
-        ]
-        hidden = hidden if logit_rows is None else hidden[logit_rows]
-        return finish(self, hidden, mixed[0] if len(mixed) == 1 else torch.cat(mixed))
+        of_logit_rows = logit_rows is not None
+        if len(inputs) == 1:
+            mixed = _mix(inputs[0], index, of_logit_rows, query, key, value)
+        else:
+            sizes = [each.tokens.numel() for each in inputs]
+            queries = [logit_row_count(each) for each in inputs] if of_logit_rows else sizes
+            split = zip(inputs, query.split(queries), key.split(sizes), value.split(sizes), strict=True)
+            mixed = torch.cat([_mix(each, index, of_logit_rows, *own) for each, *own in split])
+        return finish(self, hidden if logit_rows is None else hidden[logit_rows], mixed)
 
     def project(
         self, hidden: Tensor, rotations: Rotations, logit_rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries (of the logit rows) and keys, and values, each [rows, heads, head_size]."""
         normed = self.attention_norm(hidden)
-        split = (-1, self.head_size)
-        key = self.key(normed).unflatten(-1, split)
+        key = self.key(normed).view(-1, self.key_value_heads, self.head_size)
         key = rotate(self.key_norm(key) if self.has_norms else key, rotations)
-        value = self.value(normed).unflatten(-1, split)
+        value = self.value(normed).view(-1, self.key_value_heads, self.head_size)
         if logit_rows is not None:
             normed, rotations = normed[logit_rows], (rotations[0][logit_rows], rotations[1][logit_rows])
-        query = self.query(normed).unflatten(-1, split)
+        query = self.query(normed).view(-1, self.heads, self.head_size)
         return rotate(self.query_norm(query) if self.has_norms else query, rotations), key, value
 
     def finish(self, hidden: Tensor, mixed: Tensor) -> Tensor:
@@ -109,23 +97,25 @@ class Layer(nn.Module):
 
 def _by_node(rows: Tensor, nodes: int) -> Tensor:
     """Return [nodes, heads, positions, head_size] of rows [nodes · positions, heads, head_size]."""
-    by_node: Tensor = rows.unflatten(0, (nodes, len(rows) // nodes))
-    return by_node.transpose(1, 2)
+    return rows.view(nodes, -1, *rows.shape[1:]).transpose(1, 2)
 
 
 def _mix(
     forward_input: ForwardInput, index: int, of_logit_rows: bool, query: Tensor, key: Tensor, value: Tensor
 ) -> Tensor:
-    """Return one input's attention [rows, heads · head_size], from its [nodes, heads, positions, head_size].
+    """Return one input's attention [rows, heads · head_size], from its [rows, heads, head_size].
 
     of_logit_rows: whether the queries are those of the logit rows alone, as in the last layer.
     """
-    if isinstance(forward_input.written, SelectiveKVCache):
-        forward_input.written.observe(query)
-    if forward_input.written is not None:
-        forward_input.written.write(index, key, value)
-    if not query.shape[2]:
-        return query.new_empty(0, query.shape[1] * query.shape[3])
+    nodes, written = len(forward_input.tokens), forward_input.written
+    query, key, value = _by_node(query, nodes), _by_node(key, nodes), _by_node(value, nodes)
+    if written is not None:
+        if isinstance(written, SelectiveKVCache):
+            written.observe(query)
+        written.write(index, key, value)
+    _, heads, queries, head_size = query.shape
+    if not queries:
+        return query.new_empty(0, heads * head_size)
     if forward_input.padding:
         key, value = key[:, :, : -forward_input.padding], value[:, :, : -forward_input.padding]
     visible = forward_input.visible
@@ -135,7 +125,7 @@ def _mix(
         mixed = attend(query, key, value, visible=visible)
     else:
         mixed = forward_input.context.attend(index, query, key, value, visible)
-    return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
+    return mixed.transpose(1, 2).reshape(-1, heads * head_size)
 
 
 def _rows_of(forward_input: ForwardInput, split: Iterator[Tensor]) -> Tensor:

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.commands import bench_engine, bench_forward, eager
+from ssd.commands import bench_engine, bench_forward, bench_shapes, eager
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import engines
 from ssd.modeling.checkpoint import load_model
+from ssd.modeling.kv_cache import Window
 from ssd.run.device_lock import DeviceHeldError, device_lock
 from tests.checkpoints import write_tiny_checkpoint
 from tests.models import random_transformer, write_checkpoint
@@ -109,11 +110,32 @@ def test_the_eager_competitor_decodes_what_stepwise_decoding_does(folder, block_
         assert eager.decode(llama, prompt, 16, block_length, config.mask_id) == expected
 
 
-def test_the_engines_are_compared_at_equal_forwards_and_responses(capsys):
-    bench_engine.main(["--prompts", "2", "--gen-length", "8", "--block-length", "4", "--device", "cpu"])
+def test_the_engines_are_compared_at_equal_forwards_and_responses(capsys, monkeypatch):
+    monkeypatch.setattr(engines, "compiled_steps", lambda: None)  # which takes half a minute
+    few = ["--prompts", "2", "--gen-length", "8", "--block-length", "4", "--device", "cpu"]
+    bench_engine.main([*few, "--blocks", "4,8", "--nodes", "1,3", "--budget", "0", "--compile"])
     printed = capsys.readouterr().out
     assert "2 of 2 responses are equal" in printed
     assert next(line for line in printed.splitlines() if "forwards per prompt" in line).count("8.0") == 2
+    sizes = [line.replace("│", " ").split() for line in printed.split("ours / floor")[-1].splitlines()]
+    rows = [[float(cell) for cell in row] for row in sizes if len(row) == 10]
+    assert [row[:2] for row in rows] == [[4, 1], [4, 3], [8, 1], [8, 3]]
+    assert all(cell > 0 for row in rows for cell in row)
+
+
+def test_the_forwards_that_are_timed_have_the_same_logits(folder):
+    model = load_model(folder, dtype=torch.float64)
+    llama = eager.load_llama(folder, model.config, torch.device("cpu"), torch.float64)
+    with torch.inference_mode():
+        calls = bench_shapes.calls_of(llama, model, None, Window(16, 24, 16, 24, 24), 3)
+        assert torch.allclose(calls["eager"]().logits, calls["ours"](), atol=1e-3)  # Llama norms in float32
+
+
+@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+def test_a_missing_compiler_is_one_clear_line(monkeypatch, script):
+    monkeypatch.setenv("CXX", "no-compiler")
+    with pytest.raises(ValueError, match=r"no C\+\+ compiler no-compiler; install g\+\+, .*runtime\.engine=eager"):
+        script.main(["--device", "cpu", "--compile"])
 
 
 def test_the_eager_competitor_knows_llada_alone(tmp_path):

@@ -57,6 +57,19 @@ CACHE_COLUMNS = {
     "to window": "{to_window:.2f}",
 }
 
+SHAPE_COLUMNS = {
+    "block": "{block}",
+    "nodes": "{nodes}",
+    "eager": "{eager:.2f}",
+    "ours": "{ours:.2f}",
+    "compile": "{compile:.2f}",
+    "products": "{products:.2f}",
+    "floor": "{floor:.2f}",
+    "eager / ours": "{to_eager:.2f}",
+    "ours / products": "{to_products:.2f}",
+    "ours / floor": "{to_floor:.2f}",
+}
+
 RULE_COLUMNS = {
     "rule": "{rule}",
     "ms": "{outside_ms:.2f}",

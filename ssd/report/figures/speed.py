@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -71,4 +72,4 @@ def _bar(axes: Axes, place: float, value: float, ends: tuple[float, float], look
     """Draw a bar from 1 to the value, with its interval unless its ends are NaN; return the ends of both."""
     axes.barh(place, value - 1, left=1, height=BAR, **look)
     axes.errorbar(value, place, xerr=whiskers(value, *ends), color="black", linewidth=0.8, capsize=1.5)
-    return [value, *(end for end in ends if not np.isnan(end))]
+    return [value, *(end for end in ends if not pd.isna(end))]
