@@ -1,4 +1,4 @@
-"""The tables of bench_forward."""
+"""The tables of bench_forward and bench_tokens."""
 
 from __future__ import annotations
 
@@ -55,6 +55,15 @@ CACHE_COLUMNS = {
     "ms": "{ms:.2f}",
     "ms, window of as many rows": "{window_ms:.2f}",
     "to window": "{to_window:.2f}",
+}
+
+TOKEN_COLUMNS = {
+    "gen_length": "{gen_length:,}",
+    "blocks decoded": "{blocks} of {of_blocks}",
+    "positions per token": "{positions:,.0f}",
+    "ms per token": "{ms_per_token:.2f}",
+    "ms of the median step": "{plain_ms:.2f}",
+    "refreshes": "{refreshes:.0%}",
 }
 
 RULE_COLUMNS = {
