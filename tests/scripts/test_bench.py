@@ -96,15 +96,15 @@ def test_a_few_blocks_stand_for_a_response_of_any_length(folder, tmp_path, capsy
 
 
 def test_positions_of_a_response_are_those_of_its_trace():
-    """If all blocks are decoded, whatever the cache and the grid."""
-    for family, grid in (("dream", "prompt"), ("sdar", "absolute")):
+    """If all blocks are decoded, whatever the cache and the grid, and whether some steps stand for others."""
+    for family, grid, block in (("dream", "prompt", 12), ("sdar", "absolute", 4)):
         model = random_model(family)
         special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
         for cache in caches_of(grid):
-            chosen = GenerationSettings(gen_length=12, block_length=4, grid=grid, cache=cache)
-            (row,) = token_rows(model, chosen, special, 6, [12], [cache], 4)
+            chosen = GenerationSettings(gen_length=24, block_length=block, grid=grid, cache=cache)
+            (row,) = token_rows(model, chosen, special, 6, [24], [cache], 7)
             trace = Stepwise().decode(model, [special.fill_id] * 6, chosen, special).trace
-            assert row["positions"] == pytest.approx(trace.token_rows / 12)
+            assert row["positions"] == pytest.approx(trace.token_rows / 24)
 
 
 @pytest.mark.parametrize("script", [bench_forward, bench_engine, bench_tokens])

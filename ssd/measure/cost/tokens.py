@@ -20,6 +20,8 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import clock
 from ssd.modeling.forwards import DiffusionModel
 
+ALIKE = 8
+
 
 def token_rows(
     model: DiffusionModel,
@@ -33,8 +35,9 @@ def token_rows(
     """Return a row per cache and value of gen_length, for a prompt of `prompt_length` end tokens.
 
     `sampled` blocks of each response are decoded: the first one, and others at equal distances, which stand for all
-    behind the first. End tokens fill the blocks between them. A step's time includes its ranking; on a CPU it is
-    processor time, which other work on the machine changes little.
+    behind the first. End tokens fill the blocks between them. Where a cache depends on the state alone, a block's steps
+    behind the first are alike, and `ALIKE` of them stand for all. A step's time includes its ranking; on a CPU it is
+    processor time, which other work on the machine changes less.
     positions: computed per token, as traces count them; plain_ms: of the median step; refreshes: share of the time that
     steps take beyond the median one of their block.
     Costs do not depend on what a model was trained for, so that a response may exceed its context.
@@ -95,13 +98,22 @@ def _fill(session: DecodeSession, block: Block) -> list[tuple[float, int]]:
     """Fill a block; return the seconds and the number of computed positions of each step."""
     canvas, device, context = session.canvas, session.model.device, None
     draft, found = Draft.of_state(canvas.tokens[block.start : block.span_stop].clone(), 0), list[tuple[float, int]]()
-    while (draft.states == canvas.special.mask_id).any():
+    all_differ, masks = session.cache.depends_on != "state", [_masks(draft, canvas)]
+    while masks[-1] and (all_differ or len(found) <= ALIKE):
         compute = partial(session.evaluate, draft, block, context) if found else partial(session.open, draft, block)
         (forward, draft), seconds = clock.spent(partial(_step, session, block, draft, compute), device)
         context = forward.context if isinstance(forward, Opening) else context
         found.append((seconds, forward.rows + forward.stored))
-    canvas.tokens[block.start : block.span_stop] = draft.states[0]
+        masks.append(_masks(draft, canvas))
+    if masks[-1]:
+        alike, positions = statistics.mean(seconds for seconds, _ in found[1:]), found[-1][1]
+        found += [(alike, positions)] * -(-masks[-1] // (masks[-2] - masks[-1]))
+    canvas.tokens[block.start : block.span_stop] = canvas.special.fill_id
     return found
+
+
+def _masks(draft: Draft, canvas: Canvas) -> int:
+    return int((draft.states == canvas.special.mask_id).sum())
 
 
 def _step(
