@@ -131,6 +131,20 @@ class NaiveDKVPrefill(NaiveCache):
 
 
 @dataclass
+class NaiveVicinity(NaiveCache):
+    """All forwards store what they compute, so that `before` must include the position before a finished block."""
+
+    before: int = 32
+    after: int = 32
+
+    def logits(self, canvas, block, clock):
+        if clock:
+            return self.memory.forward(canvas, self.window(block))
+        near = range(max(0, block.start - self.block_length - self.before), min(len(canvas), block.stop + self.after))
+        return self.memory.forward(canvas, near if self.step else range(len(canvas)))
+
+
+@dataclass
 class NaiveDPad(NaiveCache):
     base: str = "none"
     density: float = 4.0

@@ -1,4 +1,4 @@
-"""`ssd-bench bench`: time forwards beside their floor, and stepwise decoding beside an eager implementation."""
+"""`ssd-bench bench`: time forwards beside their floor, stepwise decoding beside an eager one, and caches by length."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from collections.abc import Sequence
 
 from ssd.extras import extra
 
-BENCHMARKS = ("forward", "engine")
-USAGE = """usage: ssd-bench bench [forward | engine] [options]
+BENCHMARKS = ("forward", "engine", "tokens")
+USAGE = """usage: ssd-bench bench [forward | engine | tokens] [options]
 
   forward  time forwards with more and more nodes, beside their floor
   engine   time stepwise decoding beside an eager implementation
+  tokens   time stepwise decoding over every cache, for longer and longer responses
 
-Without a name both run with their defaults. ssd-bench bench NAME --help shows the options."""
+Without a name all run with their defaults. ssd-bench bench NAME --help shows the options."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one benchmark or both; return the exit status."""
+    """Run one benchmark or all; return the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words and words[0] in ("-h", "--help"):
         print(USAGE)

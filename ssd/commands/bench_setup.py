@@ -1,4 +1,4 @@
-"""Set-up of both benchmarks: common options, the device, and the checkpoint of a preset."""
+"""Set-up of all benchmarks: common options, the device, and the checkpoint of a preset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ssd.run.device_lock import device_lock
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options of both benchmarks."""
+    """Return a parser with the options of all benchmarks."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     presets = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))
     parser.add_argument("--model", default="llada_tiny", choices=presets)

@@ -136,6 +136,19 @@ class DLLMCacheOptions(CacheOptions):
         require_share("ratio", self.ratio)
 
 
+@dataclass(frozen=True)
+class VicinityOptions(DualOptions):
+    """before, after: number of positions that a block's first forward also computes, left of the last finished block
+    and behind its own."""
+
+    before: int = 32
+    after: int = 32
+
+    def __post_init__(self) -> None:
+        require_count("before", self.before, least=0)
+        require_count("after", self.after, least=0)
+
+
 class DKVPrefillOptions(CacheOptions):
     @property
     def windows(self) -> Windows:
@@ -146,6 +159,7 @@ OPTIONS: dict[str, type[CacheOptions]] = {
     "none": NoneOptions,
     "prefix": PrefixOptions,
     "dual": DualOptions,
+    "vicinity": VicinityOptions,
     "dkv": DKVOptions,
     "dkv_prefill": DKVPrefillOptions,
     "dpad": DPadOptions,

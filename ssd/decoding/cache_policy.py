@@ -10,6 +10,7 @@ from ssd.decoding.caches.exact import ExactCache
 from ssd.decoding.caches.policy import CachePolicy
 from ssd.decoding.caches.refreshed import DKVPrefill, NoCache, RefreshedCache
 from ssd.decoding.caches.sparse import Sparse
+from ssd.decoding.caches.vicinity import Vicinity
 from ssd.decoding.canvas import commits_block_start
 from ssd.decoding.settings import GenerationSettings
 from ssd.modeling.config import ModelConfig
@@ -18,6 +19,7 @@ POLICIES: dict[str, type[CachePolicy]] = {
     "none": NoCache,
     "prefix": RefreshedCache,
     "dual": RefreshedCache,
+    "vicinity": Vicinity,
     "dkv": DKV,
     "dkv_prefill": DKVPrefill,
     "dpad": DPad,

@@ -70,7 +70,7 @@ class DecodeSession:
         computed = self.computed(draft, block)
         states = draft.states[:, : computed.span_stop - block.start]
         opening = self.cache.open(self.model, self.canvas, states, computed, self.drafts)
-        return opening, self._score(opening.logits, draft, block, opening.first_position)
+        return opening, self.score(opening.logits, draft, block, opening.first_position)
 
     def evaluate(
         self, draft: Draft, block: Block, context: Context | None, before: Scores | None = None
@@ -81,7 +81,7 @@ class DecodeSession:
         has none.
         """
         forward = self.cache.evaluate(self.model, self.canvas, draft, self.computed(draft, block), context)
-        return forward, self._score(forward.logits, draft, block, forward.first_position, before)
+        return forward, self.score(forward.logits, draft, block, forward.first_position, before)
 
     def computed(self, draft: Draft, block: Block) -> Block:
         """Return the block, without its lookahead if the draft leaves it out, or if no node's own picks can fill it.
@@ -100,9 +100,10 @@ class DecodeSession:
         """Return the ranked picks of every node."""
         return self.rule.rank(scores, self._masked(draft), block)
 
-    def _score(
+    def score(
         self, logits: Tensor, draft: Draft, block: Block, first_position: int, before: Scores | None = None
     ) -> Scores:
+        """Return the scores of a forward's logits [nodes, rows, vocabulary]; before: see `evaluate`."""
         masked, lineage = self._masked(draft), None
         if self.rule.has_memory and draft.parents is not None:
             lineage = Lineage(draft.parents, before.memory if before else self.rule.memory_before)

@@ -93,7 +93,7 @@ def groups(runs: pd.DataFrame, across: tuple[str, ...] = ()) -> list[Group]:
         for name in map(str, done)
         if name.startswith(EXPERIMENT) and name not in NO_MATTER and not name.startswith(across)
     ]
-    circumstances = [name for name in CIRCUMSTANCES if name in done]
+    circumstances = [name for name in CIRCUMSTANCES if name in done and not name.startswith(across)]
     splitting = ["model", "task", "compared_with", *circumstances, *experiment, "prompts"]
     marks, notes = commits(done)
     done = done.assign(mark=marks)

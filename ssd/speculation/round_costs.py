@@ -46,7 +46,8 @@ def measure_costs(
 ) -> NodeCosts:
     """Return the seconds of a round over 1, 2, 4, ... `budget` states of a middle block, from draft to next state.
 
-    In a batch every response has this number of states. A prompt too long for the model's context is cut.
+    In a batch every response has this number of states; all share a forward, and each is scored by itself. A prompt too
+    long for the model's context is cut.
     Chains represent all drafts: other trees take a little longer to build, and their forwards cost the same.
     Where forwards can leave out later blocks, those that do and those that do not are timed in turn.
     """
@@ -73,9 +74,12 @@ def measure_costs(
         drafts = [_chain(session, current, nodes) for _ in range(work.batch_size)]
         states, steps = (torch.cat([getattr(draft, name) for draft in drafts]) for name in ("states", "steps"))
         parents = tuple(each * nodes + parent for each in range(len(drafts)) for parent in drafts[each].parents or ())
-        draft = Draft(states, steps, sum((draft.depths for draft in drafts), ()), parents or None, spans)
-        _, scores = session.evaluate(draft, block, opening.context, current.scores)
-        session.rank(scores, draft, block).apply(draft.states, scores.token)
+        together = Draft(states, steps, sum((draft.depths for draft in drafts), ()), parents or None, spans)
+        computed = session.computed(together, block)
+        forward = session.cache.evaluate(model, canvas, together, computed, opening.context)
+        for draft, logits in zip(drafts, forward.logits.split(nodes), strict=True):
+            scores = session.score(logits, draft, block, forward.first_position, current.scores)
+            session.rank(scores, draft, block).apply(draft.states, scores.token)
 
     counts = sorted({budget, *(2**power for power in range(budget.bit_length()))})
     rounds = {

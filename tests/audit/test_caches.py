@@ -15,7 +15,12 @@ from tests.planted_caches import WRONG
 from tests.restless import restless_model
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
-OPTIONS = {"dkv": {"interval": 3}, "dpad": {"window": 6, "base": "dual"}, "sparse": {"delay": 1, "retention": 0.3}}
+OPTIONS = {
+    "vicinity": {"before": 0, "after": 0},
+    "dkv": {"interval": 3},
+    "dpad": {"window": 6, "base": "dual"},
+    "sparse": {"delay": 1, "retention": 0.3},
+}
 
 
 def settings(cache: str, **changes) -> GenerationSettings:
@@ -24,7 +29,7 @@ def settings(cache: str, **changes) -> GenerationSettings:
     )
 
 
-@pytest.mark.parametrize("cache", ["dkv", "dkv_prefill", "dpad", "sparse", "dllm_cache"])
+@pytest.mark.parametrize("cache", ["vicinity", "dkv", "dkv_prefill", "dpad", "sparse", "dllm_cache"])
 def test_a_replay_finds_the_state_of_a_pick_again(family, cache):
     model, generation = restless_model(family, 1), settings(cache)
     trace = Stepwise().decode(model, [5, 17, 3], generation, SPECIAL).trace

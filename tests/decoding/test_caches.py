@@ -30,7 +30,7 @@ from tests.data import REPOSITORY
 from tests.effort import LONG, covering
 from tests.graphs import random_graph_file
 from tests.models import FAMILIES, tiny_config
-from tests.naive_caches import NaiveDKV, NaiveDKVPrefill, NaiveDLLMCache, NaiveDPad, NaiveSparse
+from tests.naive_caches import NaiveDKV, NaiveDKVPrefill, NaiveDLLMCache, NaiveDPad, NaiveSparse, NaiveVicinity
 from tests.restless import restless_model
 from tests.traces import order
 
@@ -40,6 +40,7 @@ PROMPT = [5, 17, 3, 44, 9]
 restless = lru_cache(maxsize=8)(restless_model)
 # By name of a case: the cache, and its options.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "vicinity": ("vicinity", {"before": 1, "after": 2}),
     "dkv_prefill": ("dkv_prefill", {}),
     "dpad": ("dpad", {"window": 8, "scale": 1.2}),
     "dpad prefix": ("dpad", {"base": "prefix", "window": 8, "scale": 1.2}),
@@ -87,6 +88,7 @@ def stepwise(family: Family, seed: int, chosen: GenerationSettings) -> Decoded:
 
 
 LIMITS = {
+    "vicinity of everything": ("vicinity", {"before": 17, "after": 12}, "dual"),
     "dllm_cache that renews all": ("dllm_cache", {"prompt_interval": 1, "response_interval": 1, "ratio": 0}, "none"),
     "dkv of interval 1": ("dkv", {"interval": 1}, "none"),
     "sparse that keeps all": ("sparse", {"retention": 1.0, "delay": 0}, "dual"),
@@ -111,12 +113,19 @@ def test_a_policys_limit_is_another_one(family, limit, block_length):
         assert of_policy.trace.token_rows == of_other.trace.token_rows
 
 
+def test_a_refresh_of_the_vicinity_computes_as_much_however_long_the_response_is(family):
+    chosen = settings("vicinity", {"before": 0, "after": 3}, gen_length=36)
+    events = decode(Stepwise(), restless(family), chosen).trace.events
+    assert [event.rows for event in events if event.kind == "refresh"] == [41, 15, 15, 15, 15, 12]
+
+
 def test_a_suffix_of_no_positions_is_not_computed(family):
     nothing = decode(Stepwise(), restless(family), settings("dpad", {"window": 0}))
     assert [event.rows for event in nothing.trace.events] == [11] * 6 + [17] * 6
 
 
 NAIVE = {
+    "vicinity": lambda *case: NaiveVicinity(*case, before=1, after=2),
     "dllm_cache": lambda *case: NaiveDLLMCache(*case, prompt_interval=4, response_interval=3),
     "dllm_cache seldom": lambda *case: NaiveDLLMCache(*case, ratio=0.5),
     "dkv": lambda *case: NaiveDKV(*case, interval=3),
@@ -171,7 +180,7 @@ def test_drafts_give_what_stepwise_decoding_gives_over_the_same_cache(family, ca
             assert outcome(alone) == outcome(reference)
 
 
-@pytest.mark.parametrize("case", ["dkv_prefill", "dpad dual", "sparse", "dkv"])
+@pytest.mark.parametrize("case", ["vicinity", "dkv_prefill", "dpad dual", "sparse", "dkv"])
 def test_responses_of_a_batch_share_forwards(case):
     """Each gives what it gives alone."""
     model, chosen, decoder = restless("llada"), settings(*CASES[case]), DRAFTING["chain"]
@@ -185,7 +194,7 @@ def _job(decoder, prompt, chosen, model):
     return decoder.decode(model, prompt, chosen, SPECIAL)
 
 
-@pytest.mark.parametrize("case", ["dkv_prefill", "dpad", "sparse"])
+@pytest.mark.parametrize("case", ["vicinity", "dkv_prefill", "dpad", "sparse"])
 def test_spiffys_graphs_are_exact_where_the_state_decides(family, case):
     graph = SelfSpeculative(depth=4, builder="spiffy", graph=random_graph_file(3))
     chosen = settings(*CASES[case])

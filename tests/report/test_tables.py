@@ -1,10 +1,13 @@
 """What tables say: who is the best, who is marked, and what is left out."""
 
 import csv
+from itertools import product
 from pathlib import Path
 
+import pytest
+
 from ssd.report.results import load
-from ssd.report.tables import forwards, identity, left_out, main, policies, reference_chain, trees
+from ssd.report.tables import forwards, identity, left_out, main, policies, reference_chain, throughput, trees
 from ssd.report.tables.catalogue import TABLES, write
 from ssd.report.tables.table import Cell, Table
 from ssd.report.tables.words import NOTHING
@@ -65,6 +68,27 @@ def test_caches_side_by_side_with_both_identities(tmp_path: Path) -> None:
     ]  # fmt: skip
     write_run(tmp_path / "one", "ssd", prompts=2)
     assert policies.table(load(tmp_path / "one")) is None, "one cache has no other beside it"
+
+
+def test_throughput_has_each_decoders_batches_side_by_side(tmp_path: Path) -> None:
+    for batch, decoder in product((8, 1, 2), ("ssd", "stepwise")):
+        write_run(tmp_path, decoder, prompts=4, runtime={"batch_size": batch}, differing=decoder == "ssd")
+    write_run(tmp_path, "ssd", prompts=4, runtime={"batch_size": 4}, timed=False)
+    results = load(tmp_path)
+    table = throughput.table(results)
+    assert table is not None
+    assert len(table.sections) == 1
+    heads = ("decoder", "batch", "identity (%)")
+    assert list(zip(*([cell.text for cell in column(table, head)] for head in heads), strict=True)) == [
+        *(("stepwise", batch, "100.0") for batch in "128"),
+        *(("ssd", batch, "75.0") for batch in "128"),
+    ]
+    rates, gains = table.frame["responses_per_s"], table.frame["to_smallest_batch"]
+    assert list(gains) == pytest.approx([*(rates[:3] / rates[0]), *(rates[3:] / rates[3])])
+    seconds = results.samples.groupby("run_id")["decoder.time_s"].sum()
+    assert list(rates) == pytest.approx([4 / seconds[run_id] for run_id in table.frame["run_id"]])
+    write_run(tmp_path / "one", "ssd", prompts=2)
+    assert throughput.table(load(tmp_path / "one")) is None, "one size has no other beside it"
 
 
 def test_left_out_tells_of_unfinished_and_unreadable_runs(tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ import pytest
 import torch
 
 from baselines.stepwise import Stepwise
-from ssd.commands import bench_engine, bench_forward, bench_shapes, eager
+from ssd.commands import bench_engine, bench_forward, bench_shapes, bench_tokens, eager
+from ssd.decoding.cache_options import caches_of
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import engines
+from ssd.measure.cost.tokens import token_rows
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.kv_cache import Window
 from ssd.run.device_lock import DeviceHeldError, device_lock
 from tests.checkpoints import write_tiny_checkpoint
-from tests.models import random_transformer, write_checkpoint
+from tests.models import random_model, random_transformer, write_checkpoint
 
 SHORT = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,3", "--budget", "0"]
 
@@ -81,7 +83,35 @@ def test_a_block_causal_model_is_timed_with_its_own_grid_and_caches(tmp_path, ca
         bench_forward.main([*words, str(folder), "--caches", "dual"])
 
 
-@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+def test_a_few_blocks_stand_for_a_response_of_any_length(folder, tmp_path, capsys):
+    file = tmp_path / "tokens.json"
+    words = ["--path", str(folder), "--block-length", "4", "--prompt", "5", "--lengths", "8,200", "--json", str(file)]
+    bench_tokens.main([*words, "--device", "cpu"])
+    written = {(row["cache"], row["gen_length"]): row for row in json.loads(file.read_text())["tokens"]}
+    assert {cache for cache, _ in written} == set(caches_of("prompt"))
+    assert all(row["ms_per_token"] > 0 and 0 <= row["refreshes"] < 1 for row in written.values())
+    dual, vicinity = written["dual", 200], written["vicinity", 200]
+    assert (dual["blocks"], dual["of_blocks"]) == (3, 50)
+    assert dual["positions"] == pytest.approx((50 * 205 + 150 * 4) / 200)
+    assert vicinity["positions"] < dual["positions"] / 2
+    assert "cache vicinity" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"--caches duel: expected some of none,prefix,dual,vicinity,"):
+        bench_tokens.main([*words, "--caches", "duel"])
+
+
+def test_positions_of_a_response_are_those_of_its_trace():
+    """If all blocks are decoded, whatever the cache and the grid, and whether some steps stand for others."""
+    for family, grid, block in (("dream", "prompt", 12), ("sdar", "absolute", 4)):
+        model = random_model(family)
+        special = SpecialTokens(model.config.mask_id, (model.config.end_id,))
+        for cache in caches_of(grid):
+            chosen = GenerationSettings(gen_length=24, block_length=block, grid=grid, cache=cache)
+            (row,) = token_rows(model, chosen, special, 6, [24], [cache], 7)
+            trace = Stepwise().decode(model, [special.fill_id] * 6, chosen, special).trace
+            assert row["positions"] == pytest.approx(trace.token_rows / 24)
+
+
+@pytest.mark.parametrize("script", [bench_forward, bench_engine, bench_tokens])
 def test_a_benchmark_has_its_device_to_itself(monkeypatch, script):
     def bench(_):
         with pytest.raises(DeviceHeldError), device_lock(torch.device("cpu"), False, "another", tell=None):

@@ -1,6 +1,9 @@
 """Drafts that learn along a response: each response by itself, and as many nodes as pay."""
 
 import json
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +11,9 @@ import pytest
 
 from baselines.stepwise import Stepwise
 from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
+from ssd.measure.batching import ContinuousBatcher
+from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.speculation import node_costs
 from ssd.speculation.decoder import SelfSpeculative
 from ssd.speculation.node_costs import NodeCosts
 from ssd.speculation.pick_model import PRIOR
@@ -143,6 +149,50 @@ def test_auto_computes_later_blocks_only_where_that_pays(dearer, spans):
     decoded = made.decode(SelfSpeculative("auto", costs=costs, budget=8, lookahead=1))
     assert {event.rows for event in decoded.trace.events if event.rows > 4} == ({8} if spans else set())
     assert outcome(decoded) == outcome(made.decode(Stepwise()))
+
+
+class Clock:
+    """A clock that forwards alone move on: by 16 for each of them, and by 1 for each of its states."""
+
+    def __init__(self, model: MaskedDiffusionModel) -> None:
+        self.now = 0.0
+        model.transformer.register_forward_pre_hook(self._forward)
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def _forward(self, _, inputs):
+        self.now += 16 + sum(len(each.tokens) for each in inputs[0])
+
+
+@pytest.mark.parametrize("family", ["llada", "sdar"])
+def test_trees_of_a_larger_batch_are_smaller_and_its_responses_the_same(family, monkeypatch):
+    """A node of each response costs a batch of eight as much as eight nodes cost one response."""
+    block_causal = {"grid": "absolute", "cache": "exact", "block_length": 16} if family == "sdar" else {}
+    generation = replace(GENERATION, **block_causal)
+    model = restless_model(family, 1, **({"causal_block": 16} if block_causal else {}))
+    monkeypatch.setattr(node_costs, "time", Clock(model))
+    prompts = [[1, 2], [7], [9, 9, 3, 4], [5]]
+    stepwise = [Stepwise().decode(model, prompt, generation, SPECIAL).response_ids for prompt in prompts]
+    nodes = []
+    for size in (1, 8):
+        decoder = SelfSpeculative(depth="auto", builder="best_first", budget=12)
+        decoder.load(model, Path(), generation, Workload(prompt_length=4, batch_size=size))
+        assert dict(decoder.measured()["costs"])[12] == 16 + 12 * size
+        jobs = [
+            partial(
+                lambda prompt, model, decoder: decoder.decode(model, prompt, generation, SPECIAL),
+                prompt,
+                decoder=copy(decoder),
+            )
+            for prompt in prompts
+        ]
+        decoded = [share.result for share in ContinuousBatcher(model).run(jobs, size)]
+        assert [each.response_ids for each in decoded] == stepwise
+        events = [[event.nodes for event in each.trace.events] for each in decoded]
+        assert len({tuple(each) for each in events}) > 1, "each response has its own depths"
+        nodes.append(sum(map(sum, events)) / sum(map(len, events)))
+    assert nodes[1] < nodes[0]
 
 
 def test_costs_rise_in_steps_where_nodes_are_padded(monkeypatch):

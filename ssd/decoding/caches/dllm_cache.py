@@ -49,12 +49,15 @@ class DLLMCache(CachePolicy):
         prompt, response = (self._step % each == 0 for each in (options.prompt_interval, options.response_interval))
         renewal = Renewal(prompt, response, int(options.ratio * self.settings.gen_length))
         logits = model.renew(in_window(canvas, draft.states, block)[0], window, self._features, renewal)
-        return Forward(logits, window.first_row, self._rows(canvas, renewal, model.config.layers))
+        first_row = window.first_row - model.config.logits_shift
+        return Forward(logits, window.first_row, self._rows(canvas, renewal, first_row, model.config.layers))
 
     def adopt(self, path: Sequence[int]) -> None:
         self._step += len(path)
 
-    def _rows(self, canvas: Canvas, renewal: Renewal, layers: int) -> int:
+    def _rows(self, canvas: Canvas, renewal: Renewal, first_row: int, layers: int) -> int:
+        """Return the mean over layers; the first one computes what the logit rows, from `first_row` on, need of it."""
         response = canvas.length - canvas.prompt_length if renewal.response else renewal.rows
         later = response + (canvas.prompt_length if renewal.prompt else 0)
-        return math.ceil((canvas.length + (layers - 1) * later) / layers)
+        first = canvas.length - (0 if renewal.prompt else min(canvas.prompt_length, first_row))
+        return math.ceil((first + (layers - 1) * later) / layers)

@@ -1,4 +1,4 @@
-"""The tables of bench_forward."""
+"""The tables of bench_forward and bench_tokens."""
 
 from __future__ import annotations
 
@@ -68,6 +68,15 @@ SHAPE_COLUMNS = {
     "eager / ours": "{to_eager:.2f}",
     "ours / products": "{to_products:.2f}",
     "ours / floor": "{to_floor:.2f}",
+}
+
+TOKEN_COLUMNS = {
+    "gen_length": "{gen_length:,}",
+    "blocks decoded": "{blocks} of {of_blocks}",
+    "positions per token": "{positions:,.0f}",
+    "ms per token": "{ms_per_token:.2f}",
+    "ms of the median step": "{plain_ms:.2f}",
+    "refreshes": "{refreshes:.0%}",
 }
 
 RULE_COLUMNS = {

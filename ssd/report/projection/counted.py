@@ -11,7 +11,7 @@ from ssd.report.projection.roofline import Forwards
 
 SAMPLE = ["index", "repeat"]
 KIND = ["nodes", "rows", "stored", "context", "predicted"]
-CACHES = ("none", "prefix", "dual", "dkv", "dkv_prefill", "exact")
+CACHES = ("none", "prefix", "dual", "vicinity", "dkv", "dkv_prefill", "exact")
 """Caches whose forwards compute whole rows and attend to all that is stored, as the roofline has it."""
 
 

@@ -17,6 +17,7 @@ from ssd.report.tables import (
     projected,
     published,
     reference_chain,
+    throughput,
     trees,
 )
 from ssd.report.tables.latex import latex
@@ -29,6 +30,7 @@ TABLES: dict[str, Make] = {
     "policies": policies.table,
     "trees": trees.table,
     "forwards": forwards.table,
+    "throughput": throughput.table,
     "identity": identity.table,
     "reference_chain": reference_chain.table,
     "attribution": attribution.table,
