@@ -167,7 +167,7 @@ class NoTorch:
         if name.partition(".")[0] == "torch":
             raise ModuleNotFoundError("torch")
 sys.meta_path.insert(0, NoTorch)
-import ssd.report.results, ssd.report.write, ssd.report.console.run_table, ssd.report.console.run_list, ssd.report.viewer.contents
+import ssd.report.write, ssd.report.console.run_table, ssd.report.console.run_list, ssd.report.viewer.contents
 from ssd.results.reader import read_run
 results = ssd.report.results.load({str(tmp_path)!r})
 assert len(results.done) == 1 and len(results.forwards()) and read_run(results.folder({folder.name!r})).summary
