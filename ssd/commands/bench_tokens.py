@@ -67,5 +67,5 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     words.add_argument("--blocks", type=int, default=3, help="blocks of a response that are decoded, 1 or more")
     words.add_argument("--caches", type=names, help="as dual,vicinity (default: all of the model)")
     words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
-    words.set_defaults(threads=1)
+    words.set_defaults(threads=1, compile=False)
     return words.parse_args(arguments)

@@ -55,6 +55,7 @@ def test_every_table_compiles(tmp_path: Path) -> None:
     root = tmp_path / "results"
     write_results(root, prompts=4)  # `attribution` needs four
     write_run(root, "ssd", prompts=4, generation={"cache": "none"})
+    write_run(root, "ssd", prompts=4, runtime={"batch_size": 2})
     write_run(root, "ssd_&%#", "mo~del^", "ta$k{}\\", prompts=2)
     results = load(root)
     made = {name: make(results) for name, make in TABLES.items()}
