@@ -9,7 +9,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -81,7 +81,7 @@ class Training:
         torch.save(state, draft)
         os.replace(draft, self.state_file)
 
-    def score(self, count: int, tokens_per_step: int = 1, tasks: Sequence[str] = TASKS) -> list[Score]:
+    def score(self, count: int, tokens_per_step: int = 1, tasks: Iterable[str] = TASKS) -> list[Score]:
         """Return the scores on `count` held-out documents of each task."""
         seed = self.recipe["evaluation_seed"]
         return [evaluate(self.network, self.tokenizer, task, count, seed, tokens_per_step) for task in tasks]

@@ -261,6 +261,7 @@ def test_the_commit_rule_of_the_recipes_decodes_in_fewer_forwards(mine, monkeypa
 
 
 @pytest.mark.parametrize("page", OWN)
+@pytest.mark.slow
 def test_the_commands_of_a_page_on_own_things_run(page, mine, monkeypatch, checkpoints, tmp_path):
     monkeypatch.syspath_prepend(str(mine))
     monkeypatch.chdir(mine.parent)

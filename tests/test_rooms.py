@@ -83,6 +83,7 @@ def test_every_room_has_its_place():
     assert rooms <= set(LEVEL)
 
 
+@pytest.mark.slow
 def test_imports_run_one_way():
     assert [fault for file, module in modules() for fault in faults(file, module)] == []
 

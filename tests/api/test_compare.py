@@ -16,6 +16,7 @@ def lossless(model):
     return ssd.compare(model, PROMPTS, ssd.SelfSpeculative(depth=4), **SHORT)
 
 
+@pytest.mark.slow
 def test_lossless_figures(model, lossless):
     for prompt, (_, row) in zip(PROMPTS, lossless.frame.iterrows(), strict=True):
         reference = ssd.decode(model, prompt, ssd.Stepwise(), **SHORT)

@@ -176,6 +176,7 @@ def test_rounding_between_an_end_token_and_its_twin_is_numeric(family, cache):
     assert set(verdicts) == {"numeric"}
 
 
+@pytest.mark.slow
 def test_rounding_between_twin_positions_is_numeric():
     """Noise that only changes which position comes first: token and confidence are as good as equal."""
     found = 0
@@ -196,6 +197,7 @@ def test_rounding_between_twin_positions_is_numeric():
     assert found
 
 
+@pytest.mark.slow
 def test_rounding_beside_a_threshold_is_numeric(family):
     """Thresholds that are some token's very probability, so that the least noise keeps it out of its step."""
     found, generation = [], settings("none", block_length=16)

@@ -99,6 +99,7 @@ def test_a_threshold_that_nothing_reaches_is_stepwise_decoding(family, seed, gen
 
 
 @pytest.mark.parametrize("option", ["threshold", "factor"])
+@pytest.mark.slow
 def test_a_laxer_rule_never_needs_more_forwards_of_a_model_that_never_changes_its_mind(option):
     generation = GenerationSettings(gen_length=32, block_length=16, cache="none")
     spent = set()

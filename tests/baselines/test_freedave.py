@@ -61,6 +61,7 @@ def test_response_and_order_are_stepwise_decodings(family, seed, sharpness, prom
 
 @many(80)
 @given(draft_steps=DRAFT_STEPS, rule=RULES, **DRAWN)
+@pytest.mark.slow
 def test_eager_without_a_cache_is_stepwise_decoding_too(family, seed, sharpness, prompt, generation, draft_steps, rule):
     """Drafts reach into later blocks, and every node is stepped as stepwise decoding would step it."""
     generation = replace(generation, cache="none")
@@ -131,6 +132,7 @@ def test_with_a_threshold_exact_match_is_threshold_decoding(
     assert ends(decoded.trace) <= ends(reference.trace), "a step was torn apart"
 
 
+@pytest.mark.slow
 def test_with_a_threshold_subset_is_another_decoder_and_says_so():
     """A draft may hold a part of what its target's step commits; going on from there is not what threshold decoding
     does, which commits the rest without asking again."""

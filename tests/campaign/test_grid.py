@@ -69,6 +69,7 @@ def test_a_mistake_of_several_runs_is_told_once():
     assert grid.refusals() == [("depth=1 and 1 more", "too deep"), ("width=9", "too wide")]
 
 
+@pytest.mark.slow
 def test_what_an_unfinished_run_has_counts(line):
     line("decoder.depth=2")
     (folder,) = folders(RESULTS)

@@ -61,6 +61,7 @@ def assert_measured(folder: Path, line: Line) -> None:
 
 
 @pytest.mark.parametrize(("kind", "grid"), by_turns(("searchpath", "config-dir"), (False, True)))
+@pytest.mark.slow
 def test_an_own_decoder_is_measured(folder, call, checkpoints, kind, grid):
     values = ["-m", "decoder.patience=4"] if grid else ["decoder.patience=4"]
     line = call(*words(folder, kind), "decoder=patient", *values, *SHORT, f"model.path={checkpoints['llada']}")

@@ -96,6 +96,7 @@ def test_any_end_token_ends_after_its_block(family: str, theirs: Theirs) -> None
 
 
 @pytest.mark.parametrize("draft_steps", [2, 5, 9])
+@pytest.mark.slow
 def test_eager_freedave_is_what_a_loop_decodes(draft_steps: int, theirs: Theirs) -> None:
     """Every forward commits what the loop's commits, across the borders of blocks, in both ways to store."""
     across = 0

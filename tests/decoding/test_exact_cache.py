@@ -171,7 +171,7 @@ def test_illegal_pairs_are_refused_in_one_line(family: str, settings: Generation
             SelfSpeculative(4, lookahead=1),
             "llada",
             FULL,
-            "decoder.lookahead=1 with generation.cache=dual: with full attention, .*lookahead=0 or .*cache=none or dkv_",
+            "decoder.lookahead=1 with generation.cache=dual: with full attention, .*lookahead=0 or .*none or dkv_",
         ),
     ],
 )

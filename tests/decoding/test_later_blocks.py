@@ -25,6 +25,7 @@ ACROSS = {
 @example(case("dream", 8, 7, 24, sub_block_length=4, temperature=1.0), ACROSS["best_first"])
 @example(case("llada", 8, 1, 16, steps=4, schedule="dream"), ACROSS["kary"])
 @example(case("dream", 1, 3, 5, cache="dkv_prefill"), ACROSS["chain"])
+@pytest.mark.slow
 def test_response_and_order_are_stepwise_decodings(made: Case, decoder: BlockDecoder) -> None:
     assert decoder.caveat(made.settings) is None
     reference, decoded = made.decode(Stepwise()), made.decode(decoder)

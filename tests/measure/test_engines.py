@@ -80,6 +80,7 @@ def test_nothing_is_captured_once_decoding_has_begun(family, cache, block_start,
     assert capture_s(model) > 0 or cache == "none"
 
 
+@pytest.mark.slow
 def test_forwards_that_give_logits_of_later_blocks_are_captured_too(family):
     settings = GenerationSettings(gen_length=24, block_length=8, cache="dkv_prefill")
     decoder, graphs = SelfSpeculative(depth=5, lookahead=1), RecordedGraphs()
@@ -94,6 +95,7 @@ def test_forwards_that_give_logits_of_later_blocks_are_captured_too(family):
 
 
 @pytest.mark.parametrize("prompts", [[7, 8, 9, 121], [115, 118], [104]])
+@pytest.mark.slow
 def test_later_blocks_fit_into_the_rooms_of_earlier_ones(prompts):
     """One node, and windows that shrink as contexts outgrow a capacity."""
     settings, graphs = GenerationSettings(gen_length=32, block_length=8, cache="prefix"), RecordedGraphs()

@@ -109,6 +109,7 @@ def test_means_skip_responses_that_tell_nothing():
 
 @pytest.mark.parametrize("family", ["llada"])
 @pytest.mark.parametrize("decoder", ["ssd", "fast_dllm"])
+@pytest.mark.slow
 def test_a_run_tells_the_order_of_both_sides(family, decoder, short_run, capsys):
     summary = short_run(family, f"decoder={decoder}")
     correlation = summary["order_correlation"]

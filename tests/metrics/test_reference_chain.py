@@ -70,6 +70,7 @@ def test_a_run_of_three_hops(family, short_run, tmp_path, capsys):
     assert "no cache → decoder" in printed
 
 
+@pytest.mark.slow
 def test_the_exact_caches_link_changes_nothing_whatever_it_stores_in_a_forward_of_its_own(tmp_path):
     words = ("model=sdar_tiny", "generation.store=separate", "generation.gen_length=7", "runtime.reference=chain")
     rest = ("runtime.limit=1", "runtime.timing=false", "runtime.threads=1", "runtime.predict=false")

@@ -77,6 +77,7 @@ def shapes(draw: st.DrawFn) -> tuple[ModelConfig, ModelConfig]:
 
 @settings(max_examples=examples(100))
 @given(shapes(), st.integers(0, 99))
+@pytest.mark.slow
 def test_logits_are_the_small_models(pair: tuple[ModelConfig, ModelConfig], seed: int) -> None:
     small, large = pair
     fields = ("hidden_size", "layers", "heads", "key_value_heads", "mlp_size", "own_head_size", "tied_head")

@@ -50,6 +50,7 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(results: Path, tmp_path: Path) -> None:
     files = write_report(load(results), tmp_path / "report")
     text = files[-1].read_text()
@@ -127,6 +128,7 @@ def test_only_what_is_named(results: Path, tmp_path: Path, capsys: pytest.Captur
     assert "invalid choice: 'no-such'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_an_earlier_report_left_is_removed_and_nothing_else(results: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     stale = [out / "figures" / "nothing-2.pdf", out / "tables" / "trees.csv"]

@@ -121,6 +121,7 @@ def test_a_single_run_and_a_small_copy_of_it(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(copied.samples, whole.samples)
 
 
+@pytest.mark.slow
 def test_parquet_gives_equal_frames(tmp_path: Path) -> None:
     root = tmp_path / "results"
     write_run(root, "ssd", options={"depth": "auto"}, prompts=3, traces=True)

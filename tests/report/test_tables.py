@@ -49,6 +49,7 @@ def test_trees_hops_forwards_and_identity(tmp_path: Path) -> None:
     assert [cell.text for cell in column(same, "identical")] == ["3"] * 4
 
 
+@pytest.mark.slow
 def test_caches_side_by_side_with_both_identities(tmp_path: Path) -> None:
     for cache, chain in (("dual", True), ("none", False), ("dkv", False)):
         for decoder in ("stepwise", "ssd"):

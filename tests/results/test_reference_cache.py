@@ -203,6 +203,7 @@ def test_runs_that_time_nothing_share_one_reference(batch, short_run, tmp_path, 
 
 
 @pytest.mark.parametrize("family", some(FAMILIES, 2))
+@pytest.mark.slow
 def test_what_is_not_timed_agrees_with_what_is(family, short_run, tmp_path):
     timed, untimed = (short_run(family, word) for word in ("runtime.timing=true", UNTIMED))
     assert timed["run_id"] != untimed["run_id"]
@@ -245,6 +246,7 @@ def test_options_of_timing_are_no_part_of_a_run_that_times_nothing(short_run, tm
     assert short_run("llada", "runtime.warmup=0")["run_id"] != short_run("llada", "runtime.warmup=1")["run_id"]
 
 
+@pytest.mark.slow
 def test_a_reference_that_does_not_repeat_itself_is_told(short_run, tmp_path, monkeypatch, capsys):
     assert short_run("llada", UNTIMED)["reference_drift"] == 0
     (file,) = (tmp_path / FOLDER).glob("*/lines.jsonl")

@@ -40,6 +40,7 @@ def words(folder: Path, tmp_path: Path) -> list[str]:
     return [f"model.path={folder}", f"results_dir={tmp_path / 'results'}", "runtime.limit=1", "runtime.timing=false"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_names_its_checkpoint_and_a_begun_run_is_not_resumed(short_run, llada, tmp_path, capsys):
     short_run("llada", *words(llada, tmp_path))
     negate_middle(llada)

@@ -19,6 +19,7 @@ def traces(root: Path, summary: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(file.read_text()) for file in sorted((root / summary["run_id"] / "traces").iterdir())]
 
 
+@pytest.mark.slow
 def test_both_sides_keep_them_and_a_lossless_decoder_has_the_references_map(short_run, tmp_path: Path) -> None:
     short_run("llada", *KEPT, "decoder=ssd", "runtime.limit=2")
     second = short_run("llada", *KEPT, "decoder=freedave", "runtime.limit=2")

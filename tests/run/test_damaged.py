@@ -18,6 +18,7 @@ def finished(short_run, tmp_path):
     return short_run("llada"), only_folder(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_damaged_summary_is_made_again_from_the_samples(short_run, finished, monkeypatch, capsys):
     summary, folder = finished
     samples = (folder / "samples.jsonl").read_bytes()
@@ -32,6 +33,7 @@ def test_a_damaged_summary_is_made_again_from_the_samples(short_run, finished, m
     assert (folder / "samples.jsonl").read_bytes() == samples
 
 
+@pytest.mark.slow
 def test_a_deleted_line_is_measured_again(short_run, finished, tmp_path, monkeypatch):
     _, folder = finished
     before = lines_of(folder)
@@ -51,6 +53,7 @@ def test_a_deleted_line_is_measured_again(short_run, finished, tmp_path, monkeyp
     assert (after[0], after[2]) == (before[0], before[2])
 
 
+@pytest.mark.slow
 def test_repair_drops_a_damaged_line_of_a_finished_run(short_run, finished, capsys):
     _, folder = finished
     content = (folder / "samples.jsonl").read_text().splitlines(keepends=True)

@@ -146,6 +146,7 @@ def test_the_lock_of_all_users_can_be_taken_by_all(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("timing", [True, False])
+@pytest.mark.slow
 def test_a_run_holds_its_device_while_it_measures(timing, short_run, monkeypatch):
     """Alone if it is timed; the model is loaded under the lock, too."""
     found: list[tuple[bool, bool]] = []

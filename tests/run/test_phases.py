@@ -54,6 +54,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.slow
 def test_nothing_is_audited_or_scored_between_timed_responses(batch_size, short_run, calls):
     short_run("llada", f"runtime.batch_size={batch_size}")
     timed = calls.count("time")
@@ -119,6 +120,7 @@ def test_a_kill_before_any_line_loses_and_doubles_nothing(
         assert resumed[name] == summary[name]
 
 
+@pytest.mark.slow
 def test_a_response_comes_back_with_its_seconds(short_run, tmp_path, monkeypatch):
     stored = []
     append = Responses.append

@@ -57,6 +57,7 @@ def test_a_terminal_has_bars_and_lines_above_them(monkeypatch, capsys):
     assert "4/4" in shown
 
 
+@pytest.mark.slow
 def test_a_run_tells_what_it_does_and_what_is_there(short_run, tmp_path, monkeypatch, capsys):
     class Killed(BaseException):
         pass

@@ -14,6 +14,7 @@ from ssd.run.runner import MODELS
 from tests.runs import lines_of, only_folder
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_returned_without_measuring(short_run, tmp_path, monkeypatch, capsys):
     first = short_run("llada")
     before = (only_folder(tmp_path) / "samples.jsonl").read_bytes()
@@ -44,6 +45,7 @@ def test_a_finished_run_says_what_has_changed_since(short_run, tmp_path, capsys)
     assert "NOTE: it was measured under other circumstances: device_name: abacus → " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_that_its_checkpoint_is_another_now(short_run, checkpoints, tmp_path, capsys):
     copy = shutil.copytree(checkpoints["llada"], tmp_path / "checkpoint")
     words = (f"model.path={copy}", f"results_dir={tmp_path / 'results'}")
@@ -65,6 +67,7 @@ def test_a_finished_run_with_threads_of_its_own_is_what_it_was(short_run, capsys
     assert "NOTE" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_samples_of_other_prompts_are_not_resumed(short_run, tmp_path):
     short_run("llada")
     folder = only_folder(tmp_path)
@@ -76,6 +79,7 @@ def test_samples_of_other_prompts_are_not_resumed(short_run, tmp_path):
         short_run("llada")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, monkeypatch):
     whole = short_run("dream")
     folder = only_folder(tmp_path)
@@ -105,6 +109,7 @@ def test_an_interrupted_run_is_resumed_where_it_stopped(short_run, tmp_path, mon
     assert (folder / "done.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monkeypatch):
     decode = BlockDecoder.decode
     calls = []
@@ -131,6 +136,7 @@ def test_a_failed_run_leaves_its_traceback_and_resumes(short_run, tmp_path, monk
     assert not (folder / "error.json").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_measure_the_same_run(short_run, tmp_path):
     short_run("llada")
     folder = only_folder(tmp_path)
@@ -142,6 +148,7 @@ def test_two_processes_do_not_measure_the_same_run(short_run, tmp_path):
     short_run("llada")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_measured_anew_stays_locked(short_run, tmp_path, monkeypatch):
     held, decode = [], DecodePhase.decode
 
@@ -155,6 +162,7 @@ def test_a_run_that_is_measured_anew_stays_locked(short_run, tmp_path, monkeypat
     assert held == [True] * 6
 
 
+@pytest.mark.slow
 def test_samples_that_are_there_twice_are_refused(short_run, tmp_path):
     short_run("llada")
     folder = only_folder(tmp_path)
@@ -167,6 +175,7 @@ def test_samples_that_are_there_twice_are_refused(short_run, tmp_path):
     assert [line["index"] for line in lines_of(folder)] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_samples_of_another_machine_are_not_resumed(short_run, tmp_path):
     short_run("llada")
     folder = only_folder(tmp_path)

@@ -55,6 +55,7 @@ LINE = {
 
 
 @pytest.mark.parametrize(("family", "cache"), by_turns(FAMILIES, ("none", "prefix", "dual")))
+@pytest.mark.slow
 def test_a_run_leaves_everything_that_a_reader_needs(family, cache, short_run, tmp_path):
     summary = short_run(family, f"generation.cache={cache}", "generation.stop=eos_block")
     check_schema(summary, SCHEMA)
@@ -94,6 +95,7 @@ def test_a_run_leaves_everything_that_a_reader_needs(family, cache, short_run, t
     assert len(responses) == 3, "a model that answers everything alike would test little"
 
 
+@pytest.mark.slow
 def test_the_side_that_goes_first_alternates_after_the_warm_up(short_run, monkeypatch):
     calls = []
     decode = BlockDecoder.decode
@@ -110,6 +112,7 @@ def test_the_side_that_goes_first_alternates_after_the_warm_up(short_run, monkey
     assert [first for first, _ in measured] == [True, False, False, True, True, False, False, True]
 
 
+@pytest.mark.slow
 def test_traces_hold_every_forward_of_both_sides(short_run, tmp_path):
     short_run("dream", "runtime.traces=true")
     folder = only_folder(tmp_path)
@@ -132,6 +135,7 @@ def test_a_forward_that_a_trace_hides_is_an_error(short_run, tmp_path):
 
 
 @pytest.mark.parametrize(("family", "planted"), by_turns(FAMILIES, ("BelievesAll", "IgnoresOrder", "StaleContext")))
+@pytest.mark.slow
 def test_a_wrong_decoder_is_exposed_by_a_run(family, planted, short_run, tmp_path, capsys):
     summary = short_run(family, f"decoder._target_=tests.planted.{planted}", "runtime.dtype=float32")
     assert summary["claims_lossless"] is True
@@ -145,6 +149,7 @@ def test_a_wrong_decoder_is_exposed_by_a_run(family, planted, short_run, tmp_pat
     assert "WARNING: this decoder claims to be lossless" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_stepwise_against_itself_is_identical_and_drafts_nothing(family, short_run):
     summary = short_run(family, "decoder=stepwise")
     assert summary["identity"]["rate"] == summary["nfe"]["ratio"] == 1.0
@@ -190,6 +195,7 @@ def test_what_a_decoders_file_holds_is_part_of_the_run(short_run, tmp_path):
     assert "fingerprints" not in make_plan(composed()).config["decoder"]
 
 
+@pytest.mark.slow
 def test_a_verifiers_time_is_that_of_the_measured_forwards_alone(short_run, tmp_path, monkeypatch):
     """Its clock ticks once per look, so that a forward takes a second; what the warm-up took belongs to no prompt."""
     file = tmp_path / "any"
@@ -214,6 +220,7 @@ def test_a_verifiers_time_is_that_of_the_measured_forwards_alone(short_run, tmp_
         (["decoder=ssd", "generation.cache=none"], "stepwise decoding", None),
     ],
 )
+@pytest.mark.slow
 def test_a_summary_says_what_it_compares_and_what_is_lossy(words, compared_with, caveat, short_run, capsys):
     summary = short_run("llada", *words)
     assert summary["compared_with"].endswith(compared_with)

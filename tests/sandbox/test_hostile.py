@@ -40,6 +40,7 @@ THREADS = """
 
 
 @pytest.mark.parametrize("bomb", [FORKS, THREADS], ids=["processes", "threads"])
+@pytest.mark.slow
 def test_bombs_start_nothing(judge: Judge, bomb: str) -> None:
     assert judge(bomb, "assert f() == 0").passed
     assert not judge(bomb.replace("except (OSError, RuntimeError)", "except OSError"), "assert f() == 200").passed

@@ -87,6 +87,7 @@ def test_wrong_programs_fail_for_the_right_reason(verdict: Judge, name: str) -> 
     assert "\n" not in outcome.detail
 
 
+@pytest.mark.slow
 def test_trusted_code_and_setup_come_before_the_tests(sandbox: Sandbox) -> None:
     program = Program(
         source="def double(x):\n    return 0\nclass Node:\n    pass\ndef f(node):\n    return node.value",

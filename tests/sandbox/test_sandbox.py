@@ -32,6 +32,7 @@ def two(strongest: Sandbox) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.mark.slow
 def test_outcomes_come_in_order(two: Sandbox) -> None:
     programs = [Program(f"def f():\n    return {n % 3}", "assert f() == 0", ("f",)) for n in range(9)]
     outcomes = two.run([SLEEP, *programs])
@@ -47,6 +48,7 @@ def test_judges_work_at_the_same_time(two: Sandbox) -> None:
     assert time.monotonic() - begin_s < 5.9
 
 
+@pytest.mark.slow
 def test_a_judge_that_dies_fails_its_program_only(two: Sandbox) -> None:
     # The data set's own code is trusted: here it stands for whatever else may kill a judge.
     fatal = Program("def f():\n    while 1: pass", "import os\nos.kill(os.getpid(), 9)", ("f",))
@@ -55,6 +57,7 @@ def test_a_judge_that_dies_fails_its_program_only(two: Sandbox) -> None:
     assert outcomes[1].reason is Reason.CRASHED
 
 
+@pytest.mark.slow
 def test_a_judge_that_dies_idle_fails_nothing(two: Sandbox) -> None:
     for worker in two._workers:
         worker._process.kill()

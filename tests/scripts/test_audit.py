@@ -44,6 +44,7 @@ def errors(printed: str) -> list[str]:
     return [line for line in printed.splitlines() if line.startswith("error: ")]
 
 
+@pytest.mark.slow
 def test_a_right_decoder_passes_and_is_reproduced(checkpoint, tmp_path, capsys):
     folder = measured(checkpoint, tmp_path)
     assert main([folder.name, "--results", str(tmp_path), "--replay"]) == 0
@@ -112,6 +113,7 @@ def test_a_lossy_decoder_that_claims_nothing_does_not_fail(checkpoint, tmp_path,
     assert "█" in printed
 
 
+@pytest.mark.slow
 def test_what_does_not_come_out_again_is_listed(checkpoint, tmp_path, capsys):
     folder = measured(checkpoint, tmp_path, *planted("BelievesAll"))
     assert main([str(folder), "--replay"]) == 1

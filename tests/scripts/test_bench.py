@@ -99,6 +99,7 @@ def test_a_few_blocks_stand_for_a_response_of_any_length(folder, tmp_path, capsy
         bench_tokens.main([*words, "--caches", "duel"])
 
 
+@pytest.mark.slow
 def test_positions_of_a_response_are_those_of_its_trace():
     """If all blocks are decoded, whatever the cache and the grid, and whether some steps stand for others."""
     for family, grid, block in (("dream", "prompt", 12), ("sdar", "absolute", 4)):
@@ -140,6 +141,7 @@ def test_the_eager_competitor_decodes_what_stepwise_decoding_does(folder, block_
         assert eager.decode(llama, prompt, 16, block_length, config.mask_id) == expected
 
 
+@pytest.mark.slow
 def test_the_engines_are_compared_at_equal_forwards_and_responses(capsys, monkeypatch):
     monkeypatch.setattr(engines, "compiled_steps", lambda: None)  # which takes half a minute
     few = ["--prompts", "2", "--gen-length", "8", "--block-length", "4", "--device", "cpu"]

@@ -9,6 +9,7 @@ from ssd.decoding.cache_policy import plain_caches
 from tests.checkpoints import write_tiny_checkpoint
 
 
+@pytest.mark.slow
 def test_every_dtype_and_mode_gets_its_rows(tmp_path, capsys):
     folder = write_tiny_checkpoint(tmp_path / "model", "llada")
     words = [f"model.path={folder}", "runtime.threads=1", "generation.gen_length=8", "generation.block_length=8"]

@@ -166,6 +166,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("family", ["llada", "sdar"])
+@pytest.mark.slow
 def test_trees_of_a_larger_batch_are_smaller_and_its_responses_the_same(family, monkeypatch):
     """A node of each response costs a batch of eight as much as eight nodes cost one response."""
     block_causal = {"grid": "absolute", "cache": "exact", "block_length": 16} if family == "sdar" else {}

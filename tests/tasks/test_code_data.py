@@ -95,6 +95,7 @@ def test_functions_that_stay_with_the_tests_are_no_objection(mbpp: Written) -> N
     assert len(mbpp({"test_list": tests}).documents(None)) == 1
 
 
+@pytest.mark.slow
 def test_the_first_documents_own_solution_is_rehearsed(mbpp: Written, humaneval: Written) -> None:
     for build, wrong in (
         (mbpp, {"code": "def f(x):\n    return x"}),

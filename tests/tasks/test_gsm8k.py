@@ -44,6 +44,7 @@ def test_limit_gives_a_prefix(real: GSM8K) -> None:
     assert documents[0].solution.endswith("= $<<9*2=18>>18 every day at the farmer\u2019s market.\n#### 18")
 
 
+@pytest.mark.slow
 def test_examples_are_the_first_of_train_with_their_annotations(real: GSM8K) -> None:
     examples = real.fewshot(7473)
     assert len(examples) == 7473

@@ -80,6 +80,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, A
 
 
 @pytest.mark.parametrize(("family", "chat"), by_turns(FAMILIES, (True, False)))
+@pytest.mark.slow
 def test_prompts_and_verdicts_are_those_of_lm_eval(
     data: Path, family: Family, chat: bool, evaluated: Callable[..., list[dict[str, Any]]]
 ) -> None:

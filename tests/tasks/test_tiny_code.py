@@ -67,6 +67,7 @@ def test_documents_are_the_same_every_time_and_none_is_an_example(task: TinyCode
         ({"path": "a.jsonl"}, r"task\.path=a\.jsonl; expected null, because tiny_mbpp is generated; pass task=mbpp"),
     ],
 )
+@pytest.mark.slow
 def test_constructor_refuses(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TinyMBPP("tiny_mbpp", **arguments)  # type: ignore[arg-type]

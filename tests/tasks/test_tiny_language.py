@@ -23,6 +23,7 @@ def test_a_smaller_count_is_a_prefix(task: str, split: Split) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.slow
 def test_no_test_document_is_ever_a_training_document(task: str) -> None:
     train = {user_message(task, each) for seed in (0, 1) for each in documents(task, "train", 3000, seed)}
     test = [user_message(task, each) for each in documents(task, "test", 200, seed=0)]

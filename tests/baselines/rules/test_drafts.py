@@ -75,6 +75,7 @@ def test_drafts_over_a_rule_and_an_approximate_cache_give_its_response_in_its_or
 
 
 @pytest.mark.parametrize(("family", "rule"), by_turns(BLOCK_CAUSAL, RULES), ids=str)
+@pytest.mark.slow
 def test_block_causal_models_give_one_response_with_and_without_a_cache_and_drafts(family, rule):
     """A block's first position has another row before it than in later forwards, where logits are shifted."""
     for prompt, changes in ((5, {}), (8, {"store": "separate", "temperature": 0.7})):

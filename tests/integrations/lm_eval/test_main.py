@@ -64,6 +64,7 @@ def request(text: str, document: int = 0, **kwargs: Any) -> Instance:
 
 
 @pytest.mark.parametrize(("family", "chat"), by_turns(FAMILIES, (True, False)))
+@pytest.mark.slow
 def test_both_ways_ask_and_answer_the_same(
     tmp_path: Path,
     command: Callable[..., None],
@@ -123,6 +124,7 @@ def test_forwards_are_those_that_the_model_counts(family: Family, checkpoints: d
     assert model.decoding()["nfe"] * 2 == counter.forwards
 
 
+@pytest.mark.slow
 def test_repeats_are_other_samples_and_the_same_again_in_the_next_run(model: DecoderModel) -> None:
     asked = [request("What is 1 + 1?", do_sample=True, temperature=1.5)] * 3
     first = model.generate_until(asked)

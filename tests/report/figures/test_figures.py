@@ -99,6 +99,7 @@ def test_acceptance_against_confidence_counts_every_draft_once(one_run):
     assert rates.lines[0].get_ydata() == pytest.approx(right[expected > 0] / expected[expected > 0])
 
 
+@pytest.mark.slow
 def test_drafts_that_were_held_back_are_counted_apart_from_confidences(tmp_path):
     """The ranking tells what confidences are, whatever their signs."""
     folder = write_run(tmp_path, prompts=2, traces=True)
@@ -117,6 +118,7 @@ def test_drafts_that_were_held_back_are_counted_apart_from_confidences(tmp_path)
     assert ENTRIES["acceptance-confidence"].draw(load(tmp_path)).axes[1].get_xlabel() == "exp(−entropy)"
 
 
+@pytest.mark.slow
 def test_published_stands_beside_measured_only_where_both_are_alike(tmp_path):
     folder = write_run(tmp_path, "fast_dllm", "llada", "gsm8k", prompts=3)
     config = yaml.safe_load((folder / "config.yaml").read_text())

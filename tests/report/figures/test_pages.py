@@ -68,6 +68,7 @@ def test_bare_figures_have_their_text_in_a_file(tmp_path: Path) -> None:
     assert "with 95 \\% intervals; n: prompts." in line
 
 
+@pytest.mark.slow
 def test_lines_hold_every_speedup_with_its_interval(tmp_path: Path) -> None:
     for depth in (1, 4, 16):
         for width in (1, 2):

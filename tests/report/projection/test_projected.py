@@ -93,6 +93,7 @@ def test_a_run_without_forwards_is_refused_with_the_remedy(traced: Path, capsys:
         main(["project", str(traced), "--published"])
 
 
+@pytest.mark.slow
 def test_the_report_keeps_projections_apart_from_measurements(traced: Path) -> None:
     write_run(traced.parent, "apd", prompts=2)
     results = load(traced.parent)

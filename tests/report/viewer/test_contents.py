@@ -90,6 +90,7 @@ def test_tokens_are_ids_where_the_tokenizer_is_gone(folder, capsys):
     assert data_of(folder / "trace.html")["texts"] == {}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_shown_is_told_in_one_line(checkpoint, folder, tmp_path, capsys):
     without = measured(checkpoint, tmp_path / "without")
     (folder / "traces" / "000002-0.json").write_text('{"reference": [')

@@ -43,6 +43,7 @@ def runs(process_id: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_it_is_limited_and_knows_no_secret(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSD_TEST_SECRET", "hunter2")
     assert comparison.same("1/2", "0.5")
