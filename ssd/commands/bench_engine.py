@@ -24,7 +24,7 @@ from baselines.stepwise import Stepwise
 from ssd.commands import eager
 from ssd.commands.bench_setup import Setup, measure, parser
 from ssd.commands.bench_shapes import shape_rows
-from ssd.commands.lists import counts
+from ssd.commands.lists import counts, whole
 from ssd.measure.clock import timed
 from ssd.measure.engines import with_engine
 from ssd.measure.instrumentation import ForwardCounter
@@ -141,7 +141,7 @@ def report(options: argparse.Namespace, sides: dict[str, Side], outside: float, 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
     options = parser(__doc__)
-    options.add_argument("--prompts", type=int, default=10, help="number of word problems")
+    options.add_argument("--prompts", type=whole(1), default=10, help="number of word problems")
     options.add_argument("--blocks", type=counts, default=[4, 8, 16, 32], help="block lengths of the second table")
     options.add_argument("--nodes", type=counts, default=[1, 4, 9, 16], help="states per forward in the second table")
     options.add_argument("--budget", type=float, default=40.0, help="seconds of timing for the second table")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssd.decoding.cache_policy import cache_policy, check_pair
+from ssd.decoding.cache_policy import cache_policy, caches_across_blocks, check_pair
 from ssd.decoding.caches.policy import Opening, kind_of
 from ssd.decoding.canvas import Block, Canvas, check_prompt
 from ssd.decoding.commit_rule import CommitRule
@@ -84,7 +84,8 @@ class BlockDecoder(Decoder):
         if self.lookahead(settings) and not policy.has_plain_windows:
             raise ValueError(
                 f"generation.cache={settings.cache}: a block's first forward decides what is stored, so that drafts "
-                "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false"
+                "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false, or generation.cache="
+                f"{' or '.join(caches_across_blocks(settings.grid))}"
             )
 
     @torch.inference_mode()

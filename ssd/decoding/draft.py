@@ -12,10 +12,12 @@ from torch import Tensor
 class Draft:
     """Nodes of one forward. Node 0 is the current state; every other node is the state after drafted picks.
 
-    states: int64 [nodes, block]; steps: int64 [nodes], the step of each node's own picks;
+    states: int64 [nodes, span], the block and the later blocks of a lookahead;
+    steps: int64 [nodes], the step of each node's own picks;
     depths: number of steps from node 0 to each node;
     parents: of a tree, the node before each node (node 0's is 0); None if several paths may lead to one node;
-    spans: False if the forward leaves out the later blocks of the span. No node has picks in them, then.
+    spans: False if the forward leaves out the later blocks of the span, with block-causal attention. No node has picks
+    in them, then.
     """
 
     states: Tensor

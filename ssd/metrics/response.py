@@ -63,7 +63,7 @@ def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
 
 
 def blocks_filled_by_refresh(trace: Trace) -> int:
-    """Return the number of blocks whose only forward is their refresh over the whole canvas."""
+    """Return the number of blocks whose only forward is their refresh."""
     kinds: defaultdict[int, list[Kind]] = defaultdict(list)
     for event in trace.events:
         if not event.stored:

@@ -14,7 +14,7 @@ from ssd.modeling.transformer import Layer, Transformer
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a forward recomputes beside the first layer, in which it recomputes everything.
+    """What a forward recomputes. In the first layer it always recomputes the response.
 
     prompt, response: whether all of these positions; rows: otherwise, how many of the response's positions in each
     layer. Those are the ones whose values changed their direction most, and ties go to the lower position.

@@ -12,7 +12,10 @@ from ssd.modeling.attention import widest
 
 
 class Quick(nn.Module):
-    """A module that runs forward hooks and forward pre-hooks, but no global ones and none of a backward pass."""
+    """A module that runs forward hooks and forward pre-hooks, but no global ones and none of a backward pass.
+
+    Its weight must be a parameter: pruning and parametrisations, which replace parameters, are not supported.
+    """
 
     _parameters: dict[str, Any]  # read from here, a weight is found without `nn.Module.__getattr__`
 

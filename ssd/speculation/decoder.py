@@ -138,7 +138,7 @@ class SelfSpeculative(BlockDecoder):
         if self._lookahead and not cache_policy(settings).verifies_later_blocks:
             raise ValueError(
                 f"decoder.lookahead={self._lookahead} with generation.cache={settings.cache}: with full attention, "
-                "every block begins this cache anew, so that a draft in a later block is not verified exactly; "
+                "a later block's forwards read other keys and values, so that drafts there are not verified exactly; "
                 f"pass decoder.lookahead=0 or generation.cache={' or '.join(caches_across_blocks(settings.grid))}"
             )
 

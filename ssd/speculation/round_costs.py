@@ -22,10 +22,13 @@ from ssd.speculation.forecast import Forecast, steps_foreseen
 from ssd.speculation.node_costs import NodeCosts, measure
 from ssd.speculation.pick_model import PickModel
 
-EXAMPLE = "expected null, a JSON file, or pairs as [[1, 0.010], [8, 0.013]]"
+EXAMPLE = (
+    "expected null, a JSON file, or rows as [[1, 0.010], [8, 0.013]], with later blocks as "
+    "[[1, 0.010, 0.012], [8, 0.013, 0.018]]"
+)
 
 Costs = str | Sequence[Sequence[float]]
-"""The option `decoder.costs`: a JSON file of [nodes, seconds] pairs, or the pairs."""
+"""The option `decoder.costs`: a JSON file of [nodes, seconds] or [nodes, seconds, spanning] rows, or these rows."""
 
 
 def find_costs(path: str) -> Path:

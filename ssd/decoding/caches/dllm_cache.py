@@ -20,7 +20,7 @@ class DLLMCache(CachePolicy):
     """The prompt is renewed every `prompt_interval` steps of the response, the response every `response_interval`
     steps. Between them each layer renews a share of the response. A forward has one state.
 
-    A forward's number of rows is the mean over layers of the positions that pass through attention and MLP, rounded up.
+    A forward's number of rows is the mean over layers of the positions that have queries, rounded up.
     The values of the response, which every layer computes to choose among them, are not counted.
     """
 

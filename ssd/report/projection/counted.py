@@ -50,7 +50,7 @@ def counted(forwards: pd.DataFrame, generation: Mapping[str, Any]) -> Forwards:
 def _context(forwards: pd.DataFrame, block: int, cache: str) -> pd.Series:
     """Return the cached positions that each forward attends to.
 
-    A refresh computes the whole canvas, so that a window attends to the rest of it. An exact cache holds what stands
+    A window attends to the rest of the canvas. An exact cache holds what stands
     left of the block, but for the positions that the forward itself stores.
     """
     if cache == "none":
