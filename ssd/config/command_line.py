@@ -28,6 +28,10 @@ FLAGS_WITH_VALUE = (
 """Hydra's own flags."""
 
 
+NEEDED = ("model", "task", "generation", "runtime", "tracker")
+"""Groups of which no option can be left out."""
+
+
 def composed(words: Sequence[str]) -> DictConfig:
     """Return the configuration of a single run. Raises ValueError, in one line, for words that run.py would refuse."""
     words = plain_words(words)
@@ -43,7 +47,10 @@ def check_words(words: Sequence[str]) -> None:
     """Raise ValueError for a word that is neither NAME=VALUE nor a flag, with the word that was perhaps meant."""
     for word, before, after in zip(words, ["", *words[:-1]], [*words[1:], ""], strict=True):
         flag, _, value = word.partition("=")
-        if flag in (*FLAGS, *FLAGS_WITH_VALUE) or before in FLAGS_WITH_VALUE or word.startswith("~"):
+        if word.startswith("~"):
+            _check_left_out(flag[1:])
+            continue
+        if flag in (*FLAGS, *FLAGS_WITH_VALUE) or before in FLAGS_WITH_VALUE:
             continue
         name = flag.lstrip("-")
         following = "VALUE" if not after or "=" in after or after.startswith("-") else after
@@ -53,6 +60,13 @@ def check_words(words: Sequence[str]) -> None:
             groups = [file.parent.name for file in sorted(CONF.glob(f"*/{name}.yaml"))]
             meant = f"{groups[0]}={name}" if groups else f"{name}={following}"
             raise ValueError(f"{word}: an option looks like NAME=VALUE; type {meant}")
+
+
+def _check_left_out(name: str) -> None:
+    """Raise ValueError for a group that every run needs, or one of its options. A decoder's have defaults."""
+    group, _, option = name.partition(".")
+    if group in NEEDED or (group == "decoder" and not option):
+        raise ValueError(f"~{name}: every run needs {name}; leave this word out")
 
 
 def one_line(error: BaseException) -> str:

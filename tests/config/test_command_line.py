@@ -18,6 +18,9 @@ from tests.runs import composed
         ("decoder ssd", "decoder: an option looks like NAME=VALUE; type decoder=ssd"),
         ("task=gsm8k decoder", "decoder: an option looks like NAME=VALUE; type decoder=VALUE"),
         ("llada_tiny", "llada_tiny: an option looks like NAME=VALUE; type model=llada_tiny"),
+        ("decoder=ssd ~runtime", "~runtime: every run needs runtime; leave this word out"),
+        ("~model.path", "~model.path: every run needs model.path; leave this word out"),
+        ("~decoder", "~decoder: every run needs decoder; leave this word out"),
         ("decoder --multirun", "decoder: an option looks like NAME=VALUE; type decoder=VALUE"),
     ],
 )
@@ -30,7 +33,7 @@ def test_the_form_of_options(words, message):
 @pytest.mark.parametrize(
     "words",
     [
-        "decoder=ssd ~preset +decoder.depth=3 ++runtime.limit=3 hydra/launcher=slurm",
+        "decoder=ssd ~preset ~decoder.threshold +decoder.depth=3 ++runtime.limit=3 hydra/launcher=slurm",
         "-m --cfg job -p decoder decoder=ssd,apd",
         "--config-dir mine/conf decoder=mine",
         "--config-dir=mine/conf -cn config",
