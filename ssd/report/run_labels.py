@@ -13,6 +13,8 @@ from ssd.report.names import short_paths
 ORDER = ("stepwise", "ssd", "freedave", "spiffy", "psd", "fast_dllm", "wino", "apd")
 LABELLING = ("config.decoder.", "config.runtime.repeats")
 """Options that labels show wherever they differ; others only where two runs would have one label."""
+ACROSS_BLOCKS = ("decoder.lookahead", "decoder.eager")
+"""Options that make another decoder of one: labels show them also where all runs of a group share them."""
 
 
 def labelled(rows: pd.DataFrame) -> pd.DataFrame:
@@ -22,6 +24,8 @@ def labelled(rows: pd.DataFrame) -> pd.DataFrame:
         siblings = rows[rows["decoder"] == decoder]
         options = {place: _options(row, LABELLING) for place, row in siblings.iterrows()}
         names = differing(list(options.values()))
+        shared = [name for name in ACROSS_BLOCKS if name not in names]
+        names += [name for name in shared if any(own.get(name) for own in options.values())]
         shown = _with_short_paths(options, names)
         has_chain = {place: isinstance(row["hops"], list) for place, row in siblings.iterrows()}
         for place in sorted(options, key=lambda at: [_magnitude(options[at].get(name)) for name in names]):

@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from ssd.report.groups import groups, notes_of
 from ssd.report.results import load
+from ssd.report.run_labels import labelled
 from ssd.report.tables import circumstances, main
 from ssd.report.tables.catalogue import TABLES
 from tests.report.synthetic import write_run
@@ -157,3 +159,10 @@ def test_sets_of_prompts_are_numbered(tmp_path: Path) -> None:
         f"llada_tiny, tiny_math, prompt set {number}" for number in (1, 2)
     ]
     assert re.search(r"prompt set 1: (aaaaaaa|bbbbbbb); prompt set 2: ", " ".join(notes_of(found)))
+
+
+def test_drafts_in_later_blocks_are_in_a_label_also_where_all_runs_have_them() -> None:
+    options = {"config.decoder.depth": [4, 8], "config.decoder.lookahead": [1, 1]}
+    rows = pd.DataFrame({"decoder": "ssd", "hops": None, "config.runtime.timing": True} | options)
+    assert list(labelled(rows)["label"]) == ["ssd depth=4 lookahead=1", "ssd depth=8 lookahead=1"]
+    assert list(labelled(rows.assign(**{"config.decoder.lookahead": 0}))["label"]) == ["ssd depth=4", "ssd depth=8"]
