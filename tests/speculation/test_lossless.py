@@ -127,7 +127,7 @@ def test_a_model_that_never_changes_its_mind_accepts_every_draft(builder):
         ({"costs": [[1, 1.0], [2, 1.1]]}, "decoder.costs=.*: expected null, only decoder.depth=auto"),
         ({"depth": "auto", "costs": [[1, 1.0]]}, "decoder.costs=.*: expected 1 and at least one more"),
         ({"depth": "auto", "costs": [[1, 1.0], [2, 0]]}, "decoder.costs=.*: expected a positive number for each"),
-        ({"depth": "auto", "costs": 3}, "decoder.costs=3: .*; expected null, a JSON file, or pairs"),
+        ({"depth": "auto", "costs": 3}, "decoder.costs=3: .*; expected null, a JSON file, or rows"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):
