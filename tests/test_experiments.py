@@ -101,6 +101,7 @@ def test_words_to_add_compose(file: Path) -> None:
 
 @each_experiment
 @pytest.mark.parametrize("model", ["llada_tiny", "dream_tiny"])
+@pytest.mark.slow
 def test_an_experiment_wins_over_the_presets_of_model_and_task(file: Path, model: str) -> None:
     config = composed(f"experiment={file.stem}", f"model={model}", "task=tiny_math")
     assert config.model.name == model

@@ -71,6 +71,7 @@ def test_every_pair_that_was_published_has_a_preset() -> None:
 
 
 @each_published
+@pytest.mark.slow
 def test_the_plain_command_line_reaches_it(name: str) -> None:
     config = composed(*choices(name))
     generation = config.generation
@@ -91,6 +92,7 @@ def test_the_plain_command_line_reaches_it(name: str) -> None:
 
 
 @each_preset
+@pytest.mark.slow
 def test_a_preset_names_its_source_and_sets_only_options_that_exist(file: Path) -> None:
     header, command, source, *_ = file.read_text().splitlines()
     assert header == "# @package _global_"

@@ -87,6 +87,7 @@ def test_drafts_are_right_often_enough_to_save_forwards(family):
     assert spent["psd"] < spent["reference"]
 
 
+@pytest.mark.slow
 def test_a_threshold_that_nothing_reaches_makes_it_ssd(family):
     generation = GenerationSettings(gen_length=24, block_length=8)
     for seed in range(3):

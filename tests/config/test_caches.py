@@ -23,6 +23,7 @@ def id_of(*words: str) -> str:
 
 
 @pytest.mark.parametrize("file", project_files("conf/cache/*.yaml"), ids=lambda file: file.stem)
+@pytest.mark.slow
 def test_published_settings_compose_to_the_cache_that_names_them(file):
     lines = file.read_text().splitlines()
     assert lines[0] == "# @package generation"

@@ -54,6 +54,7 @@ def drawn(generator: random.Random, family: Family) -> tuple[GenerationSettings,
 
 
 @pytest.mark.parametrize("line", [*BLOCK_LINES, *own_lines])
+@pytest.mark.slow
 def test_responses_keep_the_contract_and_claims_hold(line: str) -> None:
     """What claims to be lossless gives stepwise decoding's response, in its order."""
     for family in BLOCK_CAUSAL:
@@ -88,6 +89,7 @@ def test_every_decoder_takes_a_block_causal_model_or_refuses_it_by_name(name: st
 
 
 @pytest.mark.parametrize("name", [name for name in LIMITS if name not in REFUSING])
+@pytest.mark.slow
 def test_what_is_lossy_is_stepwise_decoding_in_its_limit(name: str) -> None:
     limit = LIMITS[name]
     for family in BLOCK_CAUSAL:

@@ -123,6 +123,7 @@ def test_what_claims_to_be_lossless_is(line):
 @pytest.mark.parametrize("name", [*(name for name in NAMES if not LOSSLESS[f"decoder={name}"]), *OWN_NAMES])
 @anything
 @given(generation=generations(), family=st.sampled_from(FAMILIES), seed=st.integers(0, 5), length=st.integers(1, 9))
+@pytest.mark.slow
 def test_what_is_lossy_is_stepwise_decoding_in_its_limit(name, generation, family, seed, length):
     if candidate(f"decoder={name}", FAMILIES[0]).lossless:
         pytest.skip("its YAML has lossless: true")
@@ -140,6 +141,7 @@ def test_what_is_lossy_is_stepwise_decoding_in_its_limit(name, generation, famil
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
+@pytest.mark.slow
 def test_a_decoder_that_claims_to_be_lossless_and_is_not_fails(wrong):
     """The planted controls: each is caught by the very check that every decoder has to pass."""
     claimed = Candidate(wrong(depth=4), lossless=True)

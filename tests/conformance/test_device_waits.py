@@ -61,6 +61,7 @@ ALL_WAYS = list(product(DECODERS, ("eager", "graph"), ("native", "locked"), CACH
 
 
 @pytest.mark.parametrize(("name", "engine", "numerics", "cache"), ALL_WAYS if LONG else [*WAYS, *NATIVE_GRAPHS])
+@pytest.mark.slow
 def test_one_read_and_no_waiting_copy_per_forward(record, name, engine, numerics, cache):
     settings = GenerationSettings(gen_length=6, block_length=3, cache=cache)
     found, expected = decoded(record, name, "llada", settings, engine, numerics)
@@ -75,6 +76,7 @@ BY_TURNS = [(name, FAMILIES[place % 2]) for place, name in enumerate(SAMPLED)]
 
 
 @pytest.mark.parametrize(("name", "family"), list(product(SAMPLED, FAMILIES)) if LONG else BY_TURNS)
+@pytest.mark.slow
 def test_sampling_makes_no_copy_wait_and_only_drafts_read_again(record, family, name):
     settings = GenerationSettings(gen_length=8, block_length=4, temperature=0.7)
     found, expected = decoded(record, name, family, settings)

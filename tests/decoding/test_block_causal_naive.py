@@ -55,6 +55,7 @@ def naive(made: Case, model: PreTrainedModel) -> NaiveBlocks:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.slow
 def test_stepwise_and_thresholds_are_what_a_loop_decodes(shape: tuple, theirs: Theirs) -> None:
     family, block, prompt, gen_length, part = shape
     rules: dict[BlockDecoder, Callable[[list[float]], int]] = {
@@ -80,6 +81,7 @@ def test_dynamic_decoding_commits_at_least_the_schedule(block: int, theirs: Thei
 
 
 @pytest.mark.parametrize("family", ["sdar", "fast_dllm_v2"])
+@pytest.mark.slow
 def test_any_end_token_ends_after_its_block(family: str, theirs: Theirs) -> None:
     stopped = 0
     for seed in range(3):
@@ -112,6 +114,7 @@ def test_eager_freedave_is_what_a_loop_decodes(draft_steps: int, theirs: Theirs)
 
 
 @pytest.mark.parametrize("prompt", [1, 9])
+@pytest.mark.slow
 def test_blocks_of_one_are_autoregressive_decoding(prompt: int, theirs: Theirs) -> None:
     """With shifted logits a block of one is the token that the one before it predicts. The mask is never predicted."""
     for seed in range(2):

@@ -57,6 +57,7 @@ def naive(found: Decoded, family: Family, picks_of_steps: Sequence[int]) -> np.n
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_without_a_cache_they_are_those_of_a_plain_forward_over_each_state(family: Family) -> None:
     for decoder in (Stepwise(), SelfSpeculative(4, 2, builder="kary"), FreeDave(4)):
         found = decoded(decoder, family, NONE)
@@ -92,6 +93,7 @@ def test_a_first_block_that_begins_in_the_prompt_counts_from_the_response(family
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_the_option_changes_neither_response_nor_trace_and_stores_nothing_unless_it_is_on(family: Family) -> None:
     generation = replace(NONE, temperature=0.5)
     for decoder in (Stepwise, SelfSpeculative, FastDLLM):

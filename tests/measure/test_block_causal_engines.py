@@ -25,6 +25,7 @@ DECODERS = {
 @pytest.mark.parametrize("store", ["fused", "separate"])
 @pytest.mark.parametrize("family", BLOCK_CAUSAL)
 @pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.slow
 def test_nothing_is_captured_once_decoding_has_begun(decoder: str, family: Family, store: str) -> None:
     settings = GenerationSettings(gen_length=10, block_length=4, grid="absolute", cache="exact", store=store)
     decoding: BlockDecoder = DECODERS[decoder]

@@ -47,6 +47,7 @@ SETTINGS = (
 
 
 @pytest.mark.parametrize(("family", "rule"), by_turns(FAMILIES, RULES), ids=str)
+@pytest.mark.slow
 def test_drafts_over_a_rule_give_its_response_in_its_order(family, rule):
     saved, first = 0, RULES.index(rule) % len(DRAFTS)
     drafts = (*DRAFTS[first:], *DRAFTS[:first])
