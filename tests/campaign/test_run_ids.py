@@ -47,6 +47,7 @@ def id_of(*words: str) -> str:
         ("decoder=ssd", "decoder=ssd results_dir=elsewhere overwrite=true tracker=none runtime.pass_at=[1]"),
     ],
 )
+@pytest.mark.slow
 def test_equal_runs_have_equal_ids(words, others):
     assert id_of(*words.split()) == id_of(*others.split())
 

@@ -143,6 +143,7 @@ COMBINATIONS = list(product(names("model"), names("decoder"), names("task")))
 @pytest.mark.parametrize(
     ("model", "decoder", "task"), [COMBINATIONS[place] for place in covering(COMBINATIONS, strength=1)]
 )
+@pytest.mark.slow
 def test_models_decoders_and_tasks_compose_with_their_presets(model, decoder, task):
     config = OmegaConf.to_container(
         composed(f"model={model}", f"decoder={decoder}", f"task={task}"), resolve=True, throw_on_missing=True

@@ -80,6 +80,7 @@ def test_every_decoder_takes_every_cache_for_at_least_one_family(name):
 
 
 @each_line
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_response(line):
     """Sampled, and in a long run greedily too; with a family that the decoder takes."""
     for temperature in (0.8, 0.0) if LONG else (0.8,):

@@ -102,6 +102,7 @@ LIMITS = {
 
 @pytest.mark.parametrize("block_length", [1, 4, 6])
 @pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.slow
 def test_a_policys_limit_is_another_one(family, limit, block_length):
     cache, options, other = LIMITS[limit]
     for block_start in ("commit_first", "ranked"):
@@ -145,6 +146,7 @@ BY_TURNS = [(FAMILIES[place % 2], case) for place, case in enumerate(NAIVE)]
 
 
 @pytest.mark.parametrize(("family", "case"), BOTH if LONG else BY_TURNS)
+@pytest.mark.slow
 def test_stepwise_decoding_is_the_plain_reference(family, case):
     model = restless(family, 1)
     chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked")
@@ -162,6 +164,7 @@ EVERY = [(family, case, name) for family in FAMILIES for case in CASES for name 
 
 
 @pytest.mark.parametrize(("family", "case", "name"), [EVERY[place] for place in covering(EVERY)])
+@pytest.mark.slow
 def test_drafts_give_what_stepwise_decoding_gives_over_the_same_cache(family, case, name):
     decoder = DRAFTING[name]
     for seed, changes in ((0, {}), (1, {"temperature": 0.7, "stop": "eos_any", "block_length": 12})):

@@ -35,6 +35,7 @@ def test_response_and_order_are_stepwise_decodings(made: Case, decoder: BlockDec
 
 @pytest.mark.parametrize("cache", ["none", "dkv_prefill"])
 @pytest.mark.parametrize("decoder", ACROSS)
+@pytest.mark.slow
 def test_forwards_commit_picks_of_several_blocks(decoder: str, cache: str) -> None:
     """Random models vary, so that these picks are more than repetitions."""
     crossing, seen = 0, set()

@@ -33,6 +33,7 @@ def test_a_stride_of_no_steps_is_refused():
 
 
 @pytest.mark.parametrize("depth", [1, 3, 30])
+@pytest.mark.slow
 def test_decoders_lie_between_the_oracle_and_stepwise_decoding(family, depth):
     generation = GenerationSettings(gen_length=24, block_length=12)
     decoder = SelfSpeculative(depth=depth)

@@ -17,6 +17,7 @@ def built(*words: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_all_ways_give_one_rule(name):
     short, chosen = built(f"decoder={name}"), built("decoder=fast_dllm", f"decoder/commit={name}")
     assert short.commit == chosen.commit == presets.build_decoder(name, {}).commit

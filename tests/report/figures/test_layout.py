@@ -23,6 +23,7 @@ def widths(first: int) -> list:
 
 
 @pytest.mark.parametrize(("entry", "columns"), widths(1))
+@pytest.mark.slow
 def test_of_one_run(entry: Entry, columns, one_run):
     figure = entry.draw(one_run, columns)
     if entry.name in NEED_A_GRID:
