@@ -130,6 +130,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     words.add_argument(
         "--random", action="store_true", help="random weights in the model's shape; nothing is downloaded"
     )
+    words.add_argument("--gen-length", type=int, default=64)
     words.add_argument("--nodes", type=counts, default=[1, 2, 4, 8, 16, 32], help="states per forward, as 1,2,4")
     words.add_argument("--prompt", type=int, default=64, help="prompt tokens")
     words.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")

@@ -25,7 +25,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=sorted(DTYPES))
-    parser.add_argument("--gen-length", type=int, default=64)
     parser.add_argument("--block-length", type=int, help="default: the preset's, or 32")
     parser.add_argument("--threads", type=int)
     return parser
@@ -49,7 +48,7 @@ class Setup:
     def __init__(self, options: argparse.Namespace) -> None:
         self.preset = cast(DictConfig, OmegaConf.load(CONF / "model" / f"{options.model}.yaml"))
         self.special = SpecialTokens(self.preset.model.mask_id, tuple(self.preset.model.end_ids))
-        lengths = {"gen_length": options.gen_length, "block_length": options.block_length}
+        lengths = {name: getattr(options, name, None) for name in ("gen_length", "block_length")}
         given = {name: value for name, value in lengths.items() if value is not None}
         self.settings = GenerationSettings(**{**self.preset.generation, **given})
         self.device = torch.device(options.device)

@@ -112,7 +112,8 @@ def explain(error: HydraException, words: Sequence[str]) -> str:
     if "/" in option:  # a group of one decoder, as decoder/commit
         group, _, name = option.partition("/")
         having = [file.stem for file in sorted(CONF.glob(f"{group}/*.yaml")) if f"\n{name}: null" in file.read_text()]
-        return f"{option}: expected one of {group}={', '.join(having)}, which have this choice"
+        word = next((word for word in words if word.startswith(f"{option}=")), option)
+        return f"{word}: expected one of {group}={', '.join(having)}, which have this choice"
     names = options(words)
     if "." not in option:  # it names a group
         names += [*dict.fromkeys(name.partition(".")[0] for name in names if "." in name), "experiment"]

@@ -110,8 +110,8 @@ class Decoder(ABC):
             )
         if self.needs_timing:
             raise ValueError(
-                f"{name}: drafts depend on the cost of a forward, which this cache varies; {remedy}, or "
-                "decoder.costs=[[1,1],[8,1.3]]"
+                f"generation.cache={settings.cache} with decoder.depth=auto: the number of nodes depends on the cost "
+                f"of a forward, which this cache varies; {remedy}, or decoder.costs=[[1,1],[8,1.3]]"
             )
 
     def caveat(self, settings: GenerationSettings) -> str | None:

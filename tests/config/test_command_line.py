@@ -67,7 +67,7 @@ def test_a_commit_rule_for_a_decoder_that_takes_none_has_the_decoders_that_do():
     for words in (["decoder/commit=eb"], ["decoder=klass", "decoder/commit=eb"]):
         with pytest.raises(HydraException) as caught:
             composed(*words)
-        expected = "decoder/commit: expected one of decoder=fast_dllm, freedave, psd, which have this choice"
+        expected = "decoder/commit=eb: expected one of decoder=fast_dllm, freedave, psd, which have this choice"
         assert explain(caught.value, words) == expected
 
 

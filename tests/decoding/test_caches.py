@@ -259,7 +259,7 @@ def test_merged_drafts_are_refused_over_a_path(family):
     [
         (WINO(), "dkv", "generation.cache=dkv with WINO: this decoder computes windows"),
         (WINO(), "dpad", "pass generation.cache=none or prefix or dual or dkv_prefill"),
-        (SelfSpeculative(depth="auto"), "sparse", "drafts depend on the cost of a forward"),
+        (SelfSpeculative(depth="auto"), "sparse", "with decoder.depth=auto: the number of nodes depends on"),
         (
             SelfSpeculative(),
             "dllm_cache",
