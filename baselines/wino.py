@@ -72,7 +72,7 @@ class WINO(BlockDecoder):
         in_response = torch.arange(block.start, block.stop) >= canvas.prompt_length
         opening, scores = self._open(session, Draft.of_state(state, step), block, trace, step)
         kind, context, spare = opening.kind, opening.context, 0
-        counts = {"rows": opening.rows, "stored": opening.stored, "logit_rows": opening.logits.shape[1]}
+        rows, stored, logit_rows = opening.rows, opening.stored, opening.logits.shape[1]
         # Each forward commits at least one token and revokes fewer than the forward before committed. After n forwards
         # at least n tokens remain, so a block needs no more forwards than it has positions.
         for _ in range(len(state)):
@@ -82,15 +82,14 @@ class WINO(BlockDecoder):
             revoked = self._doubted(scores, ~masked & in_response)[:spare] if len(picked) > 1 else []
             picks = [Pick(first + row, int(scores.token[0, row]), float(scores.confidence[0, row])) for row in picked]
             taken_back = tuple(first + row for row in revoked)
-            trace.events.append(
-                Event(kind, block.index, int(ranking.step), 1, picks=tuple(picks), revoked=taken_back, **counts)
-            )
+            beside = taken_back, stored, logit_rows
+            trace.events.append(Event(kind, block.index, int(ranking.step), 1, rows, tuple(picks), (), (), *beside))
             state[picked] = scores.token[0, picked]
             state[revoked] = mask_id
             if not (state == mask_id).any():
                 break
             kind, shadows, spare = "decode", block.window.rows, len(picked) - 1
-            counts = {"rows": block.window.size + shadows, "stored": 0, "logit_rows": 2 * shadows}
+            rows, stored, logit_rows = block.window.size + shadows, 0, 2 * shadows
             scores = look_twice(session, block, state, context)
         return step + len(state), None
 

@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stems = {file.stem for file in files}
     missing = [name for name in options.only if not any(stem in (name, f"{name}-1") for stem in stems)]
     for name in missing:
-        runs = f"{len(results.done)} finished runs" if len(results.done) > 1 else "the finished run"
-        print(f"error: --only {name}: {runs} cannot fill it; it needs {NEEDS[name]}", file=sys.stderr)
+        runs = f"these {len(results.done)} finished runs have" if len(results.done) > 1 else "this finished run has"
+        print(f"error: --only {name}: {runs} nothing to show in it; it needs {NEEDS[name]}", file=sys.stderr)
     print(f"{len(results.done)} finished runs, {len(results.samples)} samples")
     for folder, names_of in written(files).items():
         print(f"{folder}: {', '.join(names_of)}")

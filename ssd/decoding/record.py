@@ -44,5 +44,6 @@ class ForwardRecord:
         reached = {self.draft.depths[node] for node in self.path}
         accepted = tuple(int(depth in reached) for depth in range(1, len(drafted) + 1))
         step, nodes = int(self.ranking.step[0]), self.draft.nodes
-        draft = nodes, self.rows, picks, drafted, accepted
-        return Event(self.kind, self.block, step, *draft, stored=self.stored, logit_rows=self.logit_rows)
+        revoked: tuple[int, ...] = ()
+        counts = self.stored, self.logit_rows
+        return Event(self.kind, self.block, step, nodes, self.rows, picks, drafted, accepted, revoked, *counts)
