@@ -128,7 +128,7 @@ class CostModel:
             raise ValueError(f"block {shape.block}: expected one of the response's {self.settings.blocks}")
         if shape.nodes:
             _check("nodes", shape.nodes, self.nodes)
-        nodes, seconds = (self.nodes, self.window_s) if shape.nodes else ([0], self.first_s)
+        nodes, seconds = (self.nodes, np.array(self.window_s)) if shape.nodes else ([0], np.array(self.first_s))
         for value, axis in (
             (shape.nodes, nodes),
             (shape.block, self.blocks),

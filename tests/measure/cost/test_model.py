@@ -12,9 +12,11 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure import clock
 from ssd.measure.cost.forwards import Shape
-from ssd.measure.cost.model import CostModel, block_grid, node_grid, reaches_made
+from ssd.measure.cost.model import CostModel, block_grid, node_grid, nodes_made, reaches_made
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forward_input import with_stored
 from ssd.speculation.decoder import SelfSpeculative
+from tests.block_cases import case
 from tests.models import random_transformer
 from tests.restless import restless_transformer
 
@@ -61,6 +63,19 @@ def paced(monkeypatch):
         return model
 
     return make
+
+
+class PacedByRows(MaskedDiffusionModel):
+    """A model whose forwards take seconds that are linear in their rows; it is its own `time` module."""
+
+    now_s = 0.0
+
+    def perf_counter(self):
+        return self.now_s
+
+    def hidden(self, forward_input):
+        self.now_s += 2 + sum(each.tokens.numel() for each in with_stored([forward_input]))
+        return super().hidden(forward_input)
 
 
 def settings_of(cache, **changes):
@@ -197,6 +212,21 @@ def test_logits_of_later_blocks_are_predicted_as_they_are_computed(paced, family
         assert cost.seconds(trace, 38) == pytest.approx(model.now_s - begun_s, rel=1e-12)
         if cache == "dual" and each is decoder:
             assert alone.seconds(trace, 38) is None, "their windows are longer than all that were timed"
+
+
+@pytest.mark.parametrize(
+    "decoder", [SelfSpeculative(6, lookahead=1), FreeDave(7, eager=True)], ids=["lookahead", "eager"]
+)
+def test_an_exact_cache_s_rows_of_later_blocks_are_predicted(monkeypatch, decoder):
+    made = case("sdar", 4, 6, 17)
+    model = PacedByRows(made.model.transformer)
+    monkeypatch.setattr(clock, "time", model)
+    nodes = nodes_made(decoder, made.settings, model)
+    cost = CostModel.measure(model, made.settings, made.special, [6], nodes, most_rounds=1)
+    for each in (decoder, Stepwise()):
+        begun_s = model.now_s
+        trace = made.decode(each, model).trace
+        assert cost.seconds(trace, 23) == pytest.approx(model.now_s - begun_s, rel=1e-12)
 
 
 def test_later_blocks_are_timed_where_blocks_are_alike():
