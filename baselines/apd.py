@@ -190,5 +190,6 @@ class Accepted:
         picks = map(Pick, range(first, first + self.count), self.tokens, self.confidences)
         accepted = tuple(int(depth < self.count) for depth in range(1, self.drafts))
         kind: Kind = "decode" if step else "refresh"
-        forward = Event(kind, 0, step, 1, window.size, tuple(picks), (1,) * len(accepted), accepted)
+        depths = (1,) * len(accepted), accepted
+        forward = Event(kind, 0, step, 1, window.size, tuple(picks), *depths, logit_rows=window.rows)
         return [forward, Event("verifier", 0, step, 1, self.read, ())] if self.read else [forward]

@@ -71,7 +71,8 @@ class WINO(BlockDecoder):
         first = block.start - canvas.prompt_length
         in_response = torch.arange(block.start, block.stop) >= canvas.prompt_length
         opening, scores = self._open(session, Draft.of_state(state, step), block, trace, step)
-        kind, rows, stored, context, spare = opening.kind, opening.rows, opening.stored, opening.context, 0
+        kind, context, spare = opening.kind, opening.context, 0
+        rows, stored, logit_rows = opening.rows, opening.stored, opening.logits.shape[1]
         # Each forward commits at least one token and revokes fewer than the forward before committed. After n forwards
         # at least n tokens remain, so a block needs no more forwards than it has positions.
         for _ in range(len(state)):
@@ -81,14 +82,14 @@ class WINO(BlockDecoder):
             revoked = self._doubted(scores, ~masked & in_response)[:spare] if len(picked) > 1 else []
             picks = [Pick(first + row, int(scores.token[0, row]), float(scores.confidence[0, row])) for row in picked]
             taken_back = tuple(first + row for row in revoked)
-            trace.events.append(
-                Event(kind, block.index, int(ranking.step), 1, rows, tuple(picks), revoked=taken_back, stored=stored)
-            )
+            beside = taken_back, stored, logit_rows
+            trace.events.append(Event(kind, block.index, int(ranking.step), 1, rows, tuple(picks), (), (), *beside))
             state[picked] = scores.token[0, picked]
             state[revoked] = mask_id
             if not (state == mask_id).any():
                 break
-            kind, rows, stored, spare = "decode", block.window.size + block.window.rows, 0, len(picked) - 1
+            kind, shadows, spare = "decode", block.window.rows, len(picked) - 1
+            rows, stored, logit_rows = block.window.size + shadows, 0, 2 * shadows
             scores = look_twice(session, block, state, context)
         return step + len(state), None
 

@@ -5,7 +5,8 @@ ssd-bench report [PLACE ...] [--last-grid] [--where NAME=VALUE ...] [--out repor
 PLACE is a results folder, a run's folder, a run id under --results, or a folder that --frames wrote.
 --where decoder=ssd runtime.limit=50 keeps the runs with these options; depth=4,8 keeps two values.
 Writes figures/<name>-1.pdf and .png for one column of a paper and <name>-2 for two, tables/<name>.csv, .md and .tex,
-and index.html, which needs nothing beside it. Exit status: 1 if there is nothing to report, else 0.
+and index.html, which needs nothing beside it. Exit status: 1 if there is nothing to report, or nothing to show in a
+figure or table of --only, else 0.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ssd.commands.results_dir import RESULTS, require_results
 from ssd.paths import RUN
 from ssd.report.choice import choose
 from ssd.report.count_as_published import count_as_published
+from ssd.report.needs import NEEDS
 from ssd.report.results import Results
 from ssd.report.tables.left_out import reasons
 from ssd.report.write import names, write_report
@@ -42,13 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, reason in reasons(results):
         print(f"left out: {name}: {reason}", file=sys.stderr)
     stems = {file.stem for file in files}
-    for name in options.only:
-        if not any(stem == name or stem.startswith(f"{name}-") for stem in stems):
-            print(f"left out: {name}: these runs hold nothing to show in it", file=sys.stderr)
+    missing = [name for name in options.only if not any(stem in (name, f"{name}-1") for stem in stems)]
+    for name in missing:
+        runs = f"these {len(results.done)} finished runs have" if len(results.done) > 1 else "this finished run has"
+        print(f"error: --only {name}: {runs} nothing to show in it; it needs {NEEDS[name]}", file=sys.stderr)
     print(f"{len(results.done)} finished runs, {len(results.samples)} samples")
     for folder, names_of in written(files).items():
         print(f"{folder}: {', '.join(names_of)}")
-    return 0
+    return 1 if missing else 0
 
 
 def written(files: Sequence[Path]) -> dict[Path, list[str]]:

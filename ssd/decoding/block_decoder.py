@@ -144,7 +144,8 @@ class BlockDecoder(Decoder):
             current = self._state(session, block, draft.states[0], known, step)
             draft = self._draft(session, current)
         opening, scores = self._open(session, draft, block, trace, step)
-        kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
+        kind, context = opening.kind, opening.context
+        counts = opening.rows, opening.stored, opening.logits.shape[1]
         # With the other rankings, confidence belongs to the position and not to the drafted token.
         by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy", "pc")
         while True:
@@ -157,7 +158,7 @@ class BlockDecoder(Decoder):
             session.cache.adopt(path)
             last = path[-1]
             state = next_states[last]
-            left = ForwardRecord(kind, block.index, rows, first, draft, path, ranking, state, scores.confidence, stored)
+            left = ForwardRecord(kind, block.index, first, draft, path, ranking, state, scores.confidence, *counts)
             if torch.equal(state, draft.states[0]):  # otherwise the loop might never end
                 raise RuntimeError(f"{type(self).__name__} spent a forward that committed nothing, at {left.event()}")
             if scores.decided is not None:
@@ -173,7 +174,7 @@ class BlockDecoder(Decoder):
             draft = self._draft(session, current)
             kind = kind_of(draft.nodes)
             forward, scores = session.evaluate(draft, block, context, current.scores)
-            rows, stored = forward.rows, forward.stored
+            counts = forward.rows, forward.stored, forward.logits.shape[1]
 
     def _open(
         self, session: DecodeSession, draft: Draft, block: Block, trace: Trace, step: int
@@ -181,7 +182,8 @@ class BlockDecoder(Decoder):
         """Run the block's first forward, and before it the one that only stores, if the policy has one."""
         stored = session.cache.store(session.model, session.canvas, block)
         if stored:
-            trace.note(partial(Event, "refresh", block.index, step, 1, 0, (), stored=stored))
+            logit_rows = session.model.config.logits_shift  # of the position behind those that are stored
+            trace.note(partial(Event, "refresh", block.index, step, 1, 0, (), stored=stored, logit_rows=logit_rows))
         return session.open(draft, block)
 
     def _draft(self, session: DecodeSession, current: BlockState) -> Draft:

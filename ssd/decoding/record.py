@@ -18,19 +18,20 @@ class ForwardRecord:
 
     rows: positions computed for each node; first: the response position of the states' first row; next_state: int64
     [span], the state after the last accepted node's picks; confidence: float64 [nodes, span]; stored: positions
-    computed beside the rows.
+    computed beside the rows; logit_rows: positions of each node that get logits.
     """
 
     kind: Kind
     block: int
-    rows: int
     first: int
     draft: Draft
     path: list[int]
     ranking: Ranking
     next_state: Tensor
     confidence: Tensor
-    stored: int = 0
+    rows: int
+    stored: int
+    logit_rows: int
 
     def event(self) -> Event:
         """Return the event. Its picks are the tokens that each state of the path adds, in the order of the rankings."""
@@ -43,4 +44,6 @@ class ForwardRecord:
         reached = {self.draft.depths[node] for node in self.path}
         accepted = tuple(int(depth in reached) for depth in range(1, len(drafted) + 1))
         step, nodes = int(self.ranking.step[0]), self.draft.nodes
-        return Event(self.kind, self.block, step, nodes, self.rows, picks, drafted, accepted, stored=self.stored)
+        revoked: tuple[int, ...] = ()
+        counts = self.stored, self.logit_rows
+        return Event(self.kind, self.block, step, nodes, self.rows, picks, drafted, accepted, revoked, *counts)

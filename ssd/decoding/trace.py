@@ -28,7 +28,7 @@ class Event(NamedTuple):
     drafted, accepted: number of drafted nodes and of accepted ones, per depth from 1 on;
     revoked: positions whose earlier picks this forward revoked (they are masked again before its own picks);
     stored: positions computed beside those: full blocks whose keys and values are stored, and what some nodes compute
-    beyond `rows`.
+    beyond `rows`; logit_rows: positions of each node that get logits.
     """
 
     kind: Kind
@@ -41,6 +41,7 @@ class Event(NamedTuple):
     accepted: tuple[int, ...] = ()
     revoked: tuple[int, ...] = ()
     stored: int = 0
+    logit_rows: int = 0
 
 
 class Trace:

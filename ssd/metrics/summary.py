@@ -27,7 +27,7 @@ def summarise(
     A prompt has `runtime.repeats` responses. Intervals are over prompts, because responses to one prompt are alike. The
     speedup's interval is over turns, since a turn of a batch has many prompts. Metrics of time and memory are None
     where nothing was timed. reference_drift: number of responses whose reference differs from the stored one.
-    compile_s is None here; the run adds it.
+    compile_s and cache_caveat are None here; the run adds them.
     reference: name of what the decoder was compared with; caveat: why the claim to be lossless is void in this mode.
     """
     prompts = together(samples, "index")
@@ -57,7 +57,7 @@ def summarise(
         "oracle_tokens_per_forward": _oracle(samples),
         "tokens_total": per_response(samples, lambda part: part["tokens_total"]),
         "tokens_useful": per_response(samples, lambda part: part["tokens_useful"]),
-        "tokens_cut": per_response(samples, lambda part: part.get("tokens_cut", 0)),  # 0: older lines lack it
+        "tokens_cut": per_response(samples, lambda part: part["tokens_cut"]),
         "identity": _identity(samples),
         "order_correlation": {
             side: mean_correlation([sample[side]["order_correlation"] for sample in samples]) for side in SIDES
@@ -73,6 +73,7 @@ def summarise(
         "length": {side: lengths([sample[side] for sample in samples]) for side in SIDES},
         "reference_drift": sum(sample["reference_drift"] for sample in samples),
         "compile_s": None,
+        "cache_caveat": None,
     }
 
 

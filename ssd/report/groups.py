@@ -12,7 +12,7 @@ import pandas as pd
 from ssd.metrics.bootstrap import FEW
 from ssd.report.names import commits, numbers
 from ssd.report.run_labels import labelled
-from ssd.report.titles import CHECKSUM, CIRCUMSTANCES, EXPERIMENT, NO_MATTER, title_parts
+from ssd.report.titles import CHECKSUM, CIRCUMSTANCES, EXPERIMENT, NO_MATTER, shared_settings, title_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +118,13 @@ def marks_of(found: Sequence[Group]) -> dict[str, str]:
 def notes_of(found: Iterable[Group]) -> list[str]:
     """Return what all these groups have in common, what the numbers in titles stand for, and if prompts are few."""
     found = list(found)
-    shared = dict.fromkeys(f"Throughout: {', '.join(group.shared)}." for group in found if group.shared)
+    settings = shared_settings(pd.concat([group.rows for group in found])) if found else ()
+    parts = dict.fromkeys((*group.shared, *settings) for group in found)
     numbered = {part: value for group in found for part, value in group.numbered.items()}
     meanings = "; ".join(f"{part}: {value}" for part, value in numbered.items())
     few = f"Intervals of fewer than {FEW} prompts or timed batches mean little."
     return [
-        *shared,
+        *(f"Throughout: {', '.join(shared)}." for shared in parts if shared),
         *([f"{meanings}."] if meanings else []),
         *([few] if any(not are_enough(group.rows).all() for group in found) else []),
     ]

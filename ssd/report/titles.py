@@ -20,6 +20,8 @@ CIRCUMSTANCES = {
 SHORT: dict[str, Callable[[Iterable[str]], dict[str, str]]] = {PATH: short_paths, CHECKSUM: numbers}
 """Columns whose values are too long for a title."""
 ALWAYS_TOLD = ("environment.device_name", "config.runtime.dtype")
+SETTINGS = ("config.generation.gen_length", "config.generation.block_length", "config.generation.cache")
+"""Options of generation that the text below tables and figures shows where all runs share them."""
 REFERENCE = "stepwise decoding"
 """The reference of a group whose title names no other."""
 EXPERIMENT = ("config.generation.", "config.task.")
@@ -34,6 +36,12 @@ def title_parts(runs: pd.DataFrame, splitting: Sequence[str]) -> Callable[[pd.Se
         told.remove(CHECKSUM)
     short = {name: shorten(runs[name].map(str)) for name, shorten in SHORT.items() if name in told}
     return lambda row: tuple(_told(row, ["model", "task", *told], short))
+
+
+def shared_settings(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return those of `SETTINGS` that all runs share, as titles spell them."""
+    same = [name for name in SETTINGS if name in runs and runs[name].map(str).nunique() == 1]
+    return tuple(_told(runs.iloc[0], same, {})) if same else ()
 
 
 def _is_one_to_one(runs: pd.DataFrame, name: str, other: str) -> bool:

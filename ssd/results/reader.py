@@ -21,8 +21,6 @@ REBUILT = f"repeat the run's command, which makes it again from samples.jsonl, o
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of reading a line that is not JSON, or not what is expected."""
-OPTIONAL = ("uncached", "tokens_cut", "cache_caveat")
-"""Keys that not every record has: `uncached` belongs to a chain, the others are younger than most keys."""
 CLASSES = get_args(Verdict)
 SIDES = ("reference", "decoder")
 """Sides that every sample has."""
@@ -162,9 +160,9 @@ def damaged(file: Path, number: int, what: str, error: Exception) -> ValueError:
 
 def require_sample(line: Line) -> None:
     """Raise one of UNREADABLE for a line that lacks a key of a sample, or contradicts itself."""
-    lacking = [name for name in Sample.__annotations__ if name not in line and name not in OPTIONAL]
-    of_a_side = [name for name in SideRecord.__annotations__ if name not in OPTIONAL]
-    lacking += [f"{side}.{name}" for side in SIDES for name in of_a_side if name not in line[side]]
+    needed = Sample.__annotations__.keys() - {"uncached"}  # only a chain has it
+    lacking = sorted(needed - line.keys())
+    lacking += [f"{side}.{name}" for side in SIDES for name in SideRecord.__annotations__ if name not in line[side]]
     if lacking:
         raise ValueError(f"without {', '.join(lacking)}")
     case_of(line)

@@ -47,10 +47,10 @@ class Timed:
     def from_json(cls, line: Mapping[str, Any]) -> Timed:
         """Return the response that `to_json` wrote, equal to the last bit."""
         events = []
-        for kind, block, step, nodes, rows, picks, drafted, accepted, revoked, stored in line["events"]:
+        for kind, block, step, nodes, rows, picks, drafted, accepted, revoked, stored, logit_rows in line["events"]:
             made = tuple(Pick(*pick) for pick in picks)
             depths = tuple(drafted), tuple(accepted)
-            events.append(Event(kind, block, step, nodes, rows, made, *depths, tuple(revoked), stored))
+            events.append(Event(kind, block, step, nodes, rows, made, *depths, tuple(revoked), stored, logit_rows))
         decoded = Decoded(line["response_ids"], Trace(events, line["filled"]))
         return cls(decoded=decoded, forwards=line["forwards"], **{name: line.get(name) for name in SECONDS})
 

@@ -87,7 +87,7 @@ class SideRecord(TypedDict):
     token_rows: int
     tokens_total: int
     tokens_useful: int
-    tokens_cut: NotRequired[int]
+    tokens_cut: int
     acceptance_lengths: list[int]
     drafted_by_depth: list[int]
     accepted_by_depth: list[int]

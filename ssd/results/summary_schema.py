@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from ssd.results.schema import Interval, OrderCorrelation, Pair
 
@@ -105,7 +105,7 @@ class Summary(Speed):
     numerics: str
     claims_lossless: bool
     caveat: str | None
-    cache_caveat: NotRequired[str | None]
+    cache_caveat: str | None
     nfe: Nfe
     node_evaluations: Pair
     token_rows: Pair
@@ -115,7 +115,7 @@ class Summary(Speed):
     oracle_tokens_per_forward: float | None
     tokens_total: Pair
     tokens_useful: Pair
-    tokens_cut: NotRequired[Pair]
+    tokens_cut: Pair
     identity: Identity
     order_correlation: dict[str, OrderCorrelation]
     accuracy: Pair

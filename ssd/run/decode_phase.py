@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ssd.measure import clock
-from ssd.measure.cost.model import CostModel, nodes_made
+from ssd.measure.cost.model import CostModel, nodes_made, reaches_made
 from ssd.measure.engines import capture_all, capture_s, most_nodes_of
 from ssd.measure.timing import Known, Question, Stopwatch
 from ssd.metrics.response import trace_to_json
@@ -93,8 +93,9 @@ def _cost_model(run: Loaded, tell: Tell) -> CostModel | None:
     plan, start, model = run
     if plan.predicts and not start.measured.get("forwards"):
         tell(f"timing forwards ({BUDGET_S:.0f} s)")
-        nodes = nodes_made(plan.decoder, plan.settings, model)
-        return CostModel.measure(model, plan.settings, plan.special, list(start.lengths), nodes, BUDGET_S)
+        nodes, reaches = nodes_made(plan.decoder, plan.settings, model), reaches_made(plan.decoder, plan.settings)
+        lengths = list(start.lengths)
+        return CostModel.measure(model, plan.settings, plan.special, lengths, nodes, BUDGET_S, reaches=reaches)
     return stored_cost_model(run)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from ssd.config.plan import Plan
 from ssd.modeling.checkpoint import local_folder
 from ssd.results import environment
-from ssd.results.reader import OPTIONAL
 from ssd.results.store import RunFolder
 from ssd.results.summary_schema import Summary
 from ssd.run.audit_phase import AuditPhase
@@ -70,7 +69,7 @@ def finished_summary(plan: Plan, folder: RunFolder) -> dict[str, Any] | None:
         return None
     try:
         summary = folder.read("summary.json")
-        if Summary.__annotations__.keys() - {*OPTIONAL} <= summary.keys():
+        if Summary.__annotations__.keys() <= summary.keys():
             return summary
     except ValueError:
         pass

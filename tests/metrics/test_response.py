@@ -128,5 +128,6 @@ def test_traces_are_plain_data(decoded):
         "accepted": [1, 0],
         "revoked": [],
         "stored": 0,
+        "logit_rows": 0,
         "draft": [],
     }

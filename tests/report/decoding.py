@@ -51,6 +51,8 @@ def _events(
                     "step": places - len(left) - count,
                     "nodes": 1 + len(draft),
                     "rows": window if first else block_length,
+                    "stored": 0,
+                    "logit_rows": block_length,
                     "picks": [[place, 7 + place, float(generator.beta(6, 1))] for place in now],
                     "drafted": [width] * levels,
                     "accepted": [int(level < accepted) for level in range(levels)],

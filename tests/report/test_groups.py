@@ -98,7 +98,7 @@ def test_commits_are_footnotes(tmp_path: Path) -> None:
     assert table.notes == (
         "a commit bbbbbbb with uncommitted changes (1234567)",
         "b commit aaaaaaa",
-        "Throughout: NVIDIA H100 80GB HBM3, bfloat16.",
+        "Throughout: NVIDIA H100 80GB HBM3, bfloat16, gen_length 32, block_length 16, cache dual.",
         "Intervals of fewer than 20 prompts or timed batches mean little.",
     )
     assert [section.title for section in table.sections] == ["llada_tiny, tiny_math", "llada_tiny, tiny_mbpp"]

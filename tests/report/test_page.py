@@ -10,8 +10,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from ssd.commands.report import main
-from ssd.report.figures import Entry
+from ssd.report.figures import FIGURES, Entry
+from ssd.report.needs import NEEDS
+from ssd.report.page import page, shared_options
 from ssd.report.results import load
+from ssd.report.tables.catalogue import TABLES
 from ssd.report.write import write_report
 from tests.report.synthetic import write_run
 
@@ -126,6 +129,43 @@ def test_only_what_is_named(results: Path, tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main([str(results), "--only", "no-such"])
     assert "invalid choice: 'no-such'" in capsys.readouterr().err
+
+
+def test_what_the_runs_cannot_fill_is_an_error_with_the_runs_that_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results", "ssd", prompts=2)
+    words = [str(tmp_path / "results"), "--out", str(tmp_path / "report"), "--only"]
+    assert main([*words, "projected"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(
+        "error: --only projected: this finished run has nothing to show in it; it needs a run with runtime.traces=true"
+    )
+    assert printed.err.count("\n") == 1
+    assert not (tmp_path / "report").exists()
+    assert main([*words, "policies", "main"]) == 1, "what the runs can fill is written all the same"
+    printed = capsys.readouterr()
+    assert printed.err == (
+        "error: --only policies: this finished run has nothing to show in it; "
+        "it needs two runs that differ in generation.cache\n"
+    )
+    assert (tmp_path / "report" / "tables" / "main.md").is_file()
+
+
+def test_every_figure_and_table_has_the_runs_that_it_needs() -> None:
+    assert set(NEEDS) == {figure.name for figure in FIGURES} | set(TABLES)
+
+
+def test_the_page_has_the_settings_that_all_runs_share(tmp_path: Path) -> None:
+    for decoder, generation in (("ssd", {"temperature": 0.5}), ("freedave", {"eos": "suppress_logits"})):
+        write_run(tmp_path, decoder, prompts=1, generation=generation)
+    write_run(tmp_path, "ssd", prompts=1, generation={"gen_length": 64}, status="unfinished")
+    shown = shared_options(load(tmp_path).done)
+    assert shown == (
+        "generation.gen_length=32, generation.block_length=16, generation.cache=dual, "
+        "generation.confidence_dtype=float64, generation.seed=0, runtime.dtype=bfloat16, runtime.numerics=native"
+    )
+    assert shown in page(load(tmp_path), [], [])
 
 
 @pytest.mark.slow

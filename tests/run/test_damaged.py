@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from ssd.report.console.run_list import print_runs
 from ssd.results.store import RunFolder
 from ssd.run import loading
 from tests.runs import lines_of, only_folder
@@ -64,17 +63,3 @@ def test_repair_drops_a_damaged_line_of_a_finished_run(short_run, finished, caps
     assert short_run("llada", "repair=true")["responses"] == 3
     assert "samples.jsonl: dropped line 2" in capsys.readouterr().out
     assert len(lines_of(folder)) == 3
-
-
-def test_a_run_of_an_earlier_version_without_cut_tokens_is_whole(short_run, finished, tmp_path, capsys):
-    summary, folder = finished
-    lines = lines_of(folder)
-    for line in lines:
-        del line["reference"]["tokens_cut"], line["decoder"]["tokens_cut"]
-    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    stored = {name: value for name, value in summary.items() if name != "tokens_cut"}
-    (folder / "summary.json").write_text(json.dumps(stored))
-    assert short_run("llada") == stored
-    assert "damaged" not in capsys.readouterr().out
-    assert print_runs(tmp_path) is None
-    assert "no sample" not in capsys.readouterr().out

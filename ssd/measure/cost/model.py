@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def node_grid(most_nodes: int) -> list[int]:
 
 def block_grid(settings: GenerationSettings) -> list[int]:
     """Return the first, middle and last block; the first alone where all blocks' forwards are alike."""
-    if settings.cache in ("prefix", "exact"):
+    if settings.cache == "prefix" or settings.grid == "absolute":
         return sorted({0, least_blocks(settings) // 2, least_blocks(settings) - 1})
     return [0]
 
@@ -48,22 +49,32 @@ def nodes_made(decoder: Decoder, settings: GenerationSettings, model: DiffusionM
     return node_grid(most)
 
 
+def reaches_made(decoder: Decoder, settings: GenerationSettings) -> list[int]:
+    """Return the numbers of later blocks to time that a decoder's forwards get logits of.
+
+    An exact cache counts their rows as nodes. Where blocks differ, only the windows of stepwise decoding are timed.
+    """
+    most = min(decoder.lookahead(settings), least_blocks(settings) - 1) if len(block_grid(settings)) == 1 else 0
+    return sorted({0, most})
+
+
 @dataclass(frozen=True)
 class CostModel:
     """Median seconds of forwards at the points of a grid, and linear along each axis between them.
 
-    Axes, ascending: lengths (positions of a canvas, prompt included), blocks, nodes (where these are padded, all).
-    first_s: [lengths][blocks], of a block's first forward; window_s: [lengths][blocks][nodes], of all others;
-    rounds: how often every shape was timed.
+    Axes, ascending: reaches (later blocks that get logits), lengths (positions of a canvas, prompt included), blocks,
+    nodes (where these are padded, all). window_s: [reaches][lengths][blocks][nodes]; first_s: the same of a block's
+    first forward, with one number of nodes; rounds: how often every shape was timed.
     """
 
     settings: GenerationSettings
     logits_shift: int
+    reaches: list[int]
     lengths: list[int]
     blocks: list[int]
     nodes: list[int]
-    first_s: list[list[float]]
-    window_s: list[list[list[float]]]
+    first_s: list[Any]
+    window_s: list[Any]
     rounds: int
 
     @classmethod
@@ -76,10 +87,12 @@ class CostModel:
         nodes: Sequence[int],
         budget_s: float = 4.0,
         most_rounds: int = 50,
+        reaches: Sequence[int] = (0,),
     ) -> CostModel:
         """Time first forwards and windows of `nodes` states behind the shortest and longest of the prompts.
 
-        prompt_lengths: in tokens; budget_s, most_rounds: bounds of how often a shape is timed. See `time_forwards`.
+        prompt_lengths: in tokens; budget_s, most_rounds: bounds of how often a shape is timed; reaches: numbers of
+        later blocks that also get logits. See `time_forwards`.
         """
         lengths = sorted(settings.gen_length + length for length in {min(prompt_lengths), max(prompt_lengths)})
         blocks, every = block_grid(settings), range(1, max(nodes))
@@ -87,49 +100,59 @@ class CostModel:
         padded = any(model.computed_nodes(count) != count for count in every)
         nodes = sorted({*nodes, *every} if padded else set(nodes))
         made = sorted({model.computed_nodes(count) for count in nodes})
-        measured = time_forwards(model, settings, special, lengths, blocks, made, budget_s, most_rounds)
+        measured = time_forwards(model, settings, special, lengths, blocks, made, reaches, budget_s, most_rounds)
         median = {shape: statistics.median(seconds) for shape, seconds in measured.items()}
+
+        def table(counts: Sequence[int]) -> list[Any]:
+            """Return seconds [reaches][lengths][blocks][counts]."""
+            cells = product(reaches, lengths, blocks, counts)
+            seconds = [median[Shape(count, block, length, reach)] for reach, length, block, count in cells]
+            return np.reshape(seconds, (len(reaches), len(lengths), len(blocks), len(counts))).tolist()
+
         return cls(
             settings=settings,
             logits_shift=model.config.logits_shift,
+            reaches=list(reaches),
             lengths=lengths,
             blocks=blocks,
             nodes=nodes,
-            first_s=[[median[Shape(0, block, length)] for block in blocks] for length in lengths],
-            window_s=[
-                [[median[Shape(model.computed_nodes(count), block, length)] for count in nodes] for block in blocks]
-                for length in lengths
-            ],
+            first_s=table([0]),
+            window_s=table([model.computed_nodes(count) for count in nodes]),
             rounds=min(map(len, measured.values())),
         )
 
     def forward_s(self, shape: Shape) -> float:
         """Return the seconds of one forward. Raises ValueError outside the grid."""
-        by_block = self.first_s
-        if shape.nodes:
-            _check("nodes", shape.nodes, self.nodes)
-            by_block = [[np.interp(shape.nodes, self.nodes, seconds) for seconds in row] for row in self.window_s]
         _check("length", shape.length, self.lengths)
         if not 0 <= shape.block < self.settings.blocks:
             raise ValueError(f"block {shape.block}: expected one of the response's {self.settings.blocks}")
-        by_length = [np.interp(shape.block, self.blocks, seconds) for seconds in by_block]
-        return float(np.interp(shape.length, self.lengths, by_length))
+        if shape.nodes:
+            _check("nodes", shape.nodes, self.nodes)
+        nodes, seconds = (self.nodes, np.array(self.window_s)) if shape.nodes else ([0], np.array(self.first_s))
+        for value, axis in (
+            (shape.nodes, nodes),
+            (shape.block, self.blocks),
+            (shape.length, self.lengths),
+            (shape.reach, self.reaches),
+        ):
+            seconds = np.apply_along_axis(lambda known, at, axis: np.interp(at, axis, known), -1, seconds, value, axis)
+        return float(seconds)
 
     def seconds(self, trace: Trace, length: int) -> float | None:
         """Return the predicted seconds of all forwards of a response on a canvas of `length` positions.
 
-        None for a trace with forwards of an autoregressive verifier, or of other shapes than the cache mode's own, as
-        their rows tell: APD's windows slide, WINO's carry shadows, eager drafts reach into later blocks.
+        None for a trace with forwards of an autoregressive verifier, or of other shapes than the timed ones, as their
+        rows tell: APD's windows slide, WINO's carry shadows, and windows over later blocks may not be timed.
         Raises ValueError outside the grid, as `forward_s`.
         """
-        if not all(self._is_own(event, length) for event in trace.events):
+        if any(event.kind == "verifier" for event in trace.events):
             return None
         if self.settings.cache == "exact":
             return sum(self._by_rows(event, length) for event in trace.events)
-        shapes = Counter(
-            Shape(0 if event.kind == "refresh" else event.nodes, event.block, length) for event in trace.events
-        )
-        return sum(count * self.forward_s(shape) for shape, count in shapes.items())
+        shapes = Counter(self._shape(event, length) for event in trace.events)
+        if None in shapes:
+            return None
+        return sum(count * self.forward_s(shape) for shape, count in shapes.items() if shape)
 
     def _by_rows(self, event: Event, length: int) -> float:
         """Return the seconds of a forward over an exact cache, by its rows. The one that stores the prompt is apart.
@@ -142,14 +165,15 @@ class CostModel:
         timed = min(max(blocks, 1.0), float(self.nodes[-1]))
         return self.forward_s(Shape(timed, event.block, length)) * max(1.0, blocks / timed)
 
-    def _is_own(self, event: Event, length: int) -> bool:
-        if event.kind == "verifier":
-            return False
-        if self.settings.cache == "exact":
-            return True
-        if event.kind == "refresh":
-            return event.rows == length
-        return event.rows == block_of(self.settings, self.logits_shift, event.block, length).window.size
+    def _shape(self, event: Event, length: int) -> Shape | None:
+        """Return the shape of a forward; None if its rows are not those of a timed one."""
+        is_refresh, block_length = event.kind == "refresh", self.settings.block_length
+        own = block_of(self.settings, self.logits_shift, event.block, length)
+        longer = event.rows - (length if is_refresh else own.window.size)
+        further = event.logit_rows - (own.refresh if is_refresh else own.window).rows
+        if longer and (longer != further or not 0 < further <= self.reaches[-1] * block_length):
+            return None
+        return Shape(0 if is_refresh else event.nodes, event.block, length, further / block_length)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

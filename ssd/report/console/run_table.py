@@ -26,7 +26,7 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     """
     if summary["compared_with"] != "stepwise decoding":
         print(f"reference: {summary['compared_with']}")
-    if approximation := summary.get("cache_caveat"):  # older runs lack it
+    if approximation := summary["cache_caveat"]:
         print(f"cache: an approximation on both sides, {approximation}")
     print(verdict(summary))
     table = Table(title=title, title_justify="left")
@@ -70,8 +70,8 @@ def print_summary(summary: dict[str, Any], title: str, pass_at: Sequence[int]) -
     if speedup:
         table.add_row("tokens per s", *_both(summary["tokens_per_s"], ".1f"))
     table.add_row("useful tokens per response", *_both(summary["tokens_useful"], ".1f"))
-    cut = summary.get("tokens_cut")  # older runs lack it
-    if cut and max(cut.values()):
+    cut = summary["tokens_cut"]
+    if max(cut.values()):
         table.add_row("cut tokens per response", *_both(cut, ".1f"), "decided behind the end; counted here only")
     if speedup and nfe["by_kind"]["verifier"]:
         table.add_row("verifier (s per response)", "", f"{summary['verifier_s']['decoder']:.3f}", "part of the latency")

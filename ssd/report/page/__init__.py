@@ -6,10 +6,15 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from ssd.report.figures.entry import Drawn
+from ssd.report.labels import shown_options, value_text
 from ssd.report.results import Results
 from ssd.report.tables.table import Table
 
+OPTIONS = ("config.generation.", "config.decoder.", "config.runtime.dtype", "config.runtime.numerics")
+MISSING = ("None", "nan")
 FIRST = ("main",)
 """Tables before the figures."""
 
@@ -31,6 +36,7 @@ def page(results: Results, figures: Sequence[Drawn], tables: Sequence[Table]) ->
         first=[table for table in tables if table.name in FIRST],
         others=[table for table in tables if table.name not in FIRST],
         facts=facts(results),
+        settings=shared_options(results.done),
     )
 
 
@@ -45,6 +51,13 @@ def facts(results: Results) -> Mapping[str, str]:
         "tasks": ", ".join(sorted(done["task"].unique())),
         "decoders": ", ".join(sorted(done["decoder"].unique())),
     }
+
+
+def shared_options(done: pd.DataFrame) -> str:
+    """Return the options of generation, decoder and numbers that all these runs share, as the command line has them."""
+    names = [name for name in shown_options(done, OPTIONS) if done[name].map(str).nunique() == 1]
+    values = {name.removeprefix("config."): done[name].iloc[0] for name in names}
+    return ", ".join(f"{name}={value_text(value)}" for name, value in values.items() if str(value) not in MISSING)
 
 
 def data_uri(file: Path) -> str:

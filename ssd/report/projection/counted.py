@@ -10,7 +10,7 @@ import pandas as pd
 from ssd.report.projection.roofline import Forwards
 
 SAMPLE = ["index", "repeat"]
-KIND = ["nodes", "rows", "stored", "context", "predicted"]
+KIND = ["nodes", "rows", "stored", "context", "logit_rows"]
 CACHES = ("none", "prefix", "dual", "vicinity", "dkv", "dkv_prefill", "exact")
 """Caches whose forwards compute whole rows and attend to all that is stored, as the roofline has it."""
 
@@ -23,8 +23,8 @@ def obstacle(forwards: pd.DataFrame, cache: str) -> str | None:
         return f"its cache {cache} computes or reads parts that traces do not count; expected {', '.join(CACHES)}"
     if (forwards["kind"] == "verifier").any():
         return "its decoder also runs an autoregressive verifier, which has another shape; name a run without one"
-    if cache == "exact" and ("stored" not in forwards or forwards["stored"].isna().any()):
-        return "its frames are from an earlier version; name the run's own folder"
+    if "logit_rows" not in forwards or forwards["logit_rows"].isna().any():
+        return "its traces lack the rows that get logits; measure the run again with this version, runtime.traces=true"
     return None
 
 
@@ -33,15 +33,7 @@ def counted(forwards: pd.DataFrame, generation: Mapping[str, Any]) -> Forwards:
 
     forwards: its rows of `Results.forwards`, without an `obstacle`; generation: the run's options.
     """
-    block, cache = generation["block_length"], generation["cache"]
-    is_exact = cache == "exact"
-    if "stored" not in forwards:
-        forwards = forwards.assign(stored=0)
-    forwards = forwards.fillna({"stored": 0})
-    known = forwards.assign(
-        context=_context(forwards, block, cache),
-        predicted=forwards["rows"] if is_exact else forwards["rows"].clip(upper=block),
-    )
+    known = forwards.assign(context=_context(forwards, generation["block_length"], generation["cache"]))
     responses = len(forwards[SAMPLE].drop_duplicates())
     counts = known.groupby(KIND).size() / responses
     return Forwards.of(*((*kind, count) for kind, count in counts.items()))

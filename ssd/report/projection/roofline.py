@@ -24,7 +24,7 @@ class Forwards(NamedTuple):
     """Kinds of forwards, each field a vector with one entry per kind.
 
     nodes: states; rows: window length; stored: positions computed once, beside the nodes; context: cached positions
-    that are attended to; predicted: rows of a node that need logits; per_response: number of such forwards in a
+    that are attended to; logit_rows: positions of a node that get logits; per_response: number of such forwards in a
     response.
     """
 
@@ -32,12 +32,12 @@ class Forwards(NamedTuple):
     rows: Numbers
     stored: Numbers
     context: Numbers
-    predicted: Numbers
+    logit_rows: Numbers
     per_response: Numbers
 
     @classmethod
     def of(cls, *kinds: Sequence[float]) -> Forwards:
-        """Return the forwards of these kinds: (nodes, rows, stored, context, predicted, per_response) each."""
+        """Return the forwards of these kinds: (nodes, rows, stored, context, logit_rows, per_response) each."""
         return cls(*np.array(kinds, dtype=float).T)
 
 
@@ -96,12 +96,12 @@ def needed_bytes(forwards: Forwards, shape: ModelConfig, batch: int = 1) -> floa
 def _seconds(
     forwards: Forwards, shape: ModelConfig, device: Device, engine: Engine, reading: Efficiency, batch: int
 ) -> Numbers:
-    nodes, rows, stored, context, predicted, _ = forwards
+    nodes, rows, stored, context, logit_rows, _ = forwards
     layers, head = weights(shape)
     computed = batch * (nodes * rows + stored)
     read = batch * (context * (nodes if engine.context_per_node else 1) + stored + nodes * rows)
     pairs = batch * (nodes * rows * (context + stored + rows) + stored * (context + stored))
-    logits = batch * nodes * (rows if engine.scores_all_rows else predicted)
+    logits = batch * nodes * (rows if engine.scores_all_rows else logit_rows)
     matrices = Part(ITEM * layers + 0 * computed, 2 * layers * computed)
     attention = Part(key_value_bytes(shape) * read, 4 * shape.layers * shape.heads * shape.head_size * pairs)
     scored = Part(ITEM * head + logits * shape.vocabulary_size * reading.bytes_per_logit, 2 * head * logits)

@@ -47,11 +47,12 @@ def table(results: Results, target: Target | None = None) -> Table | None:
     return make_table(
         "projected",
         "Projected, not measured",
-        "Seconds per response that a roofline gives for the forwards that a run counted (kind, nodes, rows, context), "
-        f"with its own lengths, in the shape of a published model in bfloat16, engine {aim.engine}.{share} Ranges span "
-        "what software may reach of a device: stated shares of its data sheet's peak rates, and stated times of "
-        "launches. The speedup's range takes the same reading for both sides. A model of that size may count other "
-        "forwards. docs/when-drafting-pays.md has the assumptions, and how they compare with published times.",
+        "Seconds per response that a roofline gives for the forwards that a run counted (nodes, rows, rows with "
+        "logits, context), with its own lengths, in the shape of a published model in bfloat16, engine "
+        f"{aim.engine}.{share} Ranges span what software may reach of a device: stated shares of its data sheet's peak "
+        "rates, and stated times of launches. The speedup's range takes the same reading for both sides. A model of "
+        "that size may count other forwards. docs/when-drafting-pays.md has the assumptions, and how they compare with "
+        "published times.",
         COLUMNS,
         parts,
         marks_of(results.groups),

@@ -12,9 +12,11 @@ from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure import clock
 from ssd.measure.cost.forwards import Shape
-from ssd.measure.cost.model import CostModel, block_grid, node_grid
+from ssd.measure.cost.model import CostModel, block_grid, node_grid, nodes_made, reaches_made
 from ssd.modeling.dllm import MaskedDiffusionModel
+from ssd.modeling.forward_input import with_stored
 from ssd.speculation.decoder import SelfSpeculative
+from tests.block_cases import case
 from tests.models import random_transformer
 from tests.restless import restless_transformer
 
@@ -23,7 +25,9 @@ CACHES = ("none", "prefix", "dual")
 
 
 class Paced(MaskedDiffusionModel):
-    """A model whose forwards take seconds that are linear in nodes, block and length; it is its own `time` module.
+    """A model whose forwards take seconds that are linear in nodes, block, logit rows and length.
+
+    It is its own `time` module.
 
     window_s: what a window forward takes for one node and no position.
     """
@@ -37,12 +41,13 @@ class Paced(MaskedDiffusionModel):
         return self.now_s
 
     def refresh(self, canvas, window):
-        self._pass((0, window), 3 + 0.25 * window.length + 0.5 * window.size)
+        self._pass((0, window), 3 + 0.25 * window.length + 0.5 * window.size + 2 * window.rows)
         return super().refresh(canvas, window)
 
     def window(self, states, window, context=None):
         nodes = states.shape[0]
-        self._pass((nodes, window), self.window_s * nodes * (1 + 0.5 * window.size + 0.125 * window.length))
+        seconds = 1 + 0.5 * window.size + 0.25 * window.rows + 0.125 * window.length
+        self._pass((nodes, window), self.window_s * nodes * seconds)
         return super().window(states, window, context)
 
     def _pass(self, shape, seconds):
@@ -58,6 +63,19 @@ def paced(monkeypatch):
         return model
 
     return make
+
+
+class PacedByRows(MaskedDiffusionModel):
+    """A model whose forwards take seconds that are linear in their rows; it is its own `time` module."""
+
+    now_s = 0.0
+
+    def perf_counter(self):
+        return self.now_s
+
+    def hidden(self, forward_input):
+        self.now_s += 2 + sum(each.tokens.numel() for each in with_stored([forward_input]))
+        return super().hidden(forward_input)
 
 
 def settings_of(cache, **changes):
@@ -173,11 +191,51 @@ def test_forwards_that_are_not_the_cache_modes_own_are_not_predicted(paced):
     assert cost.seconds(Trace([*own, verifier]), 38) is None
 
 
-def test_eager_drafts_are_not_predicted(paced):
-    model, settings = paced("llada"), settings_of("dual")
-    cost = CostModel.measure(model, settings, SPECIAL, [6], [1, 8])
-    decoded = FreeDave(4, eager=True).decode(model, [5] * 6, settings, SPECIAL)
-    assert cost.seconds(decoded.trace, 38) is None
+@pytest.mark.parametrize(
+    ("cache", "decoder"),
+    [
+        ("none", SelfSpeculative(6, lookahead=2)),
+        ("dkv_prefill", SelfSpeculative(6, lookahead=2)),
+        ("dual", FreeDave(4, eager=True)),
+    ],
+    ids=["none", "dkv_prefill", "dual"],
+)
+def test_logits_of_later_blocks_are_predicted_as_they_are_computed(paced, family, cache, decoder):
+    """Stepwise decoding has none of them, and the last blocks have fewer."""
+    model, settings = paced(family), settings_of(cache)
+    reaches = reaches_made(decoder, settings)
+    cost = CostModel.measure(model, settings, SPECIAL, [6], node_grid(7), most_rounds=1, reaches=reaches)
+    alone = CostModel.measure(model, settings, SPECIAL, [6], node_grid(7), most_rounds=1)
+    for each in (decoder, Stepwise()):
+        begun_s = model.now_s
+        trace = each.decode(model, [5] * 6, settings, SPECIAL).trace
+        assert cost.seconds(trace, 38) == pytest.approx(model.now_s - begun_s, rel=1e-12)
+        if cache == "dual" and each is decoder:
+            assert alone.seconds(trace, 38) is None, "their windows are longer than all that were timed"
+
+
+@pytest.mark.parametrize(
+    "decoder", [SelfSpeculative(6, lookahead=1), FreeDave(7, eager=True)], ids=["lookahead", "eager"]
+)
+def test_an_exact_cache_s_rows_of_later_blocks_are_predicted(monkeypatch, decoder):
+    made = case("sdar", 4, 6, 17)
+    model = PacedByRows(made.model.transformer)
+    monkeypatch.setattr(clock, "time", model)
+    nodes = nodes_made(decoder, made.settings, model)
+    cost = CostModel.measure(model, made.settings, made.special, [6], nodes, most_rounds=1)
+    for each in (decoder, Stepwise()):
+        begun_s = model.now_s
+        trace = made.decode(each, model).trace
+        assert cost.seconds(trace, 23) == pytest.approx(model.now_s - begun_s, rel=1e-12)
+
+
+def test_later_blocks_are_timed_where_blocks_are_alike():
+    decoder = SelfSpeculative(6, lookahead=9)
+    reaches = {cache: reaches_made(decoder, settings_of(cache)) for cache in ("none", "dkv_prefill", "prefix")}
+    assert reaches == {"none": [0, 3], "dkv_prefill": [0, 3], "prefix": [0]}
+    assert reaches_made(Stepwise(), settings_of("none")) == [0]
+    absolute = GenerationSettings(gen_length=32, block_length=8, cache="exact", grid="absolute")
+    assert reaches_made(decoder, absolute) == [0]
 
 
 @pytest.mark.parametrize(
