@@ -1,4 +1,4 @@
-"""Independent references of cache policies: loops over transformers' layers, keys and values in dictionaries."""
+"""Independent references of cache policies: one step at a time, over transformers' layers."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,6 +13,7 @@ from ssd.modeling.transformer import Transformer
 from tests.naive import Picks, fill, picks_of, rank_masks, softmax_of
 from tests.naive_forwards import Memory
 
+
 @dataclass
 class NaiveCache(ABC):
     """Low-confidence decoding of one token a step. A subclass has the forward of each step."""
@@ -25,8 +26,8 @@ class NaiveCache(ABC):
     def decode(self) -> tuple[list[int], list[Picks]]:
         """Return the response, and the picks of every step; their confidences are in `confidences`."""
         self.confidences: list[float] = []
-        self.memory, self.step = Memory(self.transformer), 0
         canvas, steps = self.prompt + [self.mask] * self.gen_length, []
+        self.memory, self.step = Memory(self.transformer, len(canvas)), 0
         for start in self.starts(canvas):
             clock = 0
             while self.mask in canvas[start : start + self.block_length]:
@@ -101,7 +102,7 @@ class NaiveDPad(NaiveCache):
     def logits(self, canvas, block, clock):
         if not clock:
             self.kept = [*range(block.stop), *(p for p in range(block.stop, len(canvas)) if self.keeps(p, block))]
-            self.memory = Memory(self.transformer)
+            self.memory = Memory(self.transformer, len(canvas))
         everything = self.base == "none" or not clock
         rows = self.kept if everything else [p for p in self.kept if p >= block.start - self.shift]
         return self.memory.forward(canvas, self.window(block) if self.base == "dual" and clock else rows)
@@ -126,14 +127,14 @@ class NaiveSparse(NaiveCache):
         found = self.memory.forward(canvas, range(len(canvas)))
         outside = [row for row in range(len(canvas)) if row not in self.window(block)]
         self.visible = [
-            sorted(self.window(block) + self.best(layer, block, outside)) for layer in range(len(self.memory.stored))
+            sorted(self.window(block) + self.best(layer, block, outside)) for layer in range(len(self.memory.layers))
         ]
         return found
 
     def best(self, layer: int, block: range, outside: list[int]) -> list[int]:
-        stored, mean = self.memory.stored[layer], self.memory.queries(layer, block).mean(dim=1)
+        keys, mean = self.memory.keys[layer][0], self.memory.queries(layer, block).mean(dim=1)
         heads, groups = self.transformer.config.heads, self.transformer.config.key_value_heads
-        score = [sum(mean[h] @ stored[row][0][h * groups // heads] for h in range(heads)) / heads for row in outside]
+        score = [sum(mean[h] @ keys[h * groups // heads, row] for h in range(heads)) / heads for row in outside]
         near = self.kernel // 2
         pooled = [max(score[max(0, place - near) : place + near + 1]) for place in range(len(score))]
         ranked = sorted(range(len(outside)), key=lambda place: (-pooled[place], outside[place]))
@@ -153,29 +154,27 @@ class NaiveDLLMCache(NaiveCache):
         response = range(len(self.prompt), len(canvas))
         with torch.no_grad():
             hidden = list(self.memory.embedded(canvas))
-            for index in range(len(self.memory.layers)):
+            for index, layer in enumerate(self.memory.layers):
                 rows = list(range(len(self.prompt))) if not index or self.step % self.prompt_interval == 0 else []
                 if not index or self.step % self.response_interval == 0:
                     rows += response
                 else:
-                    rows += self.changed(index, hidden, response)
-                self.renew(index, hidden, rows)
+                    rows += self.changed(index, layer, hidden, response)
+                self.renew(index, layer, hidden, rows)
                 for row in range(len(canvas)):
                     hidden[row] = hidden[row] + self.outputs[index][row][0] + self.outputs[index][row][1]
-            outputs = self.memory.predicted(torch.stack(hidden))
-        return outputs if not self.shift else torch.cat((outputs[:1], outputs[:-1]))
+            return self.memory.predicted(torch.stack(hidden))
 
-    def renew(self, index, hidden, rows):
-        layer, own = self.memory.layers[index], torch.stack([hidden[row] for row in rows])
-        attention = layer.self_attn(layer.input_layernorm(own)[None], **self.memory.around(index, rows))[0][0]
+    def renew(self, index, layer, hidden, rows):
+        own, around = torch.stack([hidden[row] for row in rows]), self.memory.around(rows, range(len(hidden)), index)
+        attention = layer.self_attn(layer.input_layernorm(own)[None], **around)[0][0]
         mlp = layer.mlp(layer.post_attention_layernorm(own + attention))
         self.outputs[index].update(zip(rows, zip(attention, mlp, strict=True), strict=True))
 
-    def changed(self, index, hidden, response):
-        layer, likeness = self.memory.layers[index], {}
+    def changed(self, index, layer, hidden, response):
+        values, likeness = self.memory.values[index][0], {}
         for row in response:
-            key, old = self.memory.stored[index][row]
-            new = layer.self_attn.v_proj(layer.input_layernorm(hidden[row]))
-            likeness[row] = float(new @ old.flatten() / new.norm() / old.norm())
-            self.memory.stored[index][row] = key, new.view_as(old)
+            old, new = values[:, row].flatten(), layer.self_attn.v_proj(layer.input_layernorm(hidden[row]))
+            likeness[row] = float(new @ old / new.norm() / old.norm())
+            values[:, row] = new.view_as(values[:, row])
         return sorted(response, key=lambda row: (likeness[row], row))[: int(self.ratio * self.gen_length)]

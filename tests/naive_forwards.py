@@ -1,4 +1,4 @@
-"""Forwards of the naive references: transformers' layers, over keys and values that stand in dictionaries by position."""
+"""Forwards of the naive references: transformers' layers, over keys and values that are kept by position."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,44 +8,49 @@ from torch import Tensor
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from ssd.modeling.transformer import Transformer
-from tests.modeling.reference import aligned, reference_of, run_bidirectional
-
-Kept = dict[int, tuple[Tensor, Tensor]]
-"""Keys and values [key_value_heads, head_size] of positions."""
+from tests.modeling.reference import aligned, reference_of
 
 
 def plain_logits(transformer: Transformer, canvas: list[int]) -> Tensor:
     """Return logits [length, vocabulary] of a whole canvas, aligned to the predicted position."""
+    memory, everything = Memory(transformer, len(canvas)), list(range(len(canvas)))
     with torch.no_grad():
-        return aligned(run_bidirectional(reference_of(transformer), torch.tensor([canvas])), transformer.config)[0]
+        hidden, around = memory.embedded(canvas), memory.around(everything, everything)
+        for layer in memory.layers:
+            hidden = layer(hidden[None], **around)[0]
+        return memory.predicted(hidden)
 
 
 @dataclass
 class Entries:
-    """The `past_key_values` of one layer of transformers: it stores its rows, and reads the positions that it sees."""
+    """The `past_key_values` of one layer of transformers: it stores its rows, and reads the positions that it sees.
 
-    kept: Kept
+    keys, values: [1, key_value_heads, length, head_size], keys rotated.
+    """
+
+    keys: Tensor
+    values: Tensor
     rows: list[int]
     seen: list[int]
 
     def update(self, keys: Tensor, values: Tensor, _: int) -> tuple[Tensor, Tensor]:
-        """keys, values: [1, key_value_heads, rows, head_size], rotated; returns those of the seen positions."""
-        for place, row in enumerate(self.rows):
-            self.kept[row] = keys[0, :, place], values[0, :, place]
-        return self.stacked(0), self.stacked(1)
-
-    def stacked(self, part: int) -> Tensor:
-        return torch.stack([self.kept[position][part] for position in self.seen], dim=1)[None]
+        self.keys[:, :, self.rows], self.values[:, :, self.rows] = keys, values
+        return self.keys[:, :, self.seen], self.values[:, :, self.seen]
 
 
 class Memory:
-    """Keys and values of every layer, and the hidden states [hidden_size] that its rows last began with."""
+    """What each layer has stored of a canvas.
 
-    def __init__(self, transformer: Transformer) -> None:
+    keys, values: see `Entries`; inputs: [length, hidden_size], the hidden states that rows last began the layer with;
+    stored: the positions of which there are entries.
+    """
+
+    def __init__(self, transformer: Transformer, length: int) -> None:
         self.config, self.theirs = transformer.config, reference_of(transformer)
-        self.layers = self.theirs.model.layers
-        self.stored: list[Kept] = [{} for _ in self.layers]
-        self.inputs: list[dict[int, Tensor]] = [{} for _ in self.layers]
+        self.layers, self.stored = self.theirs.model.layers, set[int]()
+        shape = (1, self.config.key_value_heads, length, self.config.head_size)
+        self.keys, self.values = ([torch.zeros(shape).double() for _ in self.layers] for _ in range(2))
+        self.inputs = [torch.zeros(length, self.config.hidden_size).double() for _ in self.layers]
 
     def forward(self, canvas: list[int], rows: Iterable[int], visible: list[list[int]] | None = None) -> Tensor:
         """Compute `rows` and store them; return logits [length, vocabulary] aligned to the predicted position.
@@ -53,37 +58,42 @@ class Memory:
         visible: the positions that each layer attends to; None: all that are stored. Other rows have logits of -inf.
         """
         rows = list(rows)
+        self.stored |= set(rows)
         with torch.no_grad():
-            hidden = self.embedded(canvas)[rows]
+            hidden = self.embedded(canvas)
             for index, layer in enumerate(self.layers):
-                self.inputs[index].update(zip(rows, hidden, strict=True))
-                hidden = layer(hidden[None], **self.around(index, rows, visible and visible[index]))[0]
-            outputs = torch.full((len(canvas), self.config.vocabulary_size), -torch.inf).double()
-            outputs[rows] = self.predicted(hidden)
-        return outputs if not self.config.logits_shift else outputs[[0, *range(len(canvas) - 1)]]
+                self.inputs[index][rows] = hidden[rows]
+                seen = visible[index] if visible else sorted(self.stored)
+                hidden[rows] = layer(hidden[rows][None], **self.around(rows, seen, index))[0]
+            others = [position for position in range(len(canvas)) if position not in rows]
+            return self.predicted(hidden, others)
 
-    def around(self, index: int, rows: list[int], seen: list[int] | None = None) -> dict[str, object]:
-        """Return what a layer's attention needs to compute `rows`; seen: None for all stored positions and the rows."""
-        seen = seen or sorted({*self.stored[index], *rows})
+    def around(self, rows: list[int], seen: list[int], index: int | None = None) -> dict[str, object]:
+        """Return what a layer needs to compute `rows`; index: the layer that stores them, None: they are not stored."""
+        entries = None if index is None else Entries(self.keys[index], self.values[index], rows, seen)
         return {
             "position_embeddings": self.rotations(rows),
             "attention_mask": torch.zeros(1, 1, len(rows), len(seen), dtype=torch.float64),
-            "past_key_values": Entries(self.stored[index], rows, seen),
+            "past_key_values": entries,
         }
 
     def queries(self, index: int, rows: Iterable[int]) -> Tensor:
         """Return the rotated queries [heads, rows, head_size] of rows that a forward has computed."""
         rows, layer = list(rows), self.layers[index]
         with torch.no_grad():
-            normed = layer.input_layernorm(torch.stack([self.inputs[index][row] for row in rows]))
+            normed = layer.input_layernorm(self.inputs[index][rows])
             plain = layer.self_attn.q_proj(normed).view(1, len(rows), -1, self.config.head_size).transpose(1, 2)
             return apply_rotary_pos_emb(plain, plain, *self.rotations(rows))[0][0]
 
     def embedded(self, canvas: list[int]) -> Tensor:
+        """Return hidden states [length, hidden_size]."""
         return self.theirs.model.embed_tokens(torch.tensor(canvas))
 
-    def predicted(self, hidden: Tensor) -> Tensor:
-        return self.theirs.lm_head(self.theirs.model.norm(hidden))
+    def predicted(self, hidden: Tensor, others: Iterable[int] = ()) -> Tensor:
+        """Return aligned logits [length, vocabulary] of hidden states [length, hidden_size]; -inf of the others'."""
+        outputs = self.theirs.lm_head(self.theirs.model.norm(hidden))
+        outputs[list(others)] = -torch.inf
+        return aligned(outputs[None], self.config)[0]
 
     def rotations(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        return self.theirs.model.rotary_emb(torch.zeros((), dtype=torch.float64), torch.tensor([rows]))
+        return self.theirs.model.rotary_emb(self.inputs[0], torch.tensor([rows]))
