@@ -166,13 +166,17 @@ class BlockDecoder(Decoder):
                 )
             trace.note(left.event)
             masked = state == canvas.special.mask_id
+            step, scores = (
+                int(ranking.next_step[last]),
+                scores.node(last),
+            )  # the others' memory is free for the next forward
             if not masked[: block.stop - block.start].any():
                 canvas.tokens[block.start : block.span_stop] = state
-                return int(ranking.next_step[last]), scores.node(last)
-            current = self._state(session, block, state, scores.node(last), int(ranking.next_step[last]))
+                return step, scores
+            current = self._state(session, block, state, scores, step)
             draft = self._draft(session, current)
             kind = kind_of(draft.nodes)
-            forward, scores = session.evaluate(draft, block, context, current.scores)
+            forward, scores = session.evaluate(draft, block, context, scores)
             rows, stored = forward.rows, forward.stored
 
     def _open(

@@ -33,7 +33,9 @@ class Stability:
     first_position: int
 
     def node(self, index: int) -> Stability:
-        return replace(self, logs=self.logs[index : index + 1], recent=self.recent[index : index + 1])
+        """Return the memory of one node: a copy, because a view would keep the distributions of all nodes."""
+        logs = self.logs[index : index + 1].clone() if len(self.logs) > 1 else self.logs
+        return replace(self, logs=logs, recent=self.recent[index : index + 1])
 
 
 @dataclass(frozen=True)
