@@ -148,22 +148,22 @@ NAIVE = {
 }
 
 
-BOTH = [(family, case) for case in NAIVE for family in FAMILIES]
-BY_TURNS = [(FAMILIES[place % 2], case) for place, case in enumerate(NAIVE)]
+ALL = [(family, case, block_length) for case in NAIVE for family in FAMILIES for block_length in (4, 6, 12)]
+BY_TURNS = [(FAMILIES[place % 2], case, (6, 4)[place // 2 % 2]) for place, case in enumerate(NAIVE)]
 
 
-@pytest.mark.parametrize(("family", "case"), BOTH if LONG else BY_TURNS)
+@pytest.mark.parametrize(("family", "case", "block_length"), ALL if LONG else BY_TURNS)
 @pytest.mark.slow
-def test_stepwise_decoding_is_the_plain_reference(family, case):
+def test_stepwise_decoding_is_the_plain_reference(family, case, block_length):
     model = restless(family, 1)
-    chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked")
+    chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked", block_length=block_length)
     decoded = decode(Stepwise(), model, chosen)
-    naive = NAIVE[case](model.transformer, PROMPT, 12, 6)
+    naive = NAIVE[case](model.transformer, PROMPT, 12, block_length)
     response, steps = naive.decode()
     assert decoded.response_ids == response
     assert order(decoded.trace) == [pick for step in steps for pick in step]
     assert confidences(decoded) == pytest.approx(naive.confidences, abs=1e-9)
-    uncached = decode(Stepwise(), model, settings("none"))
+    uncached = decode(Stepwise(), model, settings("none", block_length=block_length))
     assert confidences(decoded) != pytest.approx(confidences(uncached), abs=1e-6), "the cache changes nothing"
 
 
@@ -278,6 +278,13 @@ def test_merged_drafts_are_refused_over_a_path(family):
 def test_decoders_that_do_not_fit_a_cache_are_refused(decoder, cache, message):
     with pytest.raises(ValueError, match=message):
         decoder.check_all(settings(cache), tiny_config("llada"))
+
+
+@pytest.mark.parametrize("decoder", DRAFTING)
+@pytest.mark.parametrize("cache", [cache for cache in POLICIES if not POLICIES[cache].accepts_drafts])
+def test_no_decoder_drafts_over_a_cache_whose_forwards_have_one_state(cache, decoder):
+    with pytest.raises(ValueError, match="a forward over this cache computes one state"):
+        DRAFTING[decoder].check_all(settings(cache), tiny_config("llada"))
 
 
 @pytest.mark.parametrize(

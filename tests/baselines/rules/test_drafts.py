@@ -52,7 +52,7 @@ CACHES = [
     for cache in caches_of("prompt")
     if POLICIES[cache].caveat and POLICIES[cache].accepts_drafts and POLICIES[cache].refreshes != "block"
 ]
-OVER_CACHES = [*product(FAMILIES, (RULES[1], RULES[3], RULES[5]), CACHES)]
+OVER_CACHES = [*product(FAMILIES, (RULES[0], RULES[1], RULES[3], RULES[5]), CACHES)]
 
 
 @pytest.mark.parametrize(("family", "rule"), by_turns(FAMILIES, RULES), ids=str)

@@ -38,9 +38,10 @@ NAIVE = [
 
 @pytest.mark.parametrize(("rule", "begin"), NAIVE, ids=[str(rule) for rule, _ in NAIVE])
 def test_uncached_a_rule_is_its_naive_form(family, rule, begin):
-    block_length = 12 if getattr(rule, "schedule", None) == "progress" else 6
     sizes = set()
-    for seed in range(2):
+    for seed, block_length in enumerate((6, 12)):
+        if getattr(rule, "schedule", None) == "progress":
+            block_length = 12
         model = restless(family, seed, sharpness=5.0)
         generation = GenerationSettings(gen_length=12, block_length=block_length, cache="none")
         decoded = FastDLLM(commit=rule).decode(model, [1, 2, 3 + seed], generation, SPECIAL)
@@ -107,9 +108,9 @@ FAST_DLLM = [
 ]
 SETTINGS = [
     GenerationSettings(gen_length=12, block_length=6, cache="none"),
-    GenerationSettings(gen_length=12, block_length=6, temperature=0.7),
+    GenerationSettings(gen_length=12, block_length=12, temperature=0.7),
     GenerationSettings(gen_length=12, block_length=6, cache="prefix", sub_block_length=3, eos="suppress_confidence"),
-    GenerationSettings(gen_length=12, block_length=6, ranking="maskgit_plus", temperature=0.5, top_p=0.9),
+    GenerationSettings(gen_length=12, block_length=4, ranking="maskgit_plus", temperature=0.5, top_p=0.9),
 ]
 
 
