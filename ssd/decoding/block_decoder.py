@@ -145,6 +145,7 @@ class BlockDecoder(Decoder):
             draft = self._draft(session, current)
         opening, scores = self._open(session, draft, block, trace, step)
         kind, rows, stored, context = opening.kind, opening.rows, opening.stored, opening.context
+        del opening  # its logits, which nothing needs any more, are as large as those of the next forward
         # With the other rankings, confidence belongs to the position and not to the drafted token.
         by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy", "pc")
         while True:
@@ -178,6 +179,7 @@ class BlockDecoder(Decoder):
             kind = kind_of(draft.nodes)
             forward, scores = session.evaluate(draft, block, context, scores)
             rows, stored = forward.rows, forward.stored
+            del forward
 
     def _open(
         self, session: DecodeSession, draft: Draft, block: Block, trace: Trace, step: int
