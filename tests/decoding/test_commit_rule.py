@@ -141,7 +141,7 @@ def test_a_step_commits_the_first_pick_and_all_that_passes(ranking, commit, temp
 
 
 def test_an_entropy_bound_of_0_commits_one_row_beside_a_nearly_certain_one():
-    """Their entropies are 4e-20 and 0.5: a sum less the largest term would be 0 for both."""
+    """Their entropies are 7e-20 and 0.5. As a sum less its largest term, the small one would be lost."""
     logits = torch.full((1, 2, VOCABULARY), -torch.inf, dtype=torch.float64)
     logits[0, 0, [1, 2]] = torch.tensor([48.0, 0.0], dtype=torch.float64)
     logits[0, 1, [3, 4]] = torch.tensor([1.4, 0.0], dtype=torch.float64)
