@@ -1,4 +1,7 @@
-"""Independent references: decoders in their plainest form, one canvas at a time, in lists and loops."""
+"""Independent references: decoders in their plainest form, one canvas at a time, in lists and loops.
+
+Their forwards are those of transformers' layers.
+"""
 
 from collections.abc import Callable
 
@@ -6,9 +9,8 @@ import torch
 from torch import Tensor
 
 from ssd.decoding.settings import GenerationSettings
-from ssd.modeling.dllm import MaskedDiffusionModel
-from ssd.modeling.kv_cache import Window
 from ssd.modeling.transformer import Transformer
+from tests.naive_forwards import Memory, plain_logits
 
 Picks = list[tuple[int, int]]
 """(position, token) in the order of commitment; positions count from the response's start."""
@@ -34,22 +36,21 @@ def naive_stepwise(
 
 
 def naive_cached(
-    model: MaskedDiffusionModel, prompt: list[int], settings: GenerationSettings, count: Count
+    transformer: Transformer, prompt: list[int], settings: GenerationSettings, count: Count
 ) -> tuple[list[int], list[Picks]]:
     """Fast-dLLM's loop: refresh, pick; then forwards over the window against keys and values of the refresh."""
-    mask, shift = model.config.mask_id, model.config.logits_shift
+    mask, shift = transformer.config.mask_id, transformer.config.logits_shift
     commits_first = bool(shift) and settings.block_start == "commit_first"
     canvas = prompt + [mask] * settings.gen_length
-    steps = []
+    memory, steps = Memory(transformer, len(canvas)), []
     for start in range(len(prompt), len(canvas), settings.block_length):
         stop = start + settings.block_length
         left = start if commits_first else start - shift
         right = stop if settings.cache == "dual" else len(canvas)
         first_row = start
-        logits, context = model.refresh(torch.tensor(canvas), Window(left, right, start, stop, len(canvas)))
+        logits = memory.forward(canvas, range(len(canvas)))
         while True:
-            probabilities = dict(zip(range(first_row, stop), softmax_of(logits[0], mask), strict=True))
-            ranked = rank_masks(probabilities, canvas, range(first_row, stop), mask)
+            ranked = rank_masks(softmax_of(logits, mask), canvas, range(first_row, stop), mask)
             if commits_first and first_row == start:  # a refresh forward commits the block's first position alone
                 steps.append([pick for pick in ranked if pick[1] == start])
                 first_row = start + 1
@@ -58,8 +59,7 @@ def naive_cached(
             canvas = fill(canvas, steps[-1])
             if mask not in canvas[start:stop]:
                 break
-            window = Window(left, right, first_row, stop, len(canvas))
-            logits = model.window(torch.tensor([canvas[left:right]]), window, context)
+            logits = memory.forward(canvas, range(left, right))
     return canvas[len(prompt) :], [picks_of(step, len(prompt)) for step in steps]
 
 
@@ -112,8 +112,7 @@ def picks_of(step: list[tuple[float, int, int]], origin: int) -> Picks:
 
 
 def _probabilities(transformer: Transformer, canvas: list[int]) -> list[list[float]]:
-    with torch.no_grad():
-        return softmax_of(transformer.logits(torch.tensor([canvas]))[0], transformer.config.mask_id)
+    return softmax_of(plain_logits(transformer, canvas), transformer.config.mask_id)
 
 
 def softmax_of(logits: Tensor, mask: int) -> list[list[float]]:

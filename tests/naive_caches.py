@@ -1,70 +1,17 @@
-"""Independent references of cache policies: one position at a time, keys and values in dictionaries."""
+"""Independent references of cache policies: one step at a time, over transformers' layers."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ssd.decoding.noise import CounterNoise
-from ssd.modeling.transformer import Layer, Transformer
+from ssd.modeling.transformer import Transformer
 from tests.naive import Picks, fill, picks_of, rank_masks, softmax_of
-
-Kept = dict[int, tuple[Tensor, Tensor]]
-"""Keys and values [key_value_heads, head_size] of positions."""
-
-
-@dataclass
-class Memory:
-    """Keys, values and the last queries of every layer."""
-
-    transformer: Transformer
-    stored: list[Kept] = field(init=False)
-    queries: list[dict[int, Tensor]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stored = [{} for _ in self.transformer.layers]
-        self.queries = [{} for _ in self.transformer.layers]
-
-    def forward(self, canvas: list[int], rows: Iterable[int], visible: list[list[int]] | None = None) -> Tensor:
-        """Compute `rows` and store them; return logits [length, vocabulary] aligned to the predicted position.
-
-        visible: the positions that each layer attends to; None: all that are stored.
-        """
-        with torch.no_grad():
-            hidden = {row: self.transformer.embedding.weight[canvas[row]] for row in rows}
-            for index, layer in enumerate(self.transformer.layers):
-                self.project(index, layer, hidden)
-                seen = visible[index] if visible else sorted(self.stored[index])
-                hidden = {row: self.finish(index, layer, row, vector, seen) for row, vector in hidden.items()}
-            outputs = torch.full((len(canvas), self.transformer.config.vocabulary_size), -torch.inf).double()
-            shift = self.transformer.config.logits_shift
-            for row, vector in hidden.items():
-                if row + shift < len(canvas):
-                    outputs[row + shift] = self.transformer.predict(vector)
-            return outputs
-
-    def project(self, index: int, layer: Layer, hidden: dict[int, Tensor]) -> None:
-        for row, vector in hidden.items():
-            query, key, value = layer.project(vector[None], self.rotations(row))
-            self.queries[index][row], self.stored[index][row] = query[0], (key[0], value[0])
-
-    def finish(self, index: int, layer: Layer, row: int, vector: Tensor, seen: list[int]) -> Tensor:
-        return layer.finish(vector[None], self.attention(index, row, seen)[None])[0]
-
-    def attention(self, index: int, row: int, seen: list[int]) -> Tensor:
-        """Return [heads · head_size]."""
-        mixed = []
-        for head, query in enumerate(self.queries[index][row]):
-            group = head * self.transformer.config.key_value_heads // self.transformer.config.heads
-            keys, values = (torch.stack([self.stored[index][other][part][group] for other in seen]) for part in (0, 1))
-            mixed.append((keys @ query / math.sqrt(len(query))).softmax(dim=0) @ values)
-        return torch.cat(mixed)
-
-    def rotations(self, row: int) -> tuple[Tensor, Tensor]:
-        return self.transformer.rotary.rotations(torch.tensor([row]), row + 1, torch.float64)
+from tests.naive_forwards import Memory
 
 
 @dataclass
@@ -79,8 +26,8 @@ class NaiveCache(ABC):
     def decode(self) -> tuple[list[int], list[Picks]]:
         """Return the response, and the picks of every step; their confidences are in `confidences`."""
         self.confidences: list[float] = []
-        self.memory, self.step = Memory(self.transformer), 0
         canvas, steps = self.prompt + [self.mask] * self.gen_length, []
+        self.memory, self.step = Memory(self.transformer, len(canvas)), 0
         for start in self.starts(canvas):
             clock = 0
             while self.mask in canvas[start : start + self.block_length]:
@@ -155,7 +102,7 @@ class NaiveDPad(NaiveCache):
     def logits(self, canvas, block, clock):
         if not clock:
             self.kept = [*range(block.stop), *(p for p in range(block.stop, len(canvas)) if self.keeps(p, block))]
-            self.memory = Memory(self.transformer)
+            self.memory = Memory(self.transformer, len(canvas))
         everything = self.base == "none" or not clock
         rows = self.kept if everything else [p for p in self.kept if p >= block.start - self.shift]
         return self.memory.forward(canvas, self.window(block) if self.base == "dual" and clock else rows)
@@ -180,15 +127,14 @@ class NaiveSparse(NaiveCache):
         found = self.memory.forward(canvas, range(len(canvas)))
         outside = [row for row in range(len(canvas)) if row not in self.window(block)]
         self.visible = [
-            sorted(self.window(block) + self.best(layer, block, outside)) for layer in range(len(self.memory.stored))
+            sorted(self.window(block) + self.best(layer, block, outside)) for layer in range(len(self.memory.layers))
         ]
         return found
 
     def best(self, layer: int, block: range, outside: list[int]) -> list[int]:
-        queries, stored = self.memory.queries[layer], self.memory.stored[layer]
+        keys, mean = self.memory.keys[layer][0], self.memory.queries(layer, block).mean(dim=1)
         heads, groups = self.transformer.config.heads, self.transformer.config.key_value_heads
-        mean = torch.stack([queries[row] for row in block]).mean(dim=0)
-        score = [sum(mean[h] @ stored[row][0][h * groups // heads] for h in range(heads)) / heads for row in outside]
+        score = [sum(mean[h] @ keys[h * groups // heads, row] for h in range(heads)) / heads for row in outside]
         near = self.kernel // 2
         pooled = [max(score[max(0, place - near) : place + near + 1]) for place in range(len(score))]
         ranked = sorted(range(len(outside)), key=lambda place: (-pooled[place], outside[place]))
@@ -204,11 +150,11 @@ class NaiveDLLMCache(NaiveCache):
     def logits(self, canvas, block, clock):
         """The memory has keys and values; the outputs of attention and MLP are kept here."""
         if not self.step:
-            self.outputs = [{} for _ in self.transformer.layers]
+            self.outputs = [{} for _ in self.memory.layers]
         response = range(len(self.prompt), len(canvas))
         with torch.no_grad():
-            hidden = [self.transformer.embedding.weight[token] for token in canvas]
-            for index, layer in enumerate(self.transformer.layers):
+            hidden = list(self.memory.embedded(canvas))
+            for index, layer in enumerate(self.memory.layers):
                 rows = list(range(len(self.prompt))) if not index or self.step % self.prompt_interval == 0 else []
                 if not index or self.step % self.response_interval == 0:
                     rows += response
@@ -217,21 +163,18 @@ class NaiveDLLMCache(NaiveCache):
                 self.renew(index, layer, hidden, rows)
                 for row in range(len(canvas)):
                     hidden[row] = hidden[row] + self.outputs[index][row][0] + self.outputs[index][row][1]
-            outputs = torch.stack([self.transformer.predict(vector) for vector in hidden])
-        return outputs if not self.shift else torch.cat((outputs[:1], outputs[:-1]))
+            return self.memory.predicted(torch.stack(hidden))
 
     def renew(self, index, layer, hidden, rows):
-        self.memory.project(index, layer, {row: hidden[row] for row in rows})
-        for row in rows:
-            mixed = self.memory.attention(index, row, sorted(self.memory.stored[index]))
-            attention = layer.attention_out(mixed)
-            self.outputs[index][row] = attention, layer.mlp((hidden[row] + attention)[None])[0]
+        own, around = torch.stack([hidden[row] for row in rows]), self.memory.around(rows, range(len(hidden)), index)
+        attention = layer.self_attn(layer.input_layernorm(own)[None], **around)[0][0]
+        mlp = layer.mlp(layer.post_attention_layernorm(own + attention))
+        self.outputs[index].update(zip(rows, zip(attention, mlp, strict=True), strict=True))
 
     def changed(self, index, layer, hidden, response):
-        likeness = {}
+        values, likeness = self.memory.values[index][0], {}
         for row in response:
-            key, old = self.memory.stored[index][row]
-            new = layer.value(layer.attention_norm(hidden[row]))
-            likeness[row] = float(new @ old.flatten() / new.norm() / old.norm())
-            self.memory.stored[index][row] = key, new.view_as(old)
+            old, new = values[:, row].flatten(), layer.self_attn.v_proj(layer.input_layernorm(hidden[row]))
+            likeness[row] = float(new @ old / new.norm() / old.norm())
+            values[:, row] = new.view_as(values[:, row])
         return sorted(response, key=lambda row: (likeness[row], row))[: int(self.ratio * self.gen_length)]

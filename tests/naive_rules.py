@@ -7,6 +7,7 @@ import torch
 
 from ssd.modeling.transformer import Transformer
 from tests.naive import Picks, fill, picks_of
+from tests.naive_forwards import plain_logits
 
 Ranked = list[tuple[float, int, int]]
 """(confidence, position, token) of the block's masks, best first."""
@@ -23,8 +24,7 @@ def naive_rule(
     for start in range(len(prompt), len(canvas), block_length):
         step, block = begin(), range(start, start + block_length)
         while masked := [position for position in block if canvas[position] == mask]:
-            with torch.no_grad():
-                logits = transformer.logits(torch.tensor([canvas]))[0].double()
+            logits = plain_logits(transformer, canvas)
             logits[:, mask] = -torch.inf
             rows = {position: logits[position].tolist() for position in range(start, len(canvas))}
             steps.append(step(rows, masked))

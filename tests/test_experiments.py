@@ -39,12 +39,29 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "apd_long": {"decoder.mixture_weight": 0.6, "decoder.kv_window": 32, "decoder.max_lookahead": 200},
     "wino": {"decoder.threshold": 0.6, "decoder.threshold_back": 0.9, "generation.block_length": 128},
     "spiffy": {"decoder.name": "spiffy", "decoder.budget": 11, "generation.block_length": 32},
+    "klass_llada": {
+        "decoder.commit.threshold": 0.6,
+        "decoder.commit.kl_threshold": 0.015,
+        "generation.gen_length": 256,
+        "generation.block_length": 64,
+    },
+    "klass_dream": {
+        "decoder.commit.threshold": 0.9,
+        "decoder.commit.kl_threshold": 0.001,
+        "generation.gen_length": 256,
+        "generation.block_length": 256,
+    },
     "psd": {"decoder.name": "psd", "decoder.rule": "threshold", "decoder.threshold": 0.9},
     "sdar_static": {"decoder.name": "ssd", "generation.gen_length": 1024, "generation.block_length": 4},
     "freedave_trado": {"decoder.eager": True, "decoder.draft_steps": 8, "generation.store": "separate"},
     "sdar_dynamic": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.block_length": 4},
     "fast_dllm_v2": {"decoder.rule": "dynamic", "decoder.threshold": 0.9, "generation.sub_block_length": 8},
 }
+KLASS: dict[str, dict[str, tuple[float, float]]] = {
+    "klass_llada": {"math500": (0.6, 0.01), "humaneval": (0.9, 0.01), "mbpp": (0.7, 0.01)},
+    "klass_dream": {"math500": (0.9, 0.005), "humaneval": (0.8, 0.001), "mbpp": (0.9, 0.001)},
+}
+"""KLASS's threshold and KL threshold of the tasks beside GSM8K."""
 EVALUATED = [("dream", "gsm8k"), *([("llada_base", "math500"), ("llada_1_5", "mbpp")] if LONG else [])]
 """Models and tasks with a preset of the model's authors."""
 
@@ -63,7 +80,8 @@ def command(file: Path) -> list[str]:
 def own_values(file: Path) -> dict[str, Any]:
     """What an experiment sets itself, by dotted key."""
     content = OmegaConf.to_container(OmegaConf.load(file))
-    return {
+    rule = content.get("decoder", {}).pop("commit", {})
+    return {f"decoder.commit.{name}": value for name, value in rule.items()} | {
         f"{group}.{name}": value
         for group, values in content.items()
         if group != "defaults"
@@ -99,6 +117,15 @@ def test_words_to_add_compose(file: Path) -> None:
         assert {*config.decoder, "commit"} == options, f"{words}: these options are another decoder's"
 
 
+@pytest.mark.parametrize("name", KLASS)
+def test_klass_has_the_published_thresholds_of_every_task(name: str) -> None:
+    file = CONF / "experiment" / f"{name}.yaml"
+    words = dict(re.findall(r"^#   (\w+): \+ (.*)$", file.read_text(), re.MULTILINE))
+    for task, published in KLASS[name].items():
+        rule = composed(*command(file), *words[task].split()).decoder.commit
+        assert (rule.threshold, rule.kl_threshold, rule.history) == (*published, 2)
+
+
 @each_experiment
 @pytest.mark.parametrize("model", ["llada_tiny", "dream_tiny"])
 @pytest.mark.slow
@@ -130,8 +157,11 @@ def test_the_command_line_wins_over_an_experiment(file: Path) -> None:
 @each_experiment
 def test_an_experiment_sets_only_options_that_exist(file: Path) -> None:
     settings = {field.name for field in fields(GenerationSettings)}
-    decoder = OmegaConf.load(CONF / "decoder" / f"{composed(*command(file)).decoder.name}.yaml")
+    name = composed(*command(file)).decoder.name
+    decoder = OmegaConf.load(CONF / "decoder" / f"{name}.yaml")
     known = {"generation": settings, "decoder": set(decoder), "task": {"num_fewshot", "add_bos"}}
+    rule = CONF / "decoder" / "commit" / f"{name}.yaml"
+    known |= {"decoder.commit": set(OmegaConf.load(rule))} if rule.is_file() else {}
     for key in own_values(file):
-        group, name = key.split(".")
+        group, _, name = key.rpartition(".")
         assert name in known[group], key

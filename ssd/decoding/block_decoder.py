@@ -146,6 +146,7 @@ class BlockDecoder(Decoder):
         opening, scores = self._open(session, draft, block, trace, step)
         kind, context = opening.kind, opening.context
         counts = opening.rows, opening.stored, opening.logits.shape[1]
+        del opening  # its logits, which nothing needs any more, are as large as those of the next forward
         # With the other rankings, confidence belongs to the position and not to the drafted token.
         by_token = session.runner_up and session.rule.settings.ranking not in ("topk_margin", "entropy", "pc")
         while True:
@@ -167,14 +168,17 @@ class BlockDecoder(Decoder):
                 )
             trace.note(left.event)
             masked = state == canvas.special.mask_id
+            step = int(ranking.next_step[last])
+            scores = scores.node(last)  # the memory of the other nodes is free for the next forward
             if not masked[: block.stop - block.start].any():
                 canvas.tokens[block.start : block.span_stop] = state
-                return int(ranking.next_step[last]), scores.node(last)
-            current = self._state(session, block, state, scores.node(last), int(ranking.next_step[last]))
+                return step, scores
+            current = self._state(session, block, state, scores, step)
             draft = self._draft(session, current)
             kind = kind_of(draft.nodes)
-            forward, scores = session.evaluate(draft, block, context, current.scores)
+            forward, scores = session.evaluate(draft, block, context, scores)
             counts = forward.rows, forward.stored, forward.logits.shape[1]
+            del forward
 
     def _open(
         self, session: DecodeSession, draft: Draft, block: Block, trace: Trace, step: int

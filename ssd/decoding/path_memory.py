@@ -33,7 +33,7 @@ class Stability:
     first_position: int
 
     def node(self, index: int) -> Stability:
-        return replace(self, logs=self.logs[index : index + 1], recent=self.recent[index : index + 1])
+        return replace(self, logs=of_node(self.logs, index), recent=self.recent[index : index + 1])
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,11 @@ def fuse(logits: Tensor, credit: Credit, alpha: Tensor | float) -> Tensor:
 def no_half(values: Tensor) -> Tensor:
     """Return the values, in float32 if they are in float16, whose smallest numbers are too large for logarithms."""
     return values.float() if values.dtype == torch.float16 else values
+
+
+def of_node(values: Tensor, index: int) -> Tensor:
+    """Return [1, ...] of values [nodes, ...]: a copy, because a view would keep those of all nodes in memory."""
+    return values if len(values) == 1 else values[index : index + 1].clone()
 
 
 def _places(nodes: Sequence[int], device: torch.device) -> Tensor | slice:

@@ -17,8 +17,8 @@ class ForwardRecord:
     """One forward of a block, the ranking of its nodes, and the accepted path.
 
     rows: positions computed for each node; first: the response position of the states' first row; next_state: int64
-    [span], the state after the last accepted node's picks; confidence: float64 [nodes, span]; stored: positions
-    computed beside the rows; logit_rows: positions of each node that get logits.
+    [span], the state after the last accepted node's picks; confidence: float64 [nodes, span]; stored, logit_rows: see
+    `Event`.
     """
 
     kind: Kind

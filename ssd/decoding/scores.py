@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssd.decoding.path_memory import PathMemory
+from ssd.decoding.path_memory import PathMemory, of_node
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Scores:
 
     def node(self, index: int) -> Scores:
         """Return the scores of one node, still with a nodes axis: [1, rows]."""
-        kept = self.kept and replace(self.kept, values=self.kept.values[index : index + 1])
+        kept = self.kept and replace(self.kept, values=of_node(self.kept.values, index))
         alone = self._each(lambda field: field[index : index + 1])
         memory = self.memory and self.memory.node(index)
         return replace(alone, step=self.step[index : index + 1], kept=kept, memory=memory)

@@ -63,10 +63,10 @@ def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
 
 
 def blocks_filled_by_refresh(trace: Trace) -> int:
-    """Return the number of blocks whose only forward is their refresh."""
+    """Return the number of blocks whose only forward is their refresh. A forward that stores full blocks is none."""
     kinds: defaultdict[int, list[Kind]] = defaultdict(list)
     for event in trace.events:
-        if not event.stored:
+        if event.kind != "refresh" or not event.stored:
             kinds[event.block].append(event.kind)
     return sum(of_block == ["refresh"] for of_block in kinds.values())
 

@@ -8,6 +8,8 @@ import torch
 from baselines.stepwise import Stepwise
 from ssd.audit.compare import Audit
 from ssd.audit.replay import replay
+from ssd.decoding.cache_options import caches_of
+from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.config import Family
 from tests.effort import LONG
@@ -29,7 +31,7 @@ def settings(cache: str, **changes) -> GenerationSettings:
     )
 
 
-@pytest.mark.parametrize("cache", ["vicinity", "dkv", "dkv_prefill", "dpad", "sparse", "dllm_cache"])
+@pytest.mark.parametrize("cache", [cache for cache in caches_of("prompt") if POLICIES[cache].caveat])
 def test_a_replay_finds_the_state_of_a_pick_again(family, cache):
     model, generation = restless_model(family, 1), settings(cache)
     trace = Stepwise().decode(model, [5, 17, 3], generation, SPECIAL).trace

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from tests.traces import steps
 from tests.unshakable import Unshakable
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+restless = lru_cache(maxsize=8)(restless_model)
 DECODERS = (
     FastDLLM(threshold=0.5),
     FastDLLM(threshold=0.8),
@@ -54,7 +56,7 @@ def prompts(count: int) -> list[list[int]]:
 def test_uncached_it_is_the_naive_decoder(family, block_length, decoder):
     sizes = set()
     for seed, prompt in enumerate(prompts(4)):
-        model = restless_model(family, seed, sharpness=6.0)
+        model = restless(family, seed, sharpness=6.0)
         generation = GenerationSettings(gen_length=24, block_length=block_length, cache="none")
         decoded = decoder.decode(model, prompt, generation, SPECIAL)
         response, picks = naive_stepwise(model.transformer, prompt, 24, block_length, counts(decoder))
@@ -71,10 +73,10 @@ def test_uncached_it_is_the_naive_decoder(family, block_length, decoder):
 @pytest.mark.parametrize("block_start", ["commit_first", "ranked"])
 def test_cached_it_is_the_caching_loop_by_hand(family, cache, block_start, decoder):
     for seed, prompt in enumerate(prompts(3)):
-        model = restless_model(family, seed, sharpness=6.0)
+        model = restless(family, seed, sharpness=6.0)
         generation = GenerationSettings(gen_length=24, block_length=8, cache=cache, block_start=block_start)
         decoded = decoder.decode(model, prompt, generation, SPECIAL)
-        response, picks = naive_cached(model, prompt, generation, counts(decoder))
+        response, picks = naive_cached(model.transformer, prompt, generation, counts(decoder))
         assert decoded.response_ids == response
         assert steps(decoded.trace) == picks
         assert decoded.trace.nfe_by_kind["refresh"] == 3

@@ -36,7 +36,7 @@ def test_cached_stepwise_is_the_caching_loop_by_hand(family, cache, block_start)
     settings = GenerationSettings(gen_length=16, block_length=8, cache=cache, block_start=block_start)
     prompt = [5, 17, 40, 2, 33]
     decoded = Stepwise().decode(model, prompt, settings, SPECIAL)
-    response, picks = naive_cached(model, prompt, settings, lambda _: 1)
+    response, picks = naive_cached(model.transformer, prompt, settings, lambda _: 1)
     assert decoded.response_ids == response
     assert picks_of(decoded.trace) == picks
     assert decoded.trace.nfe_by_kind == {"refresh": 2, "decode": 14, "verify": 0, "verifier": 0}

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from ssd.config.plan import make_plan
 from ssd.decoding.cache_options import caches_of
+from ssd.decoding.cache_policy import POLICIES
 from ssd.results.run_id import run_id
 from tests.data import REPOSITORY, project_files
 from tests.effort import some
@@ -65,6 +66,7 @@ def test_the_campaigns_have_all_decoders_and_all_commit_rules() -> None:
     assert set(swept[1]) - {"fast_dllm"} == {file.stem for file in project_files("conf/decoder/commit/*.yaml")}
 
 
-def test_the_caches_are_all_caches_of_models_with_full_attention() -> None:
+def test_the_caches_are_all_over_which_models_with_full_attention_verify_drafts() -> None:
     swept = OmegaConf.load(REPOSITORY / "conf" / "experiment" / "caches.yaml").hydra.sweeper.params
-    assert sorted([*swept["generation.cache"].split(","), "dllm_cache"]) == sorted(caches_of("prompt"))
+    drafted = [cache for cache in caches_of("prompt") if POLICIES[cache].accepts_drafts]
+    assert sorted(swept["generation.cache"].split(",")) == sorted(drafted)

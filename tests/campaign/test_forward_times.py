@@ -9,6 +9,7 @@ import torch
 from ssd.campaign import forward_times as forwards
 from ssd.campaign.forward_times import ForwardTimes
 from ssd.config.plan import make_plan
+from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.measure.cost.model import CostModel
 from ssd.run.device_lock import DeviceHeldError, device_lock
 from tests.runs import composed, short_words
@@ -50,8 +51,9 @@ def test_what_is_not_timed_has_half_the_sides(planned):
     assert timed == 2 * untimed
 
 
-@pytest.mark.parametrize(("cache", "refreshes"), [("dual", 4), ("dkv_prefill", 1)])
-def test_a_refresh_costs_as_often_as_the_cache_makes_one(planned, cache, refreshes):
+@pytest.mark.parametrize("cache", [cache for cache in plain_caches("prompt") if POLICIES[cache].refreshes])
+def test_a_refresh_costs_as_often_as_the_cache_makes_one(planned, cache):
+    refreshes = 4 if POLICIES[cache].refreshes == "block" else 1
     cost = SimpleNamespace(lengths=[80], forward_s=lambda shape: 1.0 if shape.nodes else 100.0)
     lengths = ("generation.gen_length=32", "generation.block_length=8")
     plan = planned(f"generation.cache={cache}", "runtime.timing=false", *lengths)

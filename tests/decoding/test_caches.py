@@ -14,7 +14,7 @@ from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
 from ssd.audit.replay import replay
-from ssd.decoding.cache_options import OPTIONS
+from ssd.decoding.cache_options import OPTIONS, caches_of
 from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.caches.dkv import DKV
 from ssd.decoding.caches.dllm_cache import DLLMCache
@@ -51,6 +51,13 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dkv": ("dkv", {"interval": 3}),
     "dkv seldom": ("dkv", {}),
 }
+CASES |= {
+    cache: (cache, {})
+    for cache in caches_of("prompt")
+    if POLICIES[cache].accepts_drafts and not POLICIES[cache].has_plain_windows and cache not in dict(CASES.values())
+}
+ONE_EACH = {cache: name for name, (cache, _) in CASES.items()}
+"""By cache, the name of one of its cases."""
 STEPWISE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
     "dllm_cache": ("dllm_cache", {"prompt_interval": 4, "response_interval": 3}),
     "dllm_cache seldom": ("dllm_cache", {"ratio": 0.5}),
@@ -141,22 +148,22 @@ NAIVE = {
 }
 
 
-BOTH = [(family, case) for case in NAIVE for family in FAMILIES]
-BY_TURNS = [(FAMILIES[place % 2], case) for place, case in enumerate(NAIVE)]
+ALL = [(family, case, block_length) for case in NAIVE for family in FAMILIES for block_length in (4, 6)]
+BY_TURNS = [(FAMILIES[place % 2], case, (6, 4)[place // 2 % 2]) for place, case in enumerate(NAIVE)]
 
 
-@pytest.mark.parametrize(("family", "case"), BOTH if LONG else BY_TURNS)
+@pytest.mark.parametrize(("family", "case", "block_length"), ALL if LONG else BY_TURNS)
 @pytest.mark.slow
-def test_stepwise_decoding_is_the_plain_reference(family, case):
+def test_stepwise_decoding_is_the_plain_reference(family, case, block_length):
     model = restless(family, 1)
-    chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked")
+    chosen = settings(*(CASES | STEPWISE_ONLY)[case], block_start="ranked", block_length=block_length)
     decoded = decode(Stepwise(), model, chosen)
-    naive = NAIVE[case](model.transformer, PROMPT, 12, 6)
+    naive = NAIVE[case](model.transformer, PROMPT, 12, block_length)
     response, steps = naive.decode()
     assert decoded.response_ids == response
     assert order(decoded.trace) == [pick for step in steps for pick in step]
     assert confidences(decoded) == pytest.approx(naive.confidences, abs=1e-9)
-    uncached = decode(Stepwise(), model, settings("none"))
+    uncached = decode(Stepwise(), model, settings("none", block_length=block_length))
     assert confidences(decoded) != pytest.approx(confidences(uncached), abs=1e-6), "the cache changes nothing"
 
 
@@ -183,7 +190,7 @@ def test_drafts_give_what_stepwise_decoding_gives_over_the_same_cache(family, ca
             assert outcome(alone) == outcome(reference)
 
 
-@pytest.mark.parametrize("case", ["vicinity", "dkv_prefill", "dpad dual", "sparse", "dkv"])
+@pytest.mark.parametrize("case", [case for cache, case in ONE_EACH.items() if POLICIES[cache].shares_forwards])
 def test_responses_of_a_batch_share_forwards(case):
     """Each gives what it gives alone."""
     model, chosen, decoder = restless("llada"), settings(*CASES[case]), DRAFTING["chain"]
@@ -197,7 +204,7 @@ def _job(decoder, prompt, chosen, model):
     return decoder.decode(model, prompt, chosen, SPECIAL)
 
 
-@pytest.mark.parametrize("case", ["vicinity", "dkv_prefill", "dpad", "sparse"])
+@pytest.mark.parametrize("case", [case for cache, case in ONE_EACH.items() if POLICIES[cache].depends_on != "path"])
 def test_spiffys_graphs_are_exact_where_the_state_decides(family, case):
     graph = SelfSpeculative(depth=4, builder="spiffy", graph=random_graph_file(3))
     chosen = settings(*CASES[case])
@@ -273,6 +280,13 @@ def test_decoders_that_do_not_fit_a_cache_are_refused(decoder, cache, message):
         decoder.check_all(settings(cache), tiny_config("llada"))
 
 
+@pytest.mark.parametrize("decoder", DRAFTING)
+@pytest.mark.parametrize("cache", [cache for cache in POLICIES if not POLICIES[cache].accepts_drafts])
+def test_no_decoder_drafts_over_a_cache_whose_forwards_have_one_state(cache, decoder):
+    with pytest.raises(ValueError, match="a forward over this cache computes one state"):
+        DRAFTING[decoder].check_all(settings(cache), tiny_config("llada"))
+
+
 @pytest.mark.parametrize(
     ("cache", "options", "message"),
     [
@@ -332,13 +346,11 @@ def test_the_event_of_a_path_counts_what_its_nodes_compute(family):
     assert any(event.stored for event in decoded.trace.events if event.nodes > 1)
 
 
-def test_every_policy_has_a_case_here():
-    assert {cache for cache, _ in (CASES | STEPWISE_ONLY).values()} == set(POLICIES) - {
-        "none",
-        "prefix",
-        "dual",
-        "exact",
-    }
+def test_every_approximation_has_a_limit_and_a_plain_reference_here():
+    """Those of the caches that every block refreshes are in tests/baselines."""
+    approximate = {name for name, policy in POLICIES.items() if policy.caveat and policy.refreshes != "block"}
+    assert {(CASES | STEPWISE_ONLY)[name][0] for name in NAIVE} == approximate
+    assert approximate - {cache for cache, *_ in LIMITS.values()} == {"dkv_prefill"}, "it has no parameter"
 
 
 @pytest.mark.parametrize("policy", [DKV, DLLMCache, DPad, Sparse])

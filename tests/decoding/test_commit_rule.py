@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baselines.rules.eb import EntropyBounded
 from baselines.rules.factor import Factor
 from baselines.rules.threshold import Threshold
 from ssd.decoding.canvas import block_at
@@ -137,6 +138,21 @@ def test_a_step_commits_the_first_pick_and_all_that_passes(ranking, commit, temp
             counts.add(len(picks))
     assert min(counts) == 1
     assert (max(counts) > 1) == (commit != Threshold(1.1))
+
+
+def test_an_entropy_bound_of_0_commits_one_row_beside_a_nearly_certain_one():
+    """Their entropies are 7e-20 and 0.5. As a sum less its largest term, the small one would be lost."""
+    logits = torch.full((1, 2, VOCABULARY), -torch.inf, dtype=torch.float64)
+    logits[0, 0, [1, 2]] = torch.tensor([48.0, 0.0], dtype=torch.float64)
+    logits[0, 1, [3, 4]] = torch.tensor([1.4, 0.0], dtype=torch.float64)
+    states = torch.full((1, 2), MASK)
+    for ranking in ("low_confidence", "entropy"):
+        generation = GenerationSettings(gen_length=2, block_length=2, ranking=ranking)
+        found, scores = ranked(generation, EntropyBounded(0.0), states, logits, [0])
+        assert scores.entropy[0].tolist() == pytest.approx([7e-20, 0.5], rel=0.05)
+        assert found.rows(0) == [0]
+        both, _ = ranked(generation, EntropyBounded(1e-19), states, logits, [0])
+        assert both.rows(0) == [0, 1]
 
 
 @pytest.mark.parametrize("commit", [Threshold(0.01), Factor(9.0)], ids=str)

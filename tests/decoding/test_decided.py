@@ -13,6 +13,7 @@ from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
 from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.decoder import Decoded
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.metrics.response import trace_to_json
@@ -68,7 +69,7 @@ def test_without_a_cache_they_are_those_of_a_plain_forward_over_each_state(famil
     np.testing.assert_allclose(confidences(found), naive(found, family, counts), rtol=1e-9)
 
 
-@pytest.mark.parametrize("cache", ["prefix", "dual"])
+@pytest.mark.parametrize("cache", [cache for cache in plain_caches("prompt") if POLICIES[cache].refreshes == "block"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_with_a_cache_the_block_has_them_and_the_lossless_path_has_stepwise_ones(family: Family, cache: str) -> None:
     generation = replace(NONE, cache=cache)
@@ -109,11 +110,12 @@ def test_the_option_changes_neither_response_nor_trace_and_stores_nothing_unless
         assert len(stored) == 16 or decoder is FastDLLM
 
 
-def test_a_cache_whose_forwards_leave_out_decided_positions_is_refused() -> None:
-    decoder, generation = Stepwise(), replace(NONE, cache="dkv")
+@pytest.mark.parametrize("cache", [cache for cache in POLICIES if not POLICIES[cache].has_decided_rows])
+def test_a_cache_whose_forwards_leave_out_decided_positions_is_refused(cache: str) -> None:
+    decoder, generation = Stepwise(), replace(NONE, cache=cache)
     decoder.check_all(generation, tiny_config("llada"))
     decoder.keep_confidences()
-    with pytest.raises(ValueError, match=r"^runtime\.confidences=true with generation\.cache=dkv: .* another cache$"):
+    with pytest.raises(ValueError, match=f"^runtime.confidences=true with generation.cache={cache}: .* another cache$"):
         decoder.check_all(generation, tiny_config("llada"))
 
 

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, example, given, settings
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from ssd.decoding.block_decoder import BlockDecoder
+from ssd.decoding.cache_policy import caches_across_blocks, plain_caches
 from ssd.speculation.decoder import SelfSpeculative
 from tests.block_cases import Case, case, full_cases, lossless_decoders, outcome
 from tests.effort import examples
@@ -33,7 +34,7 @@ def test_response_and_order_are_stepwise_decodings(made: Case, decoder: BlockDec
     assert decoded.trace.nfe <= reference.trace.nfe
 
 
-@pytest.mark.parametrize("cache", ["none", "dkv_prefill"])
+@pytest.mark.parametrize("cache", caches_across_blocks("prompt"))
 @pytest.mark.parametrize("decoder", ACROSS)
 @pytest.mark.slow
 def test_forwards_commit_picks_of_several_blocks(decoder: str, cache: str) -> None:
@@ -49,7 +50,7 @@ def test_forwards_commit_picks_of_several_blocks(decoder: str, cache: str) -> No
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("cache", ["prefix", "dual"])
+@pytest.mark.parametrize("cache", sorted({*plain_caches("prompt")} - {*caches_across_blocks("prompt")}))
 def test_caches_that_every_block_begins_anew_refuse_them(cache: str) -> None:
     """FreeDave's drafts are lossy there, and its caveat says so."""
     made = case("llada", 4, 3, 8, cache=cache)

@@ -67,9 +67,11 @@ def test_without_decay_and_with_even_frequencies_it_is_low_confidence(family, ev
 
 
 def test_with_a_large_decay_it_goes_from_left_to_right(family, frequencies):
-    generation = PC(token_frequencies=frequencies, pc_decay=1e6)
-    decoded = Stepwise().decode(restless_model(family, 1), [1, 2, 3], generation, SPECIAL)
-    assert [position for position, _ in order(decoded.trace)] == list(range(12))
+    model, generation = restless_model(family, 1), PC(token_frequencies=frequencies, pc_decay=1e6)
+    plain = PC(ranking="sequential")
+    found, expected = (Stepwise().decode(model, [1, 2, 3], each, SPECIAL) for each in (generation, plain))
+    assert (found.response_ids, order(found.trace)) == (expected.response_ids, order(expected.trace))
+    assert [position for position, _ in order(found.trace)] == list(range(12))
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])

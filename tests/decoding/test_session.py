@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.canvas import Block, Canvas
 from ssd.decoding.draft import Draft
 from ssd.decoding.session import DecodeSession
@@ -47,7 +48,7 @@ def uncached(model: MaskedDiffusionModel, canvas: Tensor, block: Block, states: 
 
 
 @pytest.mark.parametrize("name", ["eager", *PACKED_NODES])
-@pytest.mark.parametrize("cache", ["prefix", "dual"])
+@pytest.mark.parametrize("cache", [cache for cache in plain_caches("prompt") if POLICIES[cache].refreshes == "block"])
 @pytest.mark.parametrize("block_start", ["commit_first", "ranked"])
 def test_every_blocks_cached_forwards_are_uncached_ones(family, cache, block_start, name):
     """A fault of the cache is in the reference, too. Equal responses do not show it."""

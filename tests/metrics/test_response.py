@@ -97,6 +97,8 @@ def test_blocks_without_a_forward_after_their_refresh_are_counted():
     events = [Event(kind, block, 0, nodes=1, rows=4, picks=picks(block)) for kind, block in kinds]
     assert samples.blocks_filled_by_refresh(Trace(events)) == 2
     assert samples.blocks_filled_by_refresh(Trace([events[0]._replace(kind="decode")])) == 0, "without a cache"
+    drafted = Event("verify", events[0].block, 1, 2, 3, (), (1,), (1,), stored=4)
+    assert samples.blocks_filled_by_refresh(Trace([events[0], drafted])) == 0, "its nodes differ in their rows"
 
 
 @pytest.mark.parametrize(("ends", "useful"), [((0,), 4), ((13, 0), 3), ((11,), 0), ((99,), 9), ((15, 4), 5)])

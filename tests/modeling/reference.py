@@ -1,5 +1,7 @@
-"""transformers' own Llama, Qwen2 and Qwen3 with the weights of a checkpoint of ours, run without the causal mask."""
+"""transformers' own Llama, Qwen2 and Qwen3 with the weights of a model of ours, run without the causal mask."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -17,6 +19,8 @@ from transformers import (
 )
 
 from ssd.modeling.config import ModelConfig
+from ssd.modeling.transformer import Transformer
+from tests.models import hub_weights
 
 # LLaDA's weight names to Llama's, written down apart from ssd.modeling.weights; the others are Qwen's already.
 LLAMA_NAMES = {
@@ -48,6 +52,19 @@ def llama_name(name: str) -> str:
 
 def reference_model(folder: Path, config: ModelConfig, dtype: torch.dtype) -> PreTrainedModel:
     """The autoregressive class of the same architecture, holding the folder's weights."""
+    weights = {name: weight for file in folder.glob("*.safetensors") for name, weight in load_file(file).items()}
+    return _holding(weights, config, dtype)
+
+
+@lru_cache(maxsize=16)
+def reference_of(transformer: Transformer) -> PreTrainedModel:
+    """The same without files, in float64 throughout; the weights are those of the transformer's first use here."""
+    model = _holding(hub_weights(transformer), transformer.config, torch.float64)
+    widen_norms(model, transformer.config)
+    return model
+
+
+def _holding(weights: Mapping[str, Tensor], config: ModelConfig, dtype: torch.dtype) -> PreTrainedModel:
     shape = {
         "vocab_size": config.vocabulary_size,
         "hidden_size": config.hidden_size,
@@ -61,9 +78,8 @@ def reference_model(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Pr
         "tie_word_embeddings": config.tied_head,
         "attn_implementation": "sdpa",
     }
-    weights = {name: weight for file in folder.glob("*.safetensors") for name, weight in load_file(file).items()}
     if config.tied_head:
-        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+        weights = {**weights, "lm_head.weight": weights["model.embed_tokens.weight"]}
     if config.family == "llada":
         model = LlamaForCausalLM(LlamaConfig(**shape))
         weights = {llama_name(name): weight for name, weight in weights.items()}

@@ -8,6 +8,7 @@ import torch
 from baselines.stepwise import Stepwise
 from ssd.commands import bench_engine, bench_forward, bench_shapes, bench_tokens, eager
 from ssd.decoding.cache_options import caches_of
+from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import engines
 from ssd.measure.cost.tokens import token_rows
@@ -30,7 +31,7 @@ def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_p
     file = tmp_path / "forward.json"
     bench_forward.main([*SHORT, "--random", "--path", str(folder), "--growth", "8,100000,16", "--json", str(file)])
     printed = capsys.readouterr().out
-    assert [f"cache {cache}: window of" in printed for cache in ("none", "prefix", "dual")] == [True] * 3
+    assert all(f"cache {cache}: window of" in printed for cache in plain_caches("prompt"))
     written = json.loads(file.read_text())
     assert [row["nodes"] for row in written["forwards"]["dual"]] == ["refresh", "1", "3"]
     assert [row["gen_length"] for row in written["growth"]] == [8, 16]
@@ -39,7 +40,7 @@ def test_forwards_are_printed_and_written_with_their_circumstances(folder, tmp_p
     assert [row["nodes"] for row in written["attention"]] == [1, 3]
     assert [row["decoder"] for row in written["loops"]] == ["stepwise", "ssd, depth 8", "ssd, depth auto"]
     assert all(0 < row["outside"] < 1 for row in written["loops"])
-    assert [row["cache"] for row in written["caches"]][:3] == ["none", "prefix", "dual"]
+    assert [row["cache"] for row in written["caches"]] == caches_of("prompt")
     assert [row["rule"] for row in written["rules"]][:3] == ["threshold", "eb", "klass"]
     assert all(row["outside_ms"] > 0 for row in written["rules"])
     assert written["environment"]["checkpoint"] is None
@@ -61,7 +62,8 @@ def test_engines_are_compared_line_by_line(folder, tmp_path, capsys, monkeypatch
     assert written["compile_s"]["eager"] is None
     with pytest.raises(SystemExit):
         bench_forward.main(["--caches", "dual,triple"])
-    assert "--caches dual,triple: expected some of none,prefix,dual,dkv_prefill,exact" in capsys.readouterr().err
+    known = ",".join(cache for cache, policy in POLICIES.items() if policy.has_plain_windows)
+    assert f"--caches dual,triple: expected some of {known}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -72,7 +74,7 @@ def test_a_block_causal_model_is_timed_with_its_own_grid_and_caches(tmp_path, ca
     short = ["--prompt", "6", "--gen-length", "8", "--nodes", "1,3", "--budget", "0"]
     bench_forward.main([*short, *words, str(folder), "--json", str(file)])
     written = json.loads(file.read_text())
-    assert list(written["forwards"]) == ["none", "exact"]
+    assert list(written["forwards"]) == plain_caches("absolute")
     assert [(row["nodes"], row["window"], row["context"]) for row in written["forwards"]["exact"]] == [
         ("1", 4, 4),
         ("3", 4, 4),

@@ -29,7 +29,7 @@ class Opening(NamedTuple):
     """The first forward of a block, and the context of its other forwards.
 
     logits: [nodes, rows, vocabulary], from `first_position` on; rows: positions computed for each node; stored:
-    positions computed once for the cache, beside the nodes.
+    see `Event.stored`.
     """
 
     kind: Kind
@@ -43,8 +43,8 @@ class Opening(NamedTuple):
 class Forward(NamedTuple):
     """A later forward of a block.
 
-    logits: [nodes, rows, vocabulary], from `first_position` on; rows: positions computed for each node; stored: those
-    computed beside them, by some nodes only.
+    logits: [nodes, rows, vocabulary], from `first_position` on; rows: positions computed for each node; stored: see
+    `Event.stored`.
     """
 
     logits: Tensor

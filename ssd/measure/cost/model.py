@@ -26,7 +26,7 @@ def node_grid(most_nodes: int) -> list[int]:
 
 def block_grid(settings: GenerationSettings) -> list[int]:
     """Return the first, middle and last block; the first alone where all blocks' forwards are alike."""
-    if settings.cache == "prefix" or settings.grid == "absolute":
+    if settings.options.windows == "suffix" or settings.grid == "absolute":
         return sorted({0, least_blocks(settings) // 2, least_blocks(settings) - 1})
     return [0]
 

@@ -1,6 +1,7 @@
 """Drafts over every commit rule: the response and the order of decoding by the rule itself."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -13,9 +14,11 @@ from baselines.rules.hierarchical import Hierarchical
 from baselines.rules.klass import KLASS
 from baselines.rules.localleap import LocalLeap
 from ssd.audit.compare import Audit
+from ssd.decoding.cache_options import caches_of
+from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from tests.block_cases import case, outcome
-from tests.effort import by_turns
+from tests.effort import by_turns, covering
 from tests.models import BLOCK_CAUSAL, FAMILIES
 from tests.planted import AdvancesPerForward, MergesPaths
 from tests.restless import restless_model
@@ -44,6 +47,12 @@ SETTINGS = (
         gen_length=16, block_length=8, cache="prefix", sub_block_length=4, block_start="ranked", temperature=0.5
     ),
 )
+CACHES = [
+    cache
+    for cache in caches_of("prompt")
+    if POLICIES[cache].caveat and POLICIES[cache].accepts_drafts and POLICIES[cache].refreshes != "block"
+]
+OVER_CACHES = [*product(FAMILIES, (RULES[0], RULES[1], RULES[3], RULES[5]), CACHES)]
 
 
 @pytest.mark.parametrize(("family", "rule"), by_turns(FAMILIES, RULES), ids=str)
@@ -62,8 +71,7 @@ def test_drafts_over_a_rule_give_its_response_in_its_order(family, rule):
     assert saved > 0
 
 
-@pytest.mark.parametrize("cache", ["dkv", "dkv_prefill", "dpad", "sparse"])
-@pytest.mark.parametrize("rule", [RULES[1], RULES[3], RULES[5]], ids=str)
+@pytest.mark.parametrize(("family", "rule", "cache"), [OVER_CACHES[place] for place in covering(OVER_CACHES)], ids=str)
 def test_drafts_over_a_rule_and_an_approximate_cache_give_its_response_in_its_order(family, rule, cache):
     """A path may be remembered twice: by the rule (KLASS, CreditDecoding), and by the cache (dkv)."""
     model = restless_model(family, 1, sharpness=4.0)

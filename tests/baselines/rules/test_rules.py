@@ -1,6 +1,7 @@
 """Each commit rule against its naive form, and in the limits in which it is another decoder."""
 
 import math
+from functools import lru_cache
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from tests.restless import restless_model
 from tests.traces import steps
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
+restless = lru_cache(maxsize=8)(restless_model)
 NAIVE = [
     (EntropyBounded(0.5), naive.entropy_bounded(0.5)),
     (EntropyBounded(1.5), naive.entropy_bounded(1.5)),
@@ -36,10 +38,11 @@ NAIVE = [
 
 @pytest.mark.parametrize(("rule", "begin"), NAIVE, ids=[str(rule) for rule, _ in NAIVE])
 def test_uncached_a_rule_is_its_naive_form(family, rule, begin):
-    block_length = 12 if getattr(rule, "schedule", None) == "progress" else 6
     sizes = set()
-    for seed in range(2):
-        model = restless_model(family, seed, sharpness=5.0)
+    for seed, block_length in enumerate((6, 12)):
+        if getattr(rule, "schedule", None) == "progress":
+            block_length = 12
+        model = restless(family, seed, sharpness=5.0)
         generation = GenerationSettings(gen_length=12, block_length=block_length, cache="none")
         decoded = FastDLLM(commit=rule).decode(model, [1, 2, 3 + seed], generation, SPECIAL)
         response, picks = naive.naive_rule(model.transformer, [1, 2, 3 + seed], 12, block_length, begin)
@@ -54,7 +57,7 @@ def test_uncached_klass_remembers_the_block_before(family, history):
     """As published: nothing is forgotten, and the first history - 1 steps of every block pass nothing."""
     differs = 0
     for seed in range(3):
-        model = restless_model(family, seed, sharpness=5.0)
+        model = restless(family, seed, sharpness=5.0)
         generation = GenerationSettings(gen_length=12, block_length=4, cache="none")
         auto, block = (
             FastDLLM(commit=KLASS(0.2, 1.0, history, scope)).decode(model, [1, 2, 3], generation, SPECIAL)
@@ -78,7 +81,7 @@ def test_klass_cannot_remember_rows_that_are_not_computed():
 
 
 def test_with_steps_of_several_tokens_klass_falls_back_to_as_many(family):
-    model = restless_model(family, 1, sharpness=5.0)
+    model = restless(family, 1, sharpness=5.0)
     generation = GenerationSettings(gen_length=12, block_length=6, cache="none", steps=6)
     rule = KLASS(0.3, 0.5, history_scope="block")
     decoded = FastDLLM(commit=rule).decode(model, [1, 2, 3], generation, SPECIAL)
@@ -105,9 +108,9 @@ FAST_DLLM = [
 ]
 SETTINGS = [
     GenerationSettings(gen_length=12, block_length=6, cache="none"),
-    GenerationSettings(gen_length=12, block_length=6, temperature=0.7),
+    GenerationSettings(gen_length=12, block_length=12, temperature=0.7),
     GenerationSettings(gen_length=12, block_length=6, cache="prefix", sub_block_length=3, eos="suppress_confidence"),
-    GenerationSettings(gen_length=12, block_length=6, ranking="maskgit_plus", temperature=0.5, top_p=0.9),
+    GenerationSettings(gen_length=12, block_length=4, ranking="maskgit_plus", temperature=0.5, top_p=0.9),
 ]
 
 

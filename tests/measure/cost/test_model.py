@@ -8,6 +8,7 @@ import pytest
 from baselines.freedave import FreeDave
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
+from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure import clock
@@ -21,7 +22,7 @@ from tests.models import random_transformer
 from tests.restless import restless_transformer
 
 SPECIAL = SpecialTokens(mask_id=63, end_ids=(62, 61))
-CACHES = ("none", "prefix", "dual")
+CACHES = [cache for cache in plain_caches("prompt") if POLICIES[cache].refreshes != "response"]
 
 
 class Paced(MaskedDiffusionModel):
@@ -108,7 +109,7 @@ def test_seconds_of_real_traces_are_predicted_exactly_where_the_truth_is_linear(
 def test_the_shapes_measured(paced, family, cache):
     model, settings = paced(family), settings_of(cache)
     cost = CostModel.measure(model, settings, SPECIAL, [4, 9, 6], [4, 1], most_rounds=2, budget_s=1e9)
-    blocks = [0, 2, 3] if cache == "prefix" else [0]
+    blocks = [0, 2, 3] if settings.options.windows == "suffix" else [0]
     assert (cost.lengths, cost.blocks, cost.nodes, cost.rounds) == ([36, 41], blocks, [1, 4], 2)
     one_round = model.shapes[::2][: len(model.shapes) // 4]
     assert len(one_round) == 2 * len(blocks) * 3
