@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from ssd.decoding.block_decoder import BlockDecoder
 from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.decoding.trace import Event, Trace
 from ssd.measure.cost.forwards import Shape, block_of, time_forwards
 from ssd.modeling.forwards import DiffusionModel
+
+Table = list[list[list[list[float]]]]
+"""Seconds [reaches][lengths][blocks][nodes]."""
 
 
 def node_grid(most_nodes: int) -> list[int]:
@@ -52,10 +58,16 @@ def nodes_made(decoder: Decoder, settings: GenerationSettings, model: DiffusionM
 def reaches_made(decoder: Decoder, settings: GenerationSettings) -> list[int]:
     """Return the numbers of later blocks to time that a decoder's forwards get logits of.
 
-    An exact cache counts their rows as nodes. Where blocks differ, only the windows of stepwise decoding are timed.
+    A commit rule whose memory spans blocks needs those of all later blocks. An exact cache counts their rows as nodes.
+    Where blocks differ, only the windows of stepwise decoding are timed.
     """
-    most = min(decoder.lookahead(settings), least_blocks(settings) - 1) if len(block_grid(settings)) == 1 else 0
-    return sorted({0, most})
+    if len(block_grid(settings)) > 1:
+        return [0]
+    remembers = (
+        isinstance(decoder, BlockDecoder) and decoder.commit is not None and decoder.commit.spans_blocks(settings)
+    )
+    later = least_blocks(settings) - 1
+    return sorted({0, later if remembers else min(decoder.lookahead(settings), later)})
 
 
 @dataclass(frozen=True)
@@ -73,8 +85,8 @@ class CostModel:
     lengths: list[int]
     blocks: list[int]
     nodes: list[int]
-    first_s: list[Any]
-    window_s: list[Any]
+    first_s: Table
+    window_s: Table
     rounds: int
 
     @classmethod
@@ -103,7 +115,7 @@ class CostModel:
         measured = time_forwards(model, settings, special, lengths, blocks, made, reaches, budget_s, most_rounds)
         median = {shape: statistics.median(seconds) for shape, seconds in measured.items()}
 
-        def table(counts: Sequence[int]) -> list[Any]:
+        def table(counts: Sequence[int]) -> Table:
             """Return seconds [reaches][lengths][blocks][counts]."""
             cells = product(reaches, lengths, blocks, counts)
             seconds = [median[Shape(count, block, length, reach)] for reach, length, block, count in cells]
@@ -128,42 +140,46 @@ class CostModel:
             raise ValueError(f"block {shape.block}: expected one of the response's {self.settings.blocks}")
         if shape.nodes:
             _check("nodes", shape.nodes, self.nodes)
-        nodes, seconds = (self.nodes, np.array(self.window_s)) if shape.nodes else ([0], np.array(self.first_s))
+        seconds, nodes = (self._arrays[1], self.nodes) if shape.nodes else (self._arrays[0], [0])
         for value, axis in (
             (shape.nodes, nodes),
             (shape.block, self.blocks),
             (shape.length, self.lengths),
             (shape.reach, self.reaches),
         ):
-            seconds = np.apply_along_axis(lambda known, at, axis: np.interp(at, axis, known), -1, seconds, value, axis)
+            seconds = seconds @ _weights(value, axis)
         return float(seconds)
+
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.first_s), np.array(self.window_s)
 
     def seconds(self, trace: Trace, length: int) -> float | None:
         """Return the predicted seconds of all forwards of a response on a canvas of `length` positions.
 
-        None for a trace with forwards of an autoregressive verifier, or of other shapes than the timed ones, as their
-        rows tell: APD's windows slide, WINO's carry shadows, and windows over later blocks may not be timed.
+        None for a trace with forwards of an autoregressive verifier, or whose numbers of rows are not those of a timed
+        shape: APD's windows slide, WINO's carry shadows, and logits of later blocks may not be timed.
         Raises ValueError outside the grid, as `forward_s`.
         """
         if any(event.kind == "verifier" for event in trace.events):
             return None
-        if self.settings.cache == "exact":
-            return sum(self._by_rows(event, length) for event in trace.events)
-        shapes = Counter(self._shape(event, length) for event in trace.events)
+        shape_of = self._by_rows if self.settings.cache == "exact" else self._shape
+        shapes = Counter(shape_of(event, length) for event in trace.events)
         if None in shapes:
             return None
-        return sum(count * self.forward_s(shape) for shape, count in shapes.items() if shape)
+        return sum(count * self._seconds(shape) for shape, count in shapes.items() if shape)
 
-    def _by_rows(self, event: Event, length: int) -> float:
-        """Return the seconds of a forward over an exact cache, by its rows. The one that stores the prompt is apart.
+    def _seconds(self, shape: Shape) -> float:
+        """Return the seconds of one forward; over an exact cache, more rows than were timed cost in proportion."""
+        timed = min(shape.nodes, self.nodes[-1]) if self.settings.cache == "exact" else shape.nodes
+        return self.forward_s(shape._replace(nodes=timed)) * (shape.nodes / timed if timed else 1)
 
-        More rows than were timed cost in proportion.
-        """
+    def _by_rows(self, event: Event, length: int) -> Shape:
+        """Return the shape of a forward over an exact cache, by its rows. The one that stores the prompt is apart."""
         if event.stored and not event.block:
-            return self.forward_s(Shape(0, event.block, length))
+            return Shape(0, event.block, length)
         blocks = (event.nodes * event.rows + event.stored) / self.settings.block_length
-        timed = min(max(blocks, 1.0), float(self.nodes[-1]))
-        return self.forward_s(Shape(timed, event.block, length)) * max(1.0, blocks / timed)
+        return Shape(max(blocks, 1.0), event.block, length)
 
     def _shape(self, event: Event, length: int) -> Shape | None:
         """Return the shape of a forward; None if its rows are not those of a timed one."""
@@ -171,7 +187,7 @@ class CostModel:
         own = block_of(self.settings, self.logits_shift, event.block, length)
         longer = event.rows - (length if is_refresh else own.window.size)
         further = event.logit_rows - (own.refresh if is_refresh else own.window).rows
-        if longer and (longer != further or not 0 < further <= self.reaches[-1] * block_length):
+        if longer not in (0, further) or not 0 <= further <= self.reaches[-1] * block_length:
             return None
         return Shape(0 if is_refresh else event.nodes, event.block, length, further / block_length)
 
@@ -182,6 +198,21 @@ class CostModel:
     def from_json(cls, stored: Mapping[str, Any]) -> CostModel:
         """Return the cost model that `to_json` wrote."""
         return cls(**{**stored, "settings": GenerationSettings(**stored["settings"])})
+
+
+def _weights(value: float, axis: Sequence[int]) -> np.ndarray:
+    """Return the weight of each point of an axis in linear interpolation; beyond the last, the line goes on.
+
+    Where prompts share their first block, some responses have one block more than others.
+    """
+    weights = np.zeros(len(axis))
+    right = min(max(bisect_left(axis, value), 1), len(axis) - 1)
+    if right:
+        share = (value - axis[right - 1]) / (axis[right] - axis[right - 1])
+        weights[right - 1 : right + 1] = 1 - share, share
+    else:
+        weights[0] = 1
+    return weights
 
 
 def _check(name: str, value: float, axis: Sequence[int]) -> None:

@@ -5,7 +5,9 @@ from itertools import pairwise, product
 
 import pytest
 
+from baselines.fast_dllm import FastDLLM
 from baselines.freedave import FreeDave
+from baselines.rules.klass import KLASS
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
 from ssd.decoding.cache_policy import POLICIES, plain_caches
@@ -186,7 +188,7 @@ def test_forwards_that_are_not_the_cache_modes_own_are_not_predicted(paced):
     assert cost.seconds(decoded.trace, 38) is None
     sliding = Event("refresh", 0, 0, 1, 22, ())
     verifier = Event("verifier", 0, 0, 1, 8, ())
-    own = [Event("refresh", 0, 0, 1, 38, ()), Event("decode", 0, 1, 1, 8, ())]
+    own = [Event("refresh", 0, 0, 1, 38, (), logit_rows=8), Event("decode", 0, 1, 1, 8, (), logit_rows=8)]
     assert cost.seconds(Trace(own), 38) > 0
     assert cost.seconds(Trace([sliding, own[1]]), 38) is None
     assert cost.seconds(Trace([*own, verifier]), 38) is None
@@ -198,8 +200,9 @@ def test_forwards_that_are_not_the_cache_modes_own_are_not_predicted(paced):
         ("none", SelfSpeculative(6, lookahead=2)),
         ("dkv_prefill", SelfSpeculative(6, lookahead=2)),
         ("dual", FreeDave(4, eager=True)),
+        ("none", FastDLLM(commit=KLASS(threshold=0.1))),
     ],
-    ids=["none", "dkv_prefill", "dual"],
+    ids=["none", "dkv_prefill", "dual", "klass"],
 )
 def test_logits_of_later_blocks_are_predicted_as_they_are_computed(paced, family, cache, decoder):
     """Stepwise decoding has none of them, and the last blocks have fewer."""
@@ -213,6 +216,31 @@ def test_logits_of_later_blocks_are_predicted_as_they_are_computed(paced, family
         assert cost.seconds(trace, 38) == pytest.approx(model.now_s - begun_s, rel=1e-12)
         if cache == "dual" and each is decoder:
             assert alone.seconds(trace, 38) is None, "their windows are longer than all that were timed"
+
+
+@pytest.mark.parametrize(("prompt_length", "share"), [(8, 1e-12), (6, 0.01)], ids=["aligned", "shared"])
+def test_blocks_of_a_growing_window_are_predicted(paced, prompt_length, share):
+    """A prompt that shares its first block makes one block more than those timed; its first has fewer logit rows."""
+    model, settings = paced("sdar"), settings_of("none", grid="absolute", block_length=4)
+    cost = CostModel.measure(model, settings, SPECIAL, [prompt_length], node_grid(7), most_rounds=1)
+    for decoder in (Stepwise(), SelfSpeculative(6)):
+        begun_s = model.now_s
+        trace = decoder.decode(model, [5] * prompt_length, settings, SPECIAL).trace
+        true_s = model.now_s - begun_s
+        assert cost.seconds(trace, prompt_length + 32) == pytest.approx(true_s, rel=share)
+
+
+def test_logits_of_later_blocks_that_were_not_timed_are_not_predicted(paced):
+    model, settings = paced("llada"), settings_of("prefix")
+    decoder = FreeDave(4, eager=True)
+    reaches = reaches_made(decoder, settings)
+    cost = CostModel.measure(model, settings, SPECIAL, [6], node_grid(4), most_rounds=1, reaches=reaches)
+    assert cost.seconds(decoder.decode(model, [5] * 6, settings, SPECIAL).trace, 38) is None
+    further = CostModel.measure(model, settings_of("dual"), SPECIAL, [6], [1], most_rounds=1, reaches=[0, 2])
+    for rows, logit_rows in ((16, 16), (8, 16)):
+        assert further.seconds(Trace([Event("decode", 0, 1, 1, rows, (), logit_rows=logit_rows)]), 38) is not None
+    other = Event("decode", 0, 1, 1, 16, (), logit_rows=12)
+    assert further.seconds(Trace([other]), 38) is None, "a window with rows of no such reach"
 
 
 @pytest.mark.parametrize(
