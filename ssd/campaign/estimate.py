@@ -32,7 +32,7 @@ class Estimates:
         """Return `about 12 minutes (from 3 stored runs)`, or why the time is unknown."""
         if not self.unknown:
             return f"{duration(sum(second or 0.0 for second in self.seconds))}{self._sources()}"
-        reason = self.unknown[0]
+        reason = "; ".join(dict.fromkeys(self.unknown))
         if len(self.unknown) == sum(second != 0 for second in self.seconds):
             return f"not known: {reason}"
         known = duration(sum(second or 0.0 for second in self.seconds))

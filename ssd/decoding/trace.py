@@ -28,8 +28,7 @@ class Event(NamedTuple):
     drafted, accepted: number of drafted nodes and of accepted ones, per depth from 1 on;
     revoked: positions whose earlier picks this forward revoked (they are masked again before its own picks);
     stored: positions computed beside those, once for all nodes: those of full blocks, whose keys and values are stored,
-    and those that only some nodes compute. A forward without picks computes nothing else;
-    logit_rows: positions of each node that get logits.
+    and those that only some nodes compute; logit_rows: positions of each node that get logits.
     """
 
     kind: Kind

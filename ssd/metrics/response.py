@@ -63,7 +63,7 @@ def by_depth(trace: Trace) -> tuple[list[int], list[int]]:
 
 
 def blocks_filled_by_refresh(trace: Trace) -> int:
-    """Return the number of blocks whose only forward is their refresh. A forward that stores full blocks is none."""
+    """Return the number of blocks whose only forward is their refresh, beside forwards that only store full blocks."""
     kinds: defaultdict[int, list[Kind]] = defaultdict(list)
     for event in trace.events:
         if event.kind != "refresh" or not event.stored:

@@ -7,7 +7,7 @@ TIMED = "a timed run (runtime.timing=true, runtime.numerics other than locked)"
 TRACED = "a run with runtime.traces=true"
 DRAFTING = "a run whose decoder drafts, such as decoder=ssd"
 CONFIDENCES = "runtime.confidences=true runtime.traces=true runtime.timing=false"
-PUBLISHED = "a run of a decoder, model and task that results/published has numbers of"
+PUBLISHED = "a run with a decoder, model, task and lengths that results/published has numbers of"
 NEEDS = {
     "speed": FINISHED,
     "pareto": TIMED,
@@ -31,8 +31,8 @@ NEEDS = {
     "forwards": FINISHED,
     "throughput": "two timed runs that differ in runtime.batch_size",
     "reference_chain": "a run with runtime.reference=chain",
-    "attribution": f"two runs with {CONFIDENCES} that differ in one thing",
-    "projected": f"{TRACED}; ssd-bench project RUN says why a run with traces is left out",
+    "attribution": f"two runs with {CONFIDENCES} that differ in one thing and share four prompts",
+    "projected": f"{TRACED}; ssd-bench project RUN prints why a run with traces is left out",
     "circumstances": FINISHED,
     "left_out": "a run that is unfinished or cannot be read",
 }

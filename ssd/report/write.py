@@ -17,8 +17,8 @@ CAPTIONS = "captions.tex"
 
 
 def names() -> list[str]:
-    """Return the names of all figures and tables."""
-    return [*(figure.name for figure in FIGURES), *catalogue.TABLES]
+    """Return the names of all figures and tables; some name both."""
+    return list(dict.fromkeys([*(figure.name for figure in FIGURES), *catalogue.TABLES]))
 
 
 def write_report(results: Results, out: Path, only: Collection[str] = (), bare: bool = False) -> list[Path]:

@@ -51,11 +51,10 @@ def device_lock(
     try:
         try:
             if not (_try(turnstile, exclusive) and _try(held, exclusive)):
-                message = f"{device} is measured on by {_holders(held)}; {owner} waits for it"
+                message = f"{device} is in use by {_holders(held)}; {owner} waits for it"
                 if tell is None:
                     raise DeviceHeldError(message)
                 tell(f"{message}; {WAYS_OUT}")
-                _sign(held, owner)
                 _wait(turnstile, exclusive)
                 _wait(held, exclusive)
         finally:
@@ -114,7 +113,7 @@ def _signed(held: int) -> dict[str, str]:
 
 
 def _holders(held: int) -> str:
-    """Return the signed processes that still run: several may share a device or wait for it."""
+    """Return the signed processes that still run: several may share a device."""
     names = [f"process {pid} ({owner})" for pid, owner in _signed(held).items() if _runs(pid)]
     return " and ".join(names) or "another process"
 

@@ -14,6 +14,7 @@ from baselines.psd import ParallelSelfSpeculative
 from baselines.stepwise import Stepwise
 from baselines.wino import WINO
 from ssd.audit.replay import replay
+from ssd.decoding import cache_options
 from ssd.decoding.cache_options import OPTIONS, caches_of
 from ssd.decoding.cache_policy import POLICIES
 from ssd.decoding.caches.dkv import DKV
@@ -366,8 +367,12 @@ def test_every_approximation_says_so():
 def test_the_cache_that_the_documentation_adds_is_lossless_ground(family, monkeypatch):
     namespace: dict[str, Any] = {}
     exec("from ssd.decoding.cache_options import *", namespace)  # the file that the first block goes into
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, namespace)
+    options, policy = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(options, namespace)
+    monkeypatch.setattr(cache_options, "LazyOptions", namespace["LazyOptions"], raising=False)
+    namespace = dict(namespace)
+    del namespace["LazyOptions"]  # the second file has only what it imports
+    exec(policy, namespace)
     monkeypatch.setitem(OPTIONS, "lazy", namespace["LazyOptions"])
     monkeypatch.setitem(POLICIES, "lazy", namespace["Lazy"])
     chosen = settings("lazy", gen_length=16, block_length=4)

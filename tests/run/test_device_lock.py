@@ -42,7 +42,7 @@ def test_only_runs_that_time_nothing_share_a_device(held, wanted, together):
         message = refused(wanted)
     assert (message is None) is together
     if message:
-        assert message == f"cpu is measured on by process {os.getpid()} (one run); another run waits for it"
+        assert message == f"cpu is in use by process {os.getpid()} (one run); another run waits for it"
     assert refused(wanted) is None, "and nobody holds it afterwards"
 
 
@@ -69,7 +69,7 @@ def test_a_waiting_run_says_for_whom_once_and_goes_on():
         assert not has_begun.is_set()
     waiter.join()
     assert has_begun.is_set()
-    assert told == [f"cpu is measured on by process {os.getpid()} (one run); the patient waits for it; {WAYS_OUT}"]
+    assert told == [f"cpu is in use by process {os.getpid()} (one run); the patient waits for it; {WAYS_OUT}"]
 
 
 def test_a_notebook_that_waits_at_every_call_prints_one_line(capsys, monkeypatch):
@@ -84,7 +84,7 @@ def test_a_notebook_that_waits_at_every_call_prints_one_line(capsys, monkeypatch
                 waiter.join(0.01)
         waiter.join()
         printed += capsys.readouterr().out
-    assert printed == f"cpu is measured on by process {os.getpid()} (run 0); ssd.decode waits for it; {WAYS_OUT}\n"
+    assert printed == f"cpu is in use by process {os.getpid()} (run 0); ssd.decode waits for it; {WAYS_OUT}\n"
 
 
 def test_those_who_share_let_one_in_who_wants_it_alone():

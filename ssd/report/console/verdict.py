@@ -27,9 +27,10 @@ def _of_speed(summary: dict[str, Any]) -> str:
 def _of_identity(summary: dict[str, Any]) -> str:
     identity, responses = summary["identity"], summary["responses"]
     different, wrong = responses - identity["identical"], identity["algorithmic"]
+    all_ = f"All {responses} responses are" if responses > 1 else "The response is"
     if not summary["claims_lossless"]:
         if not different:
-            return f"All {responses} responses are identical, although this decoder is lossy."
+            return f"{all_} identical, although this decoder is lossy."
         return f"{different} of {responses} responses differ, as can be expected: this decoder is lossy."
     if wrong:
         return f"NOT lossless: {wrong} of {responses} responses differ, and rounding does not explain it."
@@ -37,4 +38,4 @@ def _of_identity(summary: dict[str, Any]) -> str:
         return f"NOT lossless: {identity['other_order']['algorithmic']} of {responses} responses have another order."
     if different:
         return f"{different} of {responses} responses differ by rounding alone."
-    return f"All {responses} responses are identical, as expected of a lossless decoder."
+    return f"{all_} identical, as expected of a lossless decoder."
