@@ -55,6 +55,7 @@ def device_lock(
                 if tell is None:
                     raise DeviceHeldError(message)
                 tell(f"{message}; {WAYS_OUT}")
+                _sign(held, owner)
                 _wait(turnstile, exclusive)
                 _wait(held, exclusive)
         finally:
@@ -113,7 +114,7 @@ def _signed(held: int) -> dict[str, str]:
 
 
 def _holders(held: int) -> str:
-    """Return the signed processes that still run: several may share a device."""
+    """Return the signed processes that still run: several may share a device or wait for it."""
     names = [f"process {pid} ({owner})" for pid, owner in _signed(held).items() if _runs(pid)]
     return " and ".join(names) or "another process"
 
