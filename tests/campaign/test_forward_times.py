@@ -63,7 +63,7 @@ def test_a_refresh_costs_as_often_as_the_cache_makes_one(planned, cache):
 def test_a_device_that_others_time_on_is_left_alone(planned):
     with device_lock(torch.device("cpu"), True, "a timing run"), pytest.raises(DeviceHeldError) as caught:
         ForwardTimes().seconds(planned())
-    assert str(caught.value) == f"cpu is measured on by process {os.getpid()} (a timing run)"
+    assert str(caught.value) == f"cpu is in use by process {os.getpid()} (a timing run)"
 
 
 def test_workers_divide_the_responses(planned, monkeypatch):

@@ -190,7 +190,7 @@ def test_a_device_that_others_time_on_is_waited_for_and_told_once(pool, planned,
     held.enter_context(device_lock(torch.device("cpu"), True, "a timing run"))
     (outcome,) = finished(pool, plan)
     assert outcome.summary["prompts"] == 3
-    waiting = f"cpu is measured on by process {os.getpid()} (a timing run); {run_id(plan.config)} waits for it"
+    waiting = f"cpu is in use by process {os.getpid()} (a timing run); {run_id(plan.config)} waits for it"
     assert told == [f"{waiting}; {WAYS_OUT}"]
 
 
