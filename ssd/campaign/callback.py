@@ -38,8 +38,10 @@ class GridCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from ssd.campaign.start import start
+        from ssd.campaign.sweep_jobs import held_back
         from ssd.run.failures import line_of
 
+        config.hydra.overrides.task.extend(held_back)  # Hydra makes the jobs from this list, too
         try:
             self.grid = start(config)
         except (ValueError, OSError) as error:

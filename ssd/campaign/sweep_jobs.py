@@ -14,9 +14,42 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ssd.config.command_line import culprit, one_line
+from ssd.config.command_line import culprit, explain, one_line
+from ssd.config.words import config_folders
+from ssd.paths import CONF
 
 Words = list[str]
+held_back: Words = []
+"""Words of this process's grid that only its runs have: the callback adds them after Hydra has composed the grid."""
+
+
+def hold_back(words: Sequence[str]) -> Words:
+    """Return the words of a grid without those held back: one value for options of a group with several choices.
+
+    Hydra composes a grid first with the default choice of such a group, which may lack the option. Raises
+    HydraException for a word that it cannot read.
+    """
+    parser = OverridesParser.create()
+    given = parser.parse_overrides([word for word in words if "=" in word and not word.startswith("-")])
+    several = [each for each in (*given, *_of_experiment(words, parser)) if each.is_sweep_override()]
+    groups = tuple(f"{_dotted(each)}." for each in several)
+    single = [each for each in given if not each.is_sweep_override()]
+    held_back[:] = [each.input_line for each in single if _dotted(each).startswith(groups)]
+    return [word for word in words if word not in held_back]
+
+
+def _of_experiment(words: Sequence[str], parser: OverridesParser) -> list[Override]:
+    """Return the words of the grid that the experiment has, if the line chooses one."""
+    names = [word.removeprefix("experiment=") for word in words if word.startswith("experiment=")]
+    files = (folder / "experiment" / f"{name}.yaml" for name in names for folder in (*config_folders(words), CONF))
+    file = next((file for file in files if file.is_file()), None)
+    params = OmegaConf.select(OmegaConf.load(file), "hydra.sweeper.params") if file else None
+    return parser.parse_overrides([f"{key}={value}" for key, value in (params or {}).items()])
+
+
+def _dotted(override: Override) -> str:
+    """Return the group or the option of a word, as `decoder.commit` of `+decoder/commit=eb`."""
+    return override.key_or_group.replace("/", ".")
 
 
 def jobs_of(config: DictConfig) -> list[Words]:
@@ -56,11 +89,20 @@ def compose_jobs(config: DictConfig, jobs: Sequence[Words]) -> list[DictConfig]:
             broken.append((words, refused))
     if broken:
         words, error = broken[0]
+        folders = [f"--config-dir={each.path}" for each in config.hydra.runtime.config_sources if each.schema == "file"]
+        line, option = explain(error, [*filter_overrides(words), *folders]), culprit(error)
         raise ValueError(
-            f"{len(broken)} of {len(jobs)} runs do not compose, as {' '.join(filter_overrides(words))} "
-            f"({one_line(error)}); nothing was started. {_remedy(jobs, [words for words, _ in broken], culprit(error))}"
+            f"{len(broken)} of {len(jobs)} runs do not compose, as {' '.join(_concerned(words, option))} ({line}); "
+            f"nothing was started. {_remedy(jobs, [words for words, _ in broken], option)}"
         )
     return composed
+
+
+def _concerned(words: Words, option: str | None) -> Words:
+    """Return the words of a job that set an option or choose its groups; all words without an option."""
+    whole = f"{option}.".replace("/", ".")
+    keys = {word: word.partition("=")[0].lstrip("+~").replace("/", ".") for word in filter_overrides(words)}
+    return [word for word, key in keys.items() if option is None or whole.startswith(f"{key}.")]
 
 
 def without_hydra(config: DictConfig) -> DictConfig:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ssd.config.plan import Plan
 
 GRID = ("-m", "--multirun")
+SHOWN = ("-c", "--cfg")
 COMPLETION = ("-sc", "--shell-completion")
 INTERRUPTED = 130
 failures: list[str] = []
@@ -60,6 +61,10 @@ def main() -> int:
         os.environ[OWN_VARIABLE] = "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong with the command line, instead of printing it
     try:
+        if set(GRID) & set(words) and not set(SHOWN) & {word.partition("=")[0] for word in words}:
+            from ssd.campaign.sweep_jobs import hold_back
+
+            sys.argv[1:] = hold_back(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except KeyboardInterrupt:
         print("interrupted; the same line resumes where it stopped", file=sys.stderr)

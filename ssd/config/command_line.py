@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
@@ -118,6 +120,8 @@ def explain(error: HydraException, words: Sequence[str]) -> str:
     if "." not in option:  # it names a group
         names += [*dict.fromkeys(name.partition(".")[0] for name in names if "." in name), "experiment"]
     near, prefix = nearest(option, names), option[: option.rfind(".") + 1]
+    while not any(name.startswith(prefix) for name in names):  # the decoder has no such group of options
+        prefix = prefix[: prefix.rfind(".", 0, -1) + 1]
     there = dict.fromkeys(name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix))
     shown = ", ".join(name for name in there if name not in DESCRIBED)
     return f"{one_line(error)}; " + (f"did you mean {' or '.join(near)}?" if near else f"expected one of {shown}")
@@ -139,7 +143,8 @@ def options(words: Sequence[str]) -> list[str]:
     files = {word: word.replace("=", "/") + ".yaml" for word in words if not word.startswith("-")}
     kept = [word for word, file in files.items() if any((folder / file).is_file() for folder in folders)]
     searched = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders[:-1])}]"] if folders[1:] else []
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    in_grid = GlobalHydra.instance().is_initialized()
+    with nullcontext() if in_grid else initialize_config_dir(str(CONF), version_base="1.3"):
         composed = OmegaConf.to_container(compose("config", overrides=[*searched, *kept]))
     return list(_keys(cast(dict[str, Any], composed)))
 

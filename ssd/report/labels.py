@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ssd.report.runs import flatten, without_defaults
+from ssd.report.runs import options_of
 from ssd.results.schema import MUST_MATCH
 
 NEVER_TOLD = ("_target_", ".name", ".lossless", ".fingerprints", "sha256")
@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
 def labels(runs: Sequence[Run]) -> Iterator[str]:
     """Return each run's decoder, with the options in which it differs from others of that decoder, model and task."""
-    options = [dict(flatten(without_defaults(run.config), nulls=True)) for run in runs]
+    options = [options_of(run.config) for run in runs]
     for run, own, names in zip(runs, options, _varying(runs, options), strict=True):
         yield " ".join((run.summary["decoder"], *words(own, names)))
 
@@ -35,7 +35,7 @@ def options_that_vary(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
     The value is "" for a run without the option.
     """
-    options = [dict(flatten(without_defaults(run.config), nulls=True)) for run in runs]
+    options = [options_of(run.config) for run in runs]
     names = list(dict.fromkeys(name for varying in _varying(runs, options) for name in varying))
     last = Counter(name.rpartition(".")[2] for name in names)
     heads = {name: name.rpartition(".")[2] if last[name.rpartition(".")[2]] == 1 else name for name in names}
@@ -53,9 +53,19 @@ def _varying(runs: Sequence[Run], options: Sequence[Mapping[str, Any]]) -> Itera
 
 
 def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the options in which these runs differ."""
+    """Return the names of the options in which these runs differ.
+
+    Options of a group within a group, as `decoder.commit`, count only where runs with one choice differ in them.
+    """
     names = dict.fromkeys(name for own in options for name in own if not name.endswith(NEVER_TOLD))
-    return [name for name in names if len({str(own.get(name)) for own in options}) > 1]
+    return [name for name in names if _differs(name, options)]
+
+
+def _differs(name: str, options: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether runs with one choice of the option's group differ in the option."""
+    group = name.rpartition(".")[0]
+    pairs = {(str(own.get(group)), str(own.get(name))) for own in options}
+    return len(pairs) > len({choice for choice, _ in pairs})
 
 
 def shown_options(columns: Iterable[Any], groups: str | tuple[str, ...] = "config.decoder.") -> list[str]:

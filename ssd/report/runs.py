@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ssd.decoding.cache_options import OPTIONS
+from ssd.paths import CONF
 from ssd.results.reader import ANEW, read_config, read_environment, read_failure, read_summary
 
 TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
@@ -62,12 +66,33 @@ def read_row(folder: Path) -> tuple[dict[str, Any], list[str]]:
         "status": status,
         "error": message,
         **{group: str(config[group]["name"]) for group in ("decoder", "model", "task")},
-        **dict(flatten(without_defaults(config), "config.", nulls=True)),
+        **{f"config.{name}": value for name, value in options_of(config).items()},
         **dict(flatten(environment, "environment.", nulls=True)),
     }, notes
 
 
-def without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's options by dotted name; those of its cache only if they differ from their defaults.
+
+    A group within a group, as `decoder.commit`, has the name of its choice beside its options.
+    """
+    found: dict[str, Any] = {}
+    for name, value in flatten(_without_defaults(config), nulls=True):
+        group, _, key = name.rpartition(".")
+        if key == "_target_" and "." in group:
+            found[group] = _names_by_class(group).get(value, value.rpartition(".")[2])
+        found[name] = value
+    return found
+
+
+@cache
+def _names_by_class(group: str) -> dict[str, str]:
+    """Return the names of a group's files in conf/ by the classes that they name."""
+    files = (CONF / group.replace(".", "/")).glob("*.yaml")
+    return {yaml.safe_load(file.read_text(encoding="utf-8"))["_target_"]: file.stem for file in files}
+
+
+def _without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's configuration with those options of its cache alone that differ from their defaults."""
     generation = dict(config["generation"])
     given = generation.pop("cache_options", None) or {}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
-from ssd.campaign import dispatch, end
+from ssd.campaign import dispatch, end, start
 from ssd.campaign.planned_run import Grid
 from ssd.commands import run as command
 from ssd.report.console import run_table as table
@@ -208,6 +209,20 @@ def test_runs_measured_under_other_circumstances_are_marked(line):
             ["decoder=stepwise,ssd", "decoder.depth=4,8"],
             "Split it by decoder into two lines, which share their results: -m decoder=stepwise",
         ),
+        (
+            ["decoder=wino,eb", "decoder.threshold_back=0.8"],
+            "error: 1 of 2 runs do not compose, as decoder=eb decoder.threshold_back=0.8 (decoder.threshold_back is "
+            "not an option; expected one of scope, commit); nothing was started. Split it by decoder into two lines",
+        ),
+        (
+            ["decoder=ssd,stepwise", "decoder.commit.low=0.8"],
+            "as decoder=ssd decoder.commit.low=0.8 (decoder.commit.low is not an option; expected one of depth, width",
+        ),
+        (
+            ["decoder=psd,wino", "decoder/commit=eb"],
+            "(decoder/commit=eb: expected one of decoder=fast_dllm, freedave, psd",
+        ),
+        (["decoder=ssd,wino", "runtime.sped=4"], "error: runtime.sped is not an option; expected one of limit, device"),
         (["decoder.depht=4,8"], "decoder.depht=4 "),
         (["decoder=ssd,nope"], "spiffy, ssd, stepwise, wino); nothing was started. Mend that word"),
         (["decoder.depth=interval(1,5)"], "a grid takes values with commas, or range(...), not intervals"),
@@ -220,6 +235,41 @@ def test_what_does_not_compose_is_refused_before_anything_starts(line, words, me
     assert message in errors
     assert (errors.count("\n"), output) == (0, "")
     assert not RESULTS.exists()
+
+
+@pytest.mark.slow
+def test_a_value_that_all_runs_share_is_for_the_choices_of_each_run(line):
+    words = ("decoder=psd", "decoder/commit=hierarchical,localleap", "decoder.commit.threshold=0.8")
+    status, output, errors = line("-m", "runtime.timing=false", "runtime.limit=1", *words)
+    assert status == 0, errors
+    begun = [text.partition(" (")[0] for text in output.splitlines() if text.startswith("run ")]
+    assert begun == ["run 1 of 2: psd commit=hierarchical", "run 2 of 2: psd commit=localleap"]
+    configs = [OmegaConf.load(folder / "config.yaml") for folder in folders(RESULTS)]
+    assert [config.decoder.commit.threshold for config in configs] == [0.8, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["decoder=fast_dllm,psd", "decoder.threshold=0.8"], "threshold"),
+        (["decoder=klass,localleap", "decoder.commit.threshold=0.8"], "commit.threshold"),
+        (["decoder=psd,fast_dllm", "decoder/commit=hierarchical", "decoder.commit.low=0.8"], "commit.low"),
+        (["--config-dir=own", "experiment=two", "decoder.threshold=0.8"], "threshold"),
+    ],
+)
+def test_a_value_that_all_runs_share_needs_no_default_choice_that_has_it(line, monkeypatch, words, option):
+    Path("own/experiment").mkdir(parents=True)
+    params = "{hydra: {sweeper: {params: {decoder: 'psd,wino'}}}}"
+    Path("own/experiment/two.yaml").write_text(f"# @package _global_\n{params}\n")
+    planned = []
+
+    def stop(grid: Grid) -> None:
+        planned.extend(grid.runs)
+        raise ValueError("planned")
+
+    monkeypatch.setattr(start, "_announce", stop)
+    assert line("-m", *words).errors == "error: planned"
+    assert [OmegaConf.select(OmegaConf.create(run.config), f"decoder.{option}") for run in planned] == [0.8, 0.8]
 
 
 def test_a_campaign_without_m_says_so(line):

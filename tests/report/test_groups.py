@@ -117,6 +117,16 @@ def test_labels_tell_what_differs_in_order(tmp_path: Path) -> None:
     assert set(labels[1:4]) == {"ssd depth=2", "ssd depth=2 untimed", "ssd depth=2 reference=chain"}
 
 
+def test_a_commit_rule_is_named_and_its_options_only_where_its_runs_differ(tmp_path: Path) -> None:
+    rules = [{"threshold": 0.9, "kl_threshold": 0.01}, {"threshold": 0.8, "kl_threshold": 0.01}, {"gamma": 0.1}]
+    classes = ["klass.KLASS", "klass.KLASS", "eb.EntropyBounded"]
+    for rule, name in zip(rules, classes, strict=True):
+        write_run(tmp_path, "psd", options={"commit": {"_target_": f"baselines.rules.{name}"} | rule})
+    (group,) = groups(load(tmp_path).runs)
+    labels = ["psd commit=eb", "psd commit=klass commit.threshold=0.8", "psd commit=klass commit.threshold=0.9"]
+    assert [run.label for run in group.runs] == labels
+
+
 def edit(folder: Path, **changes: object) -> None:
     """Change options of a stored run's configuration; a name is group_option."""
     config = yaml.safe_load((folder / "config.yaml").read_text())

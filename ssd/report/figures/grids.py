@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ssd.report.groups import Group
-from ssd.report.labels import is_number, shown_options, value_text
+from ssd.report.labels import differing, is_number, shown_options, value_text
 
 DEPTH, WIDTH, BUILDER = (f"config.decoder.{name}" for name in ("depth", "width", "builder"))
 CHAIN = "chain"
@@ -36,7 +36,7 @@ def grids(group: Group, value: str) -> Iterator[Grid]:
         options = [name for name in shown_options(frame) if name not in (DEPTH, WIDTH, BUILDER)]
         found = [
             (options_told, builder, code_told, trees)
-            for options_told, lot in _split(runs, _differing(runs, options))
+            for options_told, lot in _split(runs, differing(runs[options].to_dict("records")))
             for builder, same in _by_builder(lot)
             for code_told, trees in _unlike(same)
         ]
@@ -66,8 +66,8 @@ def _unlike(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     cells = ["depth", "width"]
     ways = ["mark", *(name for name in map(str, runs) if name.startswith("config.runtime."))]
     twice = [cell for _, cell in runs[runs.duplicated(cells, keep=False)].groupby(cells)]
-    differing = [name for name in ways if any(_differing(cell, [name]) for cell in twice)]
-    lots = [(told, lot.drop_duplicates(cells, keep="last")) for told, lot in _split(runs, differing)]
+    varying = [name for name in ways if any(differing(cell[[name]].to_dict("records")) for cell in twice)]
+    lots = [(told, lot.drop_duplicates(cells, keep="last")) for told, lot in _split(runs, varying)]
     maps = [(told, lot) for told, lot in lots if len(lot) > 1]  # a single cell is none
     yield from maps if len(maps) > 1 else (("", lot) for _, lot in maps)
 
@@ -85,10 +85,6 @@ def _words(row: pd.Series, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         if pd.notna(row[name]):
             yield f"{'code' if name == 'mark' else name.rpartition('.')[2]}={value_text(row[name])}"
-
-
-def _differing(runs: pd.DataFrame, names: Iterable[str]) -> list[str]:
-    return [name for name in names if runs[name].map(str).nunique() > 1]
 
 
 def _width(row: pd.Series) -> int | None:

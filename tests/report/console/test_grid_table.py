@@ -56,6 +56,22 @@ def test_labels_name_the_options_in_which_runs_of_a_decoder_differ():
     ]
 
 
+KLASS = {"_target_": "baselines.rules.klass.KLASS", "threshold": 0.9, "kl_threshold": 0.01}
+LOCALLEAP = {"_target_": "baselines.rules.localleap.LocalLeap", "threshold": 0.8, "radius": 4}
+OWN = {"_target_": "rules.of.mine.Odds", "odds": 9.0}
+
+
+def test_a_commit_rule_is_one_word_and_its_options_only_set_runs_of_that_rule_apart():
+    rules = [None, KLASS, LOCALLEAP, OWN]
+    runs = [make_run("psd", depth=8, commit=commit) for commit in rules]
+    assert list(labels(runs)) == ["psd", "psd commit=klass", "psd commit=localleap", "psd commit=Odds"]
+    assert options_that_vary(runs) == {"commit": [None, "klass", "localleap", "Odds"]}
+
+    runs.append(make_run("psd", depth=8, commit=KLASS | {"threshold": 0.7}))
+    threshold = "psd commit=klass commit.threshold"
+    assert list(labels(runs))[1::3] == [f"{threshold}=0.9", f"{threshold}=0.7"]
+
+
 def test_options_that_vary_have_short_names_where_these_are_clear():
     runs = [make_run("ssd", depth=depth, threshold=None, generation={"seed": depth}) for depth in (4, 8)]
     runs = [run._replace(config={**run.config, "runtime": {"seed": run.config["decoder"]["depth"]}}) for run in runs]
