@@ -149,7 +149,7 @@ def _check_lookahead(decoder: Decoder, settings: GenerationSettings, runtime: Ru
     if decoder.lookahead(settings) and settings.grid == "absolute" and runtime.numerics == "locked":
         raise ValueError(
             "runtime.numerics=locked: drafts in later blocks make forwards of another shape than the reference's; pass "
-            "runtime.numerics=native or float64, or a decoder without decoder.lookahead and decoder.eager"
+            f"runtime.numerics=native or float64, or {decoder.within_block}"
         )
 
 
@@ -185,6 +185,7 @@ def build_decoder(values: Mapping[str, Any]) -> Decoder:
     if isinstance(options.get("commit"), Mapping):
         options["commit"] = build("decoder.commit", CommitRule, dict(options["commit"]))
     decoder: Decoder = build("decoder", Decoder, options)
+    decoder.name = values.get("name")
     return decoder
 
 

@@ -84,7 +84,7 @@ class BlockDecoder(Decoder):
         if self.lookahead(settings) and not policy.has_plain_windows:
             raise ValueError(
                 f"generation.cache={settings.cache}: a block's first forward decides what is stored, so that drafts "
-                "cannot reach into later blocks; pass decoder.lookahead=0 or decoder.eager=false, or generation.cache="
+                f"cannot reach into later blocks; pass {self.within_block}, or generation.cache="
                 f"{' or '.join(caches_across_blocks(settings.grid))}"
             )
 

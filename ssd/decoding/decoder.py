@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ssd.decoding.block_decoder import BlockDecoder
 
 
+LATER_BLOCKS = ("lookahead", "eager")
+"""Options with which drafts reach into later blocks; their defaults keep drafts in the current block."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A response and the trace of its decoding."""
@@ -32,6 +36,8 @@ class Decoded:
 class Decoder(ABC):
     """Interface of decoders: from a prompt to a response and a trace. A decoder does not print or measure time."""
 
+    name: str | None = None
+    """The name in the configuration; None: the decoder was made without one."""
     in_block_order = True
     """Whether all picks are in the leftmost unfinished block."""
     needs_verifier = False
@@ -80,6 +86,18 @@ class Decoder(ABC):
         return 0
 
     @property
+    def as_given(self) -> str:
+        """The words that choose the decoder, for messages; its class if it was made without a configuration."""
+        return f"decoder={self.name}" if self.name else type(self).__name__
+
+    @property
+    def within_block(self) -> str:
+        """The words of this decoder that keep its drafts in the current block, for messages."""
+        options = signature(type(self).__init__).parameters
+        own = [f"decoder.{name}={str(options[name].default).lower()}" for name in LATER_BLOCKS if name in options]
+        return own[0] if own else "another decoder"
+
+    @property
     def reference(self) -> BlockDecoder | None:
         """The decoder that this one is compared with; None: stepwise decoding."""
         return None
@@ -95,11 +113,11 @@ class Decoder(ABC):
 
     def check_cache(self, settings: GenerationSettings) -> None:
         """Raise ValueError for a cache that this decoder cannot have."""
-        policy, name = cache_policy(settings), f"generation.cache={settings.cache} with {type(self).__name__}"
+        policy, name = cache_policy(settings), f"generation.cache={settings.cache} with {self.as_given}"
         if self.most_nodes > 1 and not policy.accepts_drafts:
             raise ValueError(
                 f"{name}: a forward over this cache computes one state, so that no draft is verified; pass another "
-                "cache, or a decoder without drafts"
+                "cache, or a decoder without drafts, as decoder=stepwise"
             )
         if policy.has_plain_windows:
             return
@@ -149,6 +167,6 @@ class Decoder(ABC):
         Without a cache all positions of the response keep theirs, otherwise those of the current block.
         """
         raise ValueError(
-            f"{type(self).__name__} keeps no confidences of decided positions, because it has a decoding loop of its "
-            "own; pass runtime.confidences=false"
+            f"{self.as_given} keeps no confidences of decided positions, because it has a decoding loop of its own; "
+            "pass runtime.confidences=false"
         )

@@ -1,5 +1,6 @@
 """From the command line to a plan: presets, precedence, and every refusal in one line."""
 
+import re
 import shlex
 from functools import cache
 from itertools import product
@@ -249,6 +250,30 @@ def test_a_mistake_inside_an_own_module_is_named_with_its_line(tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"own_mistake\.py line 2: unexpected indent"):
         make_plan(composed("model=llada_tiny", "task=tiny_math", "decoder._target_=own_mistake.Mine"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "decoder=ssd generation.cache=dllm_cache",
+            "generation.cache=dllm_cache with decoder=ssd: a forward",
+        ),
+        (
+            "decoder=psd generation.cache=dllm_cache",
+            "generation.cache=dllm_cache with decoder=psd: a forward",
+        ),
+        ("decoder=wino generation.cache=dkv", "generation.cache=dkv with decoder=wino: this decoder computes windows"),
+        ("decoder=ssd decoder.lookahead=1 generation.cache=dkv", "pass decoder.lookahead=0, or generation.cache=none "),
+        (
+            "decoder=freedave decoder.eager=true model=sdar_tiny runtime.numerics=locked",
+            "pass runtime.numerics=native or float64, or decoder.eager=false",
+        ),
+    ],
+)
+def test_a_decoder_that_does_not_fit_is_named_as_on_the_command_line(words, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_plan(composed("task=tiny_math", *words.split()))
 
 
 @pytest.mark.parametrize("word", ["~decoder.commit", "decoder.commit=null"])

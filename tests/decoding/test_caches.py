@@ -273,7 +273,12 @@ def test_merged_drafts_are_refused_over_a_path(family):
             "dllm_cache",
             "SelfSpeculative: a forward over this cache computes one state,",
         ),
-        (FreeDave(eager=True), "dkv", "drafts cannot reach into later blocks"),
+        (FreeDave(eager=True), "dkv", r"into later blocks; pass decoder\.eager=false, or generation\.cache=none or"),
+        (
+            SelfSpeculative(lookahead=1),
+            "dkv",
+            r"later blocks; pass decoder\.lookahead=0, or generation\.cache=none or",
+        ),
     ],
 )
 def test_decoders_that_do_not_fit_a_cache_are_refused(decoder, cache, message):

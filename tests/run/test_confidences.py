@@ -35,5 +35,5 @@ def test_both_sides_keep_them_and_a_lossless_decoder_has_the_references_map(shor
 
 
 def test_a_decoder_with_a_loop_of_its_own_is_refused_before_anything_is_loaded() -> None:
-    with pytest.raises(ValueError, match=r"^WINO keeps no confidences .*; pass runtime\.confidences=false$"):
+    with pytest.raises(ValueError, match=r"^decoder=wino keeps no confidences .*; pass runtime\.confidences=false$"):
         make_plan(composed("decoder=wino", "model=llada_tiny", "task=tiny_math", *KEPT))
