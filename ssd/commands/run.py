@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 GRID = ("-m", "--multirun")
 SHOWN = ("-c", "--cfg")
+"""Flags that print a configuration instead of measuring."""
 COMPLETION = ("-sc", "--shell-completion")
 INTERRUPTED = 130
 failures: list[str] = []
