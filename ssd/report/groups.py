@@ -12,6 +12,7 @@ import pandas as pd
 from ssd.metrics.bootstrap import FEW
 from ssd.report.names import commits, numbers
 from ssd.report.run_labels import labelled
+from ssd.report.runs import with_defaults
 from ssd.report.titles import CHECKSUM, CIRCUMSTANCES, EXPERIMENT, NO_MATTER, shared_settings, title_parts
 
 
@@ -85,7 +86,7 @@ def groups(runs: pd.DataFrame, across: tuple[str, ...] = ()) -> list[Group]:
 
     across: beginnings of columns that do not separate groups.
     """
-    done = runs[runs["status"] == "done"].reset_index(drop=True).copy()
+    done = with_defaults(runs[runs["status"] == "done"].reset_index(drop=True))
     if done.empty:
         return []
     experiment = [

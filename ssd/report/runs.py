@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ssd.decoding.cache_options import OPTIONS
+from ssd.decoding.settings import GenerationSettings
 from ssd.results.reader import ANEW, read_config, read_environment, read_failure, read_summary
 
 TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
@@ -74,6 +77,13 @@ def without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     defaults = asdict(OPTIONS[generation["cache"]]()) if generation.get("cache") in OPTIONS else {}
     own = {name: value for name, value in given.items() if value is not None and value != defaults.get(name)}
     return {**config, "generation": {**generation, **({"cache_options": own} if own else {})}}
+
+
+def with_defaults(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the defaults of those options of generation that only newer runs have."""
+    defaults = {f"config.generation.{option.name}": option.default for option in fields(GenerationSettings)}
+    added = {name: value for name, value in defaults.items() if name in runs and value is not None}
+    return runs.assign(**{name: runs[name].where(runs[name].notna(), value) for name, value in added.items()})
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "", nulls: bool = False) -> Iterator[tuple[str, Any]]:

@@ -53,6 +53,17 @@ def test_other_circumstances_are_another_section(tmp_path: Path) -> None:
     assert set(table.frame["environment.python"]) == {"3.11.7"}
 
 
+def test_an_option_that_older_runs_lack_separates_no_runs_by_its_default(tmp_path: Path) -> None:
+    for decoder, generation in (("ssd", {}), ("freedave", {"pc_decay": 0.25}), ("spiffy", {"top_k": None})):
+        write_run(tmp_path, decoder, prompts=2, generation=generation)
+    assert [group.title for group in load(tmp_path).groups] == ["llada_tiny, tiny_math"]
+    write_run(tmp_path, "stepwise", prompts=2, generation={"pc_decay": 0.5})
+    assert {group.title: len(group.rows) for group in load(tmp_path).groups} == {
+        "llada_tiny, tiny_math, pc_decay 0.25": 3,
+        "llada_tiny, tiny_math, pc_decay 0.5": 1,
+    }
+
+
 def test_runs_against_another_reference_are_another_section(tmp_path: Path) -> None:
     write_run(tmp_path, "ssd", prompts=3)
     write_run(tmp_path, "stepwise", prompts=3)
