@@ -20,10 +20,9 @@ from ssd.commands.results_dir import RESULTS, require_results
 from ssd.paths import RUN
 from ssd.report.choice import choose
 from ssd.report.count_as_published import count_as_published
-from ssd.report.needs import NEEDS
 from ssd.report.results import Results
 from ssd.report.tables.left_out import reasons
-from ssd.report.write import names, write_report
+from ssd.report.write import needs, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = [name for name in options.only if not any(stem in (name, f"{name}-1") for stem in stems)]
     for name in missing:
         runs = f"these {len(results.done)} finished runs have" if len(results.done) > 1 else "this finished run has"
-        print(f"error: --only {name}: {runs} nothing to show in it; it needs {NEEDS[name]}", file=sys.stderr)
+        print(f"error: --only {name}: {runs} nothing to show in it; it needs {needs()[name]}", file=sys.stderr)
     print(f"{len(results.done)} finished runs, {len(results.samples)} samples")
     for folder, names_of in written(files).items():
         print(f"{folder}: {', '.join(names_of)}")
@@ -77,7 +76,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--count-as-published", action="store_true", help="count the forwards that Fast-dLLM's published code adds"
     )
     parser.add_argument("--out", type=Path, default=Path("report"), help="the report's folder (default: report)")
-    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", choices=names(), help="; ".join(names()))
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", choices=needs(), help="; ".join(needs()))
     parser.add_argument("--frames", type=Path, metavar="FOLDER", help="also write the frames there, as Parquet")
     return parser.parse_args(arguments)
 

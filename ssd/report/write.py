@@ -16,9 +16,10 @@ from ssd.report.tables.latex import escape
 CAPTIONS = "captions.tex"
 
 
-def names() -> list[str]:
-    """Return the names of all figures and tables; some name both."""
-    return list(dict.fromkeys([*(figure.name for figure in FIGURES), *catalogue.TABLES]))
+def needs() -> dict[str, str]:
+    """Return the runs that each figure and table needs, by its name; some names are of both."""
+    figures = {figure.name: figure.needs for figure in FIGURES}
+    return figures | {name: table.needs for name, table in catalogue.TABLES.items()}
 
 
 def write_report(results: Results, out: Path, only: Collection[str] = (), bare: bool = False) -> list[Path]:
@@ -39,7 +40,7 @@ def write_report(results: Results, out: Path, only: Collection[str] = (), bare: 
         files.append(out / "figures" / CAPTIONS)
         files[-1].write_text(captions(shown), encoding="utf-8")
     results.forwards()  # a table lists the traces that cannot be read
-    tables = [make(results) for name, make in catalogue.TABLES.items() if not only or name in only]
+    tables = [table.make(results) for name, table in catalogue.TABLES.items() if not only or name in only]
     made = [table for table in tables if table is not None]
     files += [file for table in made for file in catalogue.write(table, out / "tables")]
     if not only:

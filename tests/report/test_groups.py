@@ -27,7 +27,7 @@ def test_other_circumstances_are_another_section(tmp_path: Path) -> None:
         write_run(tmp_path, "spiffy", prompts=2, runtime=runtime)
     results = load(tmp_path)
     for name in ("main", "forwards", "identity"):
-        table = TABLES[name](results)
+        table = TABLES[name].make(results)
         assert table is not None
         assert [len(section.rows) for section in table.sections] == [1] * 10
         titles = [section.title for section in table.sections]
@@ -59,7 +59,7 @@ def test_runs_against_another_reference_are_another_section(tmp_path: Path) -> N
     write_run(tmp_path, "psd", prompts=3, reference="stepwise decoding, threshold 0.9")
     results = load(tmp_path)
     for name in ("main", "forwards", "identity"):
-        table = TABLES[name](results)
+        table = TABLES[name].make(results)
         assert table is not None
         titles = {tuple(row[0].text for row in section.rows): section.title for section in table.sections}
         assert set(titles) == {("stepwise", "ssd"), ("psd",)}

@@ -10,11 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from ssd.commands.report import main
-from ssd.report.figures import FIGURES, Entry
-from ssd.report.needs import NEEDS
+from ssd.report.figures import Entry
 from ssd.report.page import page, shared_options
 from ssd.report.results import load
-from ssd.report.tables.catalogue import TABLES
 from ssd.report.write import write_report
 from tests.report.synthetic import write_run
 
@@ -39,8 +37,8 @@ class Addresses(HTMLParser):
 @pytest.fixture(autouse=True)
 def _plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing the real ones is tested with the figures."""
-    plain = Entry("plain", "Plain", "Nothing to see.", lambda _, columns: Figure((columns, 1)))
-    nothing = Entry("nothing", "Nothing", "Nothing stored.", lambda _results, _columns: None)
+    plain = Entry("plain", "Plain", "Nothing to see.", "", lambda _, columns: Figure((columns, 1)))
+    nothing = Entry("nothing", "Nothing", "Nothing stored.", "", lambda _results, _columns: None)
     monkeypatch.setattr("ssd.report.write.FIGURES", (plain, nothing))
 
 
@@ -150,10 +148,6 @@ def test_what_the_runs_cannot_fill_is_an_error_with_the_runs_that_would(
         "it needs two runs that differ in generation.cache\n"
     )
     assert (tmp_path / "report" / "tables" / "main.md").is_file()
-
-
-def test_every_figure_and_table_has_the_runs_that_it_needs() -> None:
-    assert set(NEEDS) == {figure.name for figure in FIGURES} | set(TABLES)
 
 
 def test_the_page_has_the_settings_that_all_runs_share(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_every_table_compiles(tmp_path: Path) -> None:
     write_run(root, "ssd", prompts=4, runtime={"batch_size": 2})
     write_run(root, "ssd_&%#", "mo~del^", "ta$k{}\\", prompts=2)
     results = load(root)
-    made = {name: make(results) for name, make in TABLES.items()}
+    made = {name: table.make(results) for name, table in TABLES.items()}
     assert all(made.values())
     for columns in COLUMNS:
         log = compile_all([latex(table) for table in made.values() if table is not None], tmp_path, columns)
@@ -114,8 +114,8 @@ def test_every_markdown_row_has_as_many_cells(tmp_path: Path) -> None:
 def test_files_hold_the_same_rows(tmp_path: Path) -> None:
     write_run(tmp_path / "results", "ssd", prompts=2)
     write_run(tmp_path / "results", "stepwise", prompts=2)
-    for make in TABLES.values():
-        table = make(load(tmp_path / "results"))
+    for entry in TABLES.values():
+        table = entry.make(load(tmp_path / "results"))
         if table is None:
             continue
         csv, text, tex = write(table, tmp_path / "tables")

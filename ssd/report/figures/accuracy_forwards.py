@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import count, islice
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,9 +15,15 @@ from matplotlib.ticker import NullLocator
 from ssd.report.figures.intervals import percents
 from ssd.report.figures.layout import decoder_keys, legend, panels, small_print
 from ssd.report.figures.selection import small_print_of
-from ssd.report.figures.style import BLACK, Columns, look
+from ssd.report.figures.style import GREY, Columns, look
 from ssd.report.groups import Group, Run
 from ssd.report.results import Results
+
+REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "linestyle": "--", "zorder": 1}
+MARKER_POINTS, WIDEST_POINTS, SHRINKS = 4.0, 20.0, 0.8
+"""Width of a marker; limit of the widths of markers upon each other; ratio of the distances to it, one to the next."""
+NEAR_OCTAVES, NEAR_PERCENT = 0.05, 1.5
+"""Markers lie upon each other below these distances: of their forwards' logarithms to base 2, and of accuracies."""
 
 
 def draw(results: Results, columns: Columns) -> Figure | None:
@@ -22,24 +31,29 @@ def draw(results: Results, columns: Columns) -> Figure | None:
     found = [group for group in results.groups if sum(map(len, _lines(group).values())) > 1]
     if not found:
         return None
-    figure, axes = panels(columns, [group.panel_title for group in found], 1 if columns == 1 else 2, 1.8)
+    figure, axes = panels(columns, list(map(_title, found)), 1 if columns == 1 else 2, 2.2)
     for panel, group in zip(axes, found, strict=True):
         lines = _lines(group)
-        for decoder, runs in lines.items():
-            _line(panel, decoder, runs)
-        reference = next(iter(lines.values()))[0].row
-        panel.plot(reference["nfe.reference"], 100 * reference["accuracy.reference"], "*", color=BLACK, markersize=7)
-        _scale(
-            panel, [reference["nfe.reference"], *(run.row["nfe.decoder"] for runs in lines.values() for run in runs)]
-        )
+        runs = [run for line in lines.values() for run in line]
+        widths = iter(_widths([(run.row["nfe.decoder"], 100 * run.row["accuracy.decoder"]) for run in runs]))
+        for decoder, line in lines.items():
+            _line(panel, decoder, line, list(islice(widths, len(line))))
+        panel.axhline(100 * group.rows["accuracy.reference"].iloc[0], **REFERENCE)
+        _scale(panel, [run.row["nfe.decoder"] for run in runs])
         panel.set_xlabel("forwards per response")
         panel.set_ylabel("accuracy (%)")
         panel.grid()
-    keys = decoder_keys(decoder for group in found for decoder in _lines(group))
-    legend(figure, [*keys, Line2D([], [], color=BLACK, marker="*", linestyle="", label="the reference")])
+    keys = decoder_keys((decoder for group in found for decoder in _lines(group)), markerfacecolor="none")
+    legend(figure, [*keys, Line2D([], [], label="the reference", **REFERENCE)])
     told = "Each line joins the runs of one decoder by their forwards; bars: Wilson's 95 % interval; n: prompts."
-    small_print(figure, told, *small_print_of(found))
+    sizes = "A marker is larger only where it would hide another."
+    small_print(figure, told, sizes, *small_print_of(found))
     return figure
+
+
+def _title(group: Group) -> str:
+    """Return the panel's title with the reference's forwards: they are so many that the axis leaves them out."""
+    return f"{group.panel_title}; reference: {group.rows['nfe.reference'].iloc[0]:.0f} forwards"
 
 
 def _lines(group: Group) -> dict[str, list[Run]]:
@@ -52,16 +66,35 @@ def _lines(group: Group) -> dict[str, list[Run]]:
 
 
 def _scale(axes: Axes, forwards: list[float]) -> None:
-    """Mark the x axis at powers of two: parallel rules need few forwards, and the reference many."""
+    """Mark the x axis at powers of two: some rules need many times the forwards of others."""
     powers = range(math.floor(math.log2(min(forwards))), math.ceil(math.log2(max(forwards))) + 1)
     axes.set_xscale("log", base=2)
     axes.set_xticks([2**power for power in powers], [f"{2**power:g}" for power in powers])
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _line(axes: Axes, decoder: str, runs: list[Run]) -> None:
+def _widths(points: Sequence[tuple[float, float]]) -> list[float]:
+    """Return the width of each marker in print points. Markers upon each other have different widths.
+
+    points: forwards and accuracy in percent of each marker.
+    """
+    levels: list[int] = []
+    for point in points:
+        taken = {level for level, other in zip(levels, points, strict=False) if _are_near(point, other)}
+        levels.append(next(level for level in count() if level not in taken))
+    return [WIDEST_POINTS - (WIDEST_POINTS - MARKER_POINTS) * SHRINKS**level for level in levels]
+
+
+def _are_near(point: tuple[float, float], other: tuple[float, float]) -> bool:
+    return abs(math.log2(point[0] / other[0])) < NEAR_OCTAVES and abs(point[1] - other[1]) < NEAR_PERCENT
+
+
+def _line(axes: Axes, decoder: str, runs: Sequence[Run], widths_points: Sequence[float]) -> None:
+    """Draw hollow markers, through which others are seen, with a line and pale intervals."""
     accuracy, spread = percents(*([run.row[name] for run in runs] for name in ("accuracy.decoder", "prompts")))
-    axes.errorbar(
-        [run.row["nfe.decoder"] for run in runs], accuracy, yerr=spread,
-        color=look(decoder).colour, marker=look(decoder).marker, linewidth=1, elinewidth=0.5, capsize=1.2,
+    forwards, (colour, marker) = [run.row["nfe.decoder"] for run in runs], look(decoder)
+    axes.errorbar(forwards, accuracy, yerr=spread, color=colour, linewidth=0.6, ecolor=(colour, 0.3), elinewidth=0.5)
+    axes.scatter(
+        forwards, accuracy, [width**2 for width in widths_points], marker=marker, facecolor="none", edgecolor=colour,
+        linewidth=0.7, zorder=3,
     )  # fmt: skip

@@ -37,11 +37,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure by the name of its files; `make` draws it, or returns None if nothing is stored to draw it from."""
+    """A figure by the name of its files; `make` draws it, or returns None if nothing is stored to draw it from.
+
+    needs: the runs to draw it from.
+    """
 
     name: str
     title: str
     caption: str
+    needs: str
     make: Callable[[Results, Columns], Figure | None]
 
     def draw(self, results: Results, columns: Columns = 2, bare: bool = False) -> Figure | None:

@@ -58,7 +58,7 @@ def rows_of_bars(
             head(panel, title)
     legend(figure, keys)
     some_left_out = any(run.shown_for for group in found for run in extremes(group))
-    settings = "Of decoders with many settings, the fastest and the slowest are shown." if some_left_out else ""
+    settings = "Of decoders with many settings, the two extremes are shown." if some_left_out else ""
     small_print(figure, told, settings, *small_print_of(found))
     return figure
 

@@ -41,8 +41,11 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         reached.extend(_bar(axes, place + BAR / 2 * run.is_timed, row["nfe.ratio"], ends, FORWARDS))
         axes.axvline(1, color=GREY, linewidth=0.8, zorder=3)
 
-    keys = [swatch("speedup (wall clock)", **SPEEDUP), swatch("forwards saved (NFE)", **FORWARDS)]
-    told = "Ratio: the reference's time, and forwards, over the decoder's, with 95 % intervals; n: prompts."
+    any_timed = any(run.is_timed for group in found for run in group.runs)
+    keys = [swatch("speedup (wall clock)", **SPEEDUP)] if any_timed else []
+    keys.append(swatch("forwards saved (NFE)", **FORWARDS))
+    amounts = "time, and forwards," if any_timed else "forwards"
+    told = f"Ratio: the reference's {amounts} over the decoder's, with 95 % intervals; n: prompts."
     figure = rows_of_bars(found, columns, bars, "ratio (log scale)", keys, told)
     low, high = min(reached) / MARGIN, max(reached) * MARGIN
     for axes in figure.axes:
@@ -54,7 +57,7 @@ def draw(results: Results, columns: Columns) -> Figure | None:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return about five marks of a scale of ratios, 1 among them: powers of 2, 4, 8, ..., or tenths if it is short.
+    """Return about five marks of a scale of ratios, 1 among them: powers of 2, 4, 8, ..., or others if it is short.
 
     A scale that reaches 1/2 also has a mark below 1.
     """
@@ -65,7 +68,8 @@ def ticks(low: float, high: float) -> list[float]:
         if len(powers) <= MOST_TICKS:
             break
         base *= 2
-    return powers if len(powers) > 2 else [mark for mark in (0.6, 0.8, 1.0, 1.2, 1.5) if low <= mark <= high]
+    marks = (0.6, 0.8, 1.0, 1.2, 1.5) if high < 2 else (0.7, 1.0, 1.5, 2.0, 3.0)
+    return powers if len(powers) > 2 else [mark for mark in marks if low <= mark <= high]
 
 
 def _bar(axes: Axes, place: float, value: float, ends: tuple[float, float], look: dict[str, Any]) -> list[float]:

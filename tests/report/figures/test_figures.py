@@ -10,6 +10,7 @@ import yaml
 from ssd.report.figures import FIGURES
 from ssd.report.figures.intervals import wilson
 from ssd.report.figures.pareto import FRONT
+from ssd.report.figures.speed import MOST_TICKS, ticks
 from ssd.report.results import load
 from tests.report.figures.layout import faults, texts
 from tests.report.synthetic import write_run
@@ -18,13 +19,31 @@ ENTRIES = {entry.name: entry for entry in FIGURES}
 
 
 def test_a_run_that_was_not_timed_has_only_the_bar_of_its_forwards(tmp_path):
+    """The legend and the small print name the speedup only where a run has one."""
     write_run(tmp_path, "ssd", prompts=3)
     write_run(tmp_path, "freedave", prompts=3, timed=False)
     results = load(tmp_path)
-    bars = ENTRIES["speed"].draw(results).axes[0].patches
+    figure = ENTRIES["speed"].draw(results)
     runs = results.runs.set_index("decoder")
     expected = [runs["speedup.ratio"]["ssd"], runs["nfe.ratio"]["ssd"], runs["nfe.ratio"]["freedave"]]
+    bars = figure.axes[0].patches
     assert sorted(bar.get_x() + bar.get_width() for bar in bars) == pytest.approx(sorted(expected))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "speedup (wall clock)",
+        "forwards saved (NFE)",
+    ]
+    assert figure.get_label().startswith("Ratio: the reference's time, and forwards, over the decoder's")
+    figure = ENTRIES["speed"].draw(results.only({runs["run_id"]["freedave"]}))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["forwards saved (NFE)"]
+    assert figure.get_label().startswith("Ratio: the reference's forwards over the decoder's")
+
+
+@pytest.mark.parametrize("high", [1.6, 2.5, 3.9, 5])
+def test_a_scale_of_ratios_has_few_marks_that_reach_its_upper_half(high):
+    marks = ticks(0.8, high)
+    assert 1 in marks
+    assert len(marks) <= MOST_TICKS
+    assert high / 2 <= max(marks) <= high
 
 
 def test_locked_numerics_have_no_speedup(tmp_path):
@@ -32,22 +51,6 @@ def test_locked_numerics_have_no_speedup(tmp_path):
     results = load(tmp_path)
     assert results.samples["decoder.latency_s"].notna().all()
     assert [ENTRIES[name].draw(results) for name in ("pareto", "prediction", "latency")] == [None, None, None]
-
-
-def test_a_line_joins_the_lossy_runs_of_a_decoder_by_their_forwards(tmp_path):
-    for threshold in (0.5, 0.9, 0.7):
-        write_run(tmp_path, "fast_dllm", prompts=4, options={"threshold": threshold}, timed=False)
-    write_run(tmp_path, "ssd", prompts=4)
-    results = load(tmp_path)
-    lines = ENTRIES["accuracy-forwards"].draw(results).axes[0].lines
-    (joined,) = (line for line in lines if line.get_marker() == "P")
-    runs = results.runs[results.runs["decoder"] == "fast_dllm"]
-    drawn = sorted(zip(joined.get_xdata(), joined.get_ydata(), strict=True))
-    assert drawn == sorted(zip(runs["nfe.decoder"], 100 * runs["accuracy.decoder"], strict=True))
-    assert list(joined.get_xdata()) == sorted(joined.get_xdata(), reverse=True)
-    (star,) = (line for line in lines if line.get_marker() == "*")
-    assert star.get_ydata()[0] in set(100 * runs["accuracy.reference"])
-    assert ENTRIES["accuracy-forwards"].draw(results.only(set(runs["run_id"][:1]))) is None
 
 
 def test_a_front_of_one_point_is_drawn(one_run):

@@ -97,15 +97,15 @@ def test_a_run_without_forwards_is_refused_with_the_remedy(traced: Path, capsys:
 def test_the_report_keeps_projections_apart_from_measurements(traced: Path) -> None:
     write_run(traced.parent, "apd", prompts=2)
     results = load(traced.parent)
-    table = TABLES["projected"](results)
+    table = TABLES["projected"].make(results)
     assert table is not None
     assert [section.title.partition(":")[0] for section in table.sections] == [
         "projected from counts of a tiny model (llada_tiny)"
     ]
     measured = {"speedup.ratio", "tokens_per_s.decoder", "predicted_speedup"}
     assert not measured & set(table.frame)
-    for name, make in TABLES.items():
-        other = make(results)
+    for name, entry in TABLES.items():
+        other = entry.make(results)
         assert name == "projected" or other is None or not any("projected" in key for key in other.frame)
 
 
