@@ -126,18 +126,20 @@ def build(options: argparse.Namespace, setup: Setup) -> tuple[DiffusionModel, Pa
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
-    words = parser(__doc__)
+    words = parser(
+        __doc__,
+        gen_length=64,
+        prompt=64,
+        nodes=[1, 2, 4, 8, 16, 32],
+        budget=10.0,
+        caches=None,
+        compile=False,
+        json=None,
+    )
     words.add_argument(
         "--random", action="store_true", help="random weights in the model's shape; nothing is downloaded"
     )
-    words.add_argument("--gen-length", type=int, default=64)
-    words.add_argument("--nodes", type=counts, default=[1, 2, 4, 8, 16, 32], help="states per forward, as 1,2,4")
-    words.add_argument("--prompt", type=int, default=64, help="prompt tokens")
     words.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
-    words.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table")
-    words.add_argument("--caches", type=lambda text: text.split(","), help="as prefix,dual (default: all of the model)")
-    words.add_argument("--compile", action="store_true", help="one more engine: compiled layers at static shapes")
-    words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
     options = words.parse_args(arguments)
     known = dict.fromkeys((*plain_caches("prompt"), *plain_caches("absolute")))
     if not set(options.caches or ()) <= set(known):

@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from ssd.commands.bench_setup import Setup, measure, parser
-from ssd.commands.lists import counts, names, whole
+from ssd.commands.lists import counts, whole
 from ssd.decoding.cache_options import caches_of
 from ssd.decoding.cache_policy import check_pair
 from ssd.measure.cost.tokens import token_rows
@@ -61,11 +61,8 @@ def bench(options: argparse.Namespace) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
-    words = parser(__doc__)
+    words = parser(__doc__, prompt=64, caches=None, json=None)
     words.add_argument("--lengths", type=counts, default=[128, 512, 1024, 2048, 4096], help="values of gen_length")
-    words.add_argument("--prompt", type=whole(1), default=64, help="prompt tokens")
     words.add_argument("--blocks", type=whole(1), default=3, help="blocks of a response that are decoded")
-    words.add_argument("--caches", type=names, help="as dual,vicinity (default: all of the model)")
-    words.add_argument("--json", type=Path, help="a file to write the figures and their circumstances to")
-    words.set_defaults(threads=1, compile=False)
+    words.set_defaults(threads=1)
     return words.parse_args(arguments)

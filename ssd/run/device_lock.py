@@ -55,7 +55,7 @@ def device_lock(
                 if tell is None:
                     raise DeviceHeldError(message)
                 tell(f"{message}; {WAYS_OUT}")
-                _sign(held, owner)
+                _sign(held, f"{owner}, which waits")
                 _wait(turnstile, exclusive)
                 _wait(held, exclusive)
         finally:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ssd.run.device_lock import FOLDER_VARIABLE, WAYS_OUT, DeviceHeldError, devi
 
 CPU = torch.device("cpu")
 PATIENCE = 1000
-"""Looks at a lock that another thread is about to take."""
+"""Looks at what another thread is about to do."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,20 @@ def refused(exclusive: bool) -> str | None:
             return None
     except DeviceHeldError as error:
         return str(error)
+
+
+def signed() -> list[str]:
+    """The lines of the lock: processes and their names, the latest last."""
+    return lock_file(CPU).read_text().splitlines()
+
+
+def see(happened: Callable[[], bool], waiter: threading.Thread | multiprocessing.Process) -> None:
+    """Return when the waiter has done this; fail, and do not hang, if it never does."""
+    for _ in range(PATIENCE):
+        if happened():
+            return
+        waiter.join(0.01)
+    pytest.fail("the waiter never did what this test waits for")
 
 
 @pytest.mark.parametrize(
@@ -64,8 +79,7 @@ def test_a_waiting_run_says_for_whom_once_and_goes_on():
     with device_lock(CPU, False, "one run"):
         waiter = threading.Thread(target=wait)
         waiter.start()
-        while not told:
-            waiter.join(0.01)
+        see(lambda: bool(told), waiter)
         assert not has_begun.is_set()
     waiter.join()
     assert has_begun.is_set()
@@ -80,8 +94,7 @@ def test_a_notebook_that_waits_at_every_call_prints_one_line(capsys, monkeypatch
         waiter = threading.Thread(target=ssd.decode, args=(model, "2 + 3 ="), kwargs={"gen_length": 1})
         with device_lock(CPU, True, f"run {turn}"):
             waiter.start()
-            while f"{os.getpid()} ssd.decode" not in lock_file(CPU).read_text().splitlines():  # it waits
-                waiter.join(0.01)
+            see(lambda: signed()[-1] == f"{os.getpid()} ssd.decode, which waits", waiter)
         waiter.join()
         printed += capsys.readouterr().out
     assert printed == f"cpu is in use by process {os.getpid()} (run 0); ssd.decode waits for it; {WAYS_OUT}\n"
@@ -99,12 +112,8 @@ def test_those_who_share_let_one_in_who_wants_it_alone():
     waiter = threading.Thread(target=wait)
     with device_lock(CPU, False, "one run"):
         waiter.start()
-        messages = [refused(False)]
-        while len(messages) < PATIENCE and not (told and messages[-1]):
-            waiter.join(0.01)
-            messages.append(refused(False))
-        # Whom it names is chance here: a process is known by what it signed last, and both are this one.
-        assert messages[-1] is not None, "newcomers wait behind the patient, though they would share"
+        # Newcomers wait behind the patient, though they would share.
+        see(lambda: bool(told) and refused(False) is not None, waiter)
         assert not has_begun.is_set()
     waiter.join()
     assert refused(False) is None
@@ -143,6 +152,17 @@ def test_the_lock_of_all_users_can_be_taken_by_all(monkeypatch, tmp_path):
         assert file.parent.parent == tmp_path
         assert file.stat().st_mode & 0o777 == 0o666
         assert file.parent.stat().st_mode & 0o1777 == 0o1777
+
+
+def test_a_process_that_waits_is_named_as_one_that_waits():
+    context = multiprocessing.get_context("fork")
+    with device_lock(CPU, False, "one run"):
+        process = context.Process(target=hold_for_ever, args=(context.Event(),))
+        process.start()
+        named = f"process {os.getpid()} (one run) and process {process.pid} (the killed, which waits)"
+        see(lambda: refused(True) == f"cpu is in use by {named}; another run waits for it", process)
+        process.kill()
+        process.join()
 
 
 @pytest.mark.parametrize("timing", [True, False])

@@ -99,7 +99,9 @@ def test_so_are_those_of_lossy_caches_and_decoders(decoder: BlockDecoder, cases_
         frames = pd.concat([frame(trace, index) for index, (trace, _) in enumerate(each)], ignore_index=True)
         found = counted(frames, vars(made[0].settings))
         assert as_counted(found, responses=2) == sum((Counter(naive) for _, naive in each), Counter())
-        assert set(found.rows + found.context) == {13, 15} or isinstance(decoder, WINO)
+        # Without a cache, shadows of a block stand beside the whole canvas.
+        shadows = 4 if isinstance(decoder, WINO) and cache == "none" else 0
+        assert set(found.rows + found.context) == {13, 15, 13 + shadows, 15 + shadows}
 
 
 @pytest.mark.parametrize("store", ["fused", "separate"])
