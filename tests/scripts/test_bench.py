@@ -145,6 +145,13 @@ def test_numbers_of_nodes_are_checked(capsys, text):
     assert f"{text}: expected whole numbers of at least 1, as 1,2,4" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+def test_lengths_are_checked(capsys, script):
+    with pytest.raises(SystemExit):
+        script.main(["--gen-length", "0"])
+    assert "argument --gen-length: 0: expected a whole number of at least 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("block_length", [4, 8])
 def test_the_eager_competitor_decodes_what_stepwise_decoding_does(folder, block_length):
     model = load_model(folder, dtype=torch.float64)
