@@ -52,10 +52,10 @@ def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _short_timings() -> Iterator[None]:
-    """Forwards are timed for a tenth of a second and not for seconds, or once: no test expects a precise figure."""
+    """Forwards are timed once or for a hundredth of a second: no test expects a precise figure."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (decode_phase, forward_times):
-            patch.setattr(module, "BUDGET_S", 0.1)
+            patch.setattr(module, "BUDGET_S", 0.01)
         patch.setattr(round_costs, "measure", partial(round_costs.measure, repeats=1))
         yield
 
