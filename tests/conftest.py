@@ -4,6 +4,7 @@ import gc
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ssd.modeling.config import Family
 from ssd.run import decode_phase
 from ssd.run.device_lock import FOLDER_VARIABLE
 from ssd.run.runner import MODELS
+from ssd.speculation import round_costs
 from tests.checkpoints import write_tiny_checkpoint
 from tests.compositions import remembered_compositions
 from tests.data import data_folder
@@ -50,10 +52,11 @@ def _own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _short_timings() -> Iterator[None]:
-    """Forwards are timed for a tenth of a second and not for seconds: no test expects a precise figure."""
+    """Forwards are timed once or for a hundredth of a second: no test expects a precise figure."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (decode_phase, forward_times):
-            patch.setattr(module, "BUDGET_S", 0.1)
+            patch.setattr(module, "BUDGET_S", 0.01)
+        patch.setattr(round_costs, "measure", partial(round_costs.measure, repeats=1))
         yield
 
 

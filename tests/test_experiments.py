@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ssd.decoding.settings import GenerationSettings
 from tests.data import REPOSITORY, project_files
-from tests.effort import LONG
+from tests.effort import LONG, by_turns
 from tests.runs import composed
 
 CONF = REPOSITORY / "conf"
@@ -126,8 +126,7 @@ def test_klass_has_the_published_thresholds_of_every_task(name: str) -> None:
         assert (rule.threshold, rule.kl_threshold, rule.history) == (*published, 2)
 
 
-@each_experiment
-@pytest.mark.parametrize("model", ["llada_tiny", "dream_tiny"])
+@pytest.mark.parametrize(("file", "model"), by_turns(EXPERIMENTS, ("llada_tiny", "dream_tiny")))
 @pytest.mark.slow
 def test_an_experiment_wins_over_the_presets_of_model_and_task(file: Path, model: str) -> None:
     config = composed(f"experiment={file.stem}", f"model={model}", "task=tiny_math")

@@ -65,11 +65,19 @@ def check_deterministic(
 
 
 def check_lossless(
-    candidate: Candidate, model: MaskedDiffusionModel, prompt: Sequence[int], settings: GenerationSettings
+    candidate: Candidate,
+    model: MaskedDiffusionModel,
+    prompt: Sequence[int],
+    settings: GenerationSettings,
+    decoded: Decoded | None = None,
 ) -> None:
-    """The reference's response, committed in the reference's order, with no more forwards than it needs."""
+    """The reference's response, committed in the reference's order, with no more forwards than it needs.
+
+    decoded: what the decoder gave for this prompt, if a check has decoded it already.
+    """
     reference = candidate.reference.decode(model, prompt, settings, SPECIAL)
-    decoded = candidate.decoder.decode(model, prompt, settings, SPECIAL)
+    if decoded is None:
+        decoded = candidate.decoder.decode(model, prompt, settings, SPECIAL)
     assert decoded.response_ids == reference.response_ids
     assert decoded.trace.filled == reference.trace.filled
     assert steps_of(decoded.trace, reference.trace) == steps_of(reference.trace, reference.trace)

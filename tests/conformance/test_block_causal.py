@@ -65,9 +65,9 @@ def test_responses_keep_the_contract_and_claims_hold(line: str) -> None:
             if not accepts(claimed.decoder, settings, family):
                 continue
             check_pair(settings, model.config)
-            check_response(claimed.decoder, model, prompt, settings)
+            decoded = check_response(claimed.decoder, model, prompt, settings)
             if claimed.lossless and claimed.decoder.caveat(settings) is None:
-                check_lossless(claimed, model, prompt, settings)
+                check_lossless(claimed, model, prompt, settings, decoded)
 
 
 @pytest.mark.parametrize("line", [line for line in BLOCK_LINES if LOSSLESS[line.split()[0]]])

@@ -16,7 +16,8 @@ from ssd.speculation.decoder import SelfSpeculative
 from tests.effort import LONG
 from tests.models import random_model
 
-SPECIAL = SpecialTokens(63, (62, 61, 60, 59))
+SPECIAL = SpecialTokens(63, (62, *range(1, 60, 6)))
+"""Many end tokens, so that stops happen."""
 
 
 def steps_of(decoder: Decoder, model: DiffusionModel, prompt: list[int], settings: GenerationSettings) -> list[object]:
@@ -39,12 +40,10 @@ def test_the_step_of_a_blocks_first_position_has_one_pick_under_the_dynamic_rule
 @pytest.mark.slow
 def test_no_pick_stays_behind_an_end_in_a_later_block_of_a_draft() -> None:
     ended = 0
-    for seed in range(40):
+    for seed in range(40 if LONG else 12):
         model = random_model("sdar", seed=seed, sharpness=6, causal_block=2)
         settings = GenerationSettings(gen_length=12, block_length=2, grid="absolute", cache="exact", stop="eos_any")
         expected = steps_of(Stepwise(), model, [5, 6, 7], settings)
-        if len(expected[1]) == 12 and not LONG:
-            continue
         for decoder in (SelfSpeculative(6, lookahead=4), FreeDave(6, "exact_match", eager=True)):
             assert steps_of(decoder, model, [5, 6, 7], settings) == expected
         ended += len(expected[1]) < 12

@@ -19,7 +19,7 @@ from ssd.modeling.kv_cache import Window
 from ssd.modeling.static_shapes import StaticModel
 from ssd.speculation.decoder import SelfSpeculative
 from tests.conformance.candidates import LINES, SPECIAL, accepts, candidate, model_of
-from tests.effort import LONG
+from tests.effort import LONG, by_turns, some
 from tests.generations import drawn
 from tests.modeling.recorded import RecordedGraphs
 from tests.models import FAMILIES, random_model
@@ -127,9 +127,7 @@ def test_eager_is_the_model_itself():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("family", "numerics"), [("llada", "native"), ("dream", "locked"), ("llada", "float64"), ("dream", "native")]
-)
+@pytest.mark.parametrize(("family", "numerics"), by_turns(FAMILIES, ("native", "locked", "float64")))
 def test_a_run_at_static_shapes_is_another_run_with_the_same_responses(
     family, numerics, short_run, tmp_path, monkeypatch
 ):
@@ -164,6 +162,7 @@ def test_under_a_lock_static_shapes_favour_no_place(family, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", some(FAMILIES, 2))
 def test_layers_are_compiled_once_for_all(family, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     torch._dynamo.reset()

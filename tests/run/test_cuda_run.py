@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ssd.commands import bench_forward
+from ssd.measure.cost import rules
 from ssd.measure.cost.attention import attention_rows
 from ssd.measure.cost.floor import Rates
 from ssd.measure.instrumentation import ForwardTimer
@@ -63,6 +64,7 @@ def test_a_timer_keeps_to_its_device_whichever_is_current(record):
 def test_forwards_are_timed_on_the_device_that_makes_them(record, checkpoints, tmp_path, monkeypatch, family):
     monkeypatch.setattr(Rates, "measure", lambda model: Rates(1e9, 1e12))  # whose products are a GPU's
     monkeypatch.setattr(bench_forward, "attention_rows", partial(attention_rows, repeats=1))
+    monkeypatch.setattr(rules, "REPEATS", 1)
     file = tmp_path / "forward.json"
     words = ["--prompt", "8", "--gen-length", "4", "--block-length", "4", "--nodes", "1,9", "--budget", "0"]
     words += ["--random", "--path", str(checkpoints[family]), "--growth", "4", "--caches", "dual", "--json", str(file)]

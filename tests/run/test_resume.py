@@ -60,9 +60,10 @@ def test_a_finished_run_says_that_its_checkpoint_is_another_now(short_run, check
 
 @pytest.mark.slow
 def test_a_finished_run_with_threads_of_its_own_is_what_it_was(short_run, capsys):
-    short_run("llada", "runtime.threads=2", "runtime.limit=1")
+    words = ("runtime.threads=2", "runtime.limit=1", "generation.gen_length=2", "generation.block_length=2")
+    short_run("llada", *words)
     torch.set_num_threads(1)  # as a process begins
-    short_run("llada", "runtime.threads=2", "runtime.limit=1")
+    short_run("llada", *words)
     torch.set_num_threads(1)
     assert "NOTE" not in capsys.readouterr().out
 

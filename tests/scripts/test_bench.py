@@ -1,6 +1,7 @@
 """The benchmarks run on a checkpoint of random weights; what they time is not looked at."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,9 @@ from ssd.decoding.cache_options import caches_of
 from ssd.decoding.cache_policy import POLICIES, plain_caches
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.measure import engines
+from ssd.measure.cost import rules
+from ssd.measure.cost.attention import attention_rows
+from ssd.measure.cost.floor import Rates
 from ssd.measure.cost.tokens import token_rows
 from ssd.modeling.checkpoint import load_model
 from ssd.modeling.kv_cache import Window
@@ -19,6 +23,16 @@ from tests.checkpoints import write_tiny_checkpoint
 from tests.models import random_model, random_transformer, write_checkpoint
 
 SHORT = ["--prompt", "8", "--gen-length", "8", "--block-length", "4", "--nodes", "1,3", "--budget", "0"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_repeats():
+    """Everything is timed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_forward, "attention_rows", partial(attention_rows, repeats=1))
+        patch.setattr(rules, "REPEATS", 1)
+        patch.setattr(Rates, "measure", staticmethod(partial(Rates.measure, repeats=1)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +143,13 @@ def test_numbers_of_nodes_are_checked(capsys, text):
     with pytest.raises(SystemExit):
         bench_forward.main(["--nodes", text])
     assert f"{text}: expected whole numbers of at least 1, as 1,2,4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", [bench_forward, bench_engine])
+def test_lengths_are_checked(capsys, script):
+    with pytest.raises(SystemExit):
+        script.main(["--gen-length", "0"])
+    assert "argument --gen-length: 0: expected a whole number of at least 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block_length", [4, 8])
