@@ -87,7 +87,7 @@ def build_decoder(name: str, model: Mapping[str, str | None]) -> Decoder:
         if part != "_self_" and isinstance(part, str):  # commit/NAME, the decoder's commit rule
             options["commit"] = build("decoder.commit", CommitRule, _read(f"decoder/{part}"))
     decoder: Decoder = build("decoder", Decoder, options)
-    decoder.name = values["name"]
+    decoder.config_name = name
     return decoder
 
 

@@ -140,8 +140,9 @@ def report(options: argparse.Namespace, sides: dict[str, Side], outside: float, 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options; argparse exits with status 2."""
-    options = parser(__doc__, gen_length=64, nodes=[1, 4, 9, 16], budget=40.0, compile=False)
+    options = parser(__doc__, gen_length=64, nodes=[1, 4, 9, 16], compile=False)
     options.add_argument("--prompts", type=whole(1), default=10, help="number of word problems")
     options.add_argument("--blocks", type=counts, default=[4, 8, 16, 32], help="block lengths of the second table")
+    options.add_argument("--budget", type=float, default=40.0, help="seconds of timing of the second table")
     options.set_defaults(dtype="float32", threads=1)
     return options.parse_args(arguments)

@@ -131,7 +131,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         gen_length=64,
         prompt=64,
         nodes=[1, 2, 4, 8, 16, 32],
-        budget=10.0,
         caches=None,
         compile=False,
         json=None,
@@ -139,6 +138,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     words.add_argument(
         "--random", action="store_true", help="random weights in the model's shape; nothing is downloaded"
     )
+    words.add_argument("--budget", type=float, default=10.0, help="seconds of timing per table and engine")
     words.add_argument("--growth", type=counts, default=[128, 256, 512, 1024, 2048], help="values of gen_length")
     options = words.parse_args(arguments)
     known = dict.fromkeys((*plain_caches("prompt"), *plain_caches("absolute")))

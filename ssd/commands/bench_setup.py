@@ -21,7 +21,6 @@ SHARED: dict[str, dict[str, Any]] = {
     "gen_length": {"type": whole(1)},
     "prompt": {"type": whole(1), "help": "prompt tokens"},
     "nodes": {"type": counts, "help": "states per forward, as 1,2,4"},
-    "budget": {"type": float, "help": "seconds of timing per table"},
     "caches": {"type": names, "help": "as prefix,dual (default: all of the model)"},
     "compile": {"action": "store_true", "help": "also compiled layers at static shapes"},
     "json": {"type": Path, "help": "a file to write the figures and their circumstances to"},
@@ -37,7 +36,7 @@ def parser(description: str | None, **shared: Any) -> argparse.ArgumentParser:
     parser.add_argument("--path", type=Path, help="a checkpoint's folder, instead of the preset's path")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=sorted(DTYPES))
-    parser.add_argument("--block-length", type=int, help="default: the preset's, or 32")
+    parser.add_argument("--block-length", type=whole(1), help="default: the preset's, or 32")
     parser.add_argument("--threads", type=int)
     parser.set_defaults(gen_length=None, compile=False)  # of a benchmark without these options
     for name, default in shared.items():

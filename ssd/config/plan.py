@@ -25,7 +25,7 @@ from ssd.decoding.decoder import Decoder
 from ssd.decoding.settings import GenerationSettings, SpecialTokens
 from ssd.modeling.checkpoint import local_folder
 from ssd.modeling.fingerprint import fingerprint
-from ssd.paths import ROOT, choices
+from ssd.paths import CONF, ROOT, choices
 from ssd.tasks.task import Document, Task, require_flag
 
 KEYS = ("model", "decoder", "task", "generation", "runtime", "tracker", "results_dir", "overwrite", "repair")
@@ -185,8 +185,17 @@ def build_decoder(values: Mapping[str, Any]) -> Decoder:
     if isinstance(options.get("commit"), Mapping):
         options["commit"] = build("decoder.commit", CommitRule, dict(options["commit"]))
     decoder: Decoder = build("decoder", Decoder, options)
-    decoder.name = values.get("name")
+    decoder.config_name = _config_name(values)
     return decoder
+
+
+def _config_name(values: Mapping[str, Any]) -> str | None:
+    """Return the decoder's name; None if the file of that name has another class, as after decoder._target_=CLASS."""
+    name = values.get("name")
+    if name in choices("decoder"):
+        file = cast(DictConfig, OmegaConf.load(CONF / "decoder" / f"{name}.yaml"))
+        return name if file["_target_"] == values["_target_"] else None
+    return name
 
 
 def _tracker(values: Mapping[str, Any]) -> Tracker | None:

@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 from torch import nn
 
 from ssd.decoding.cache_policy import cache_policy, check_pair, plain_caches
-from ssd.decoding.settings import GenerationSettings, SpecialTokens, Workload
+from ssd.decoding.settings import LATER_BLOCKS, GenerationSettings, SpecialTokens, Workload
 from ssd.decoding.trace import Trace
 from ssd.modeling.config import ModelConfig
 from ssd.modeling.forwards import DiffusionModel
 
 if TYPE_CHECKING:
     from ssd.decoding.block_decoder import BlockDecoder
-
-
-LATER_BLOCKS = ("lookahead", "eager")
-"""Options with which drafts reach into later blocks; their defaults keep drafts in the current block."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +32,8 @@ class Decoded:
 class Decoder(ABC):
     """Interface of decoders: from a prompt to a response and a trace. A decoder does not print or measure time."""
 
-    name: str | None = None
-    """The name in the configuration; None: the decoder was made without one."""
+    config_name: str | None = None
+    """The name that chooses the decoder on the command line; None: no name does."""
     in_block_order = True
     """Whether all picks are in the leftmost unfinished block."""
     needs_verifier = False
@@ -87,8 +83,8 @@ class Decoder(ABC):
 
     @property
     def as_given(self) -> str:
-        """The words that choose the decoder, for messages; its class if it was made without a configuration."""
-        return f"decoder={self.name}" if self.name else type(self).__name__
+        """The words that choose the decoder, for messages; its class if it has no such name."""
+        return f"decoder={self.config_name}" if self.config_name else type(self).__name__
 
     @property
     def within_block(self) -> str:

@@ -16,6 +16,8 @@ RankingName = Literal[
     "low_confidence", "random", "sequential", "pc", "maskgit_plus", "topk_margin", "entropy", "origin"
 ]
 LLADA_RANKINGS: tuple[RankingName, ...] = ("low_confidence", "random", "sequential", "pc")
+LATER_BLOCKS = ("lookahead", "eager")
+"""Options of decoders with which drafts reach into later blocks; their defaults keep drafts in the current block."""
 
 
 def prompt_in_first_block(prompt_length: int, block_length: int, grid: Grid) -> int:

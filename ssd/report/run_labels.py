@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from ssd.decoding.settings import LATER_BLOCKS
 from ssd.report.labels import differing, shown_options, words
 from ssd.report.names import short_paths
 
 ORDER = ("stepwise", "ssd", "freedave", "spiffy", "psd", "fast_dllm", "wino", "apd")
 LABELLING = ("config.decoder.", "config.runtime.repeats")
 """Options that labels show wherever they differ; others only where two runs would have one label."""
-ACROSS_BLOCKS = ("decoder.lookahead", "decoder.eager")
+ACROSS_BLOCKS = tuple(f"decoder.{name}" for name in LATER_BLOCKS)
 """Options that make another decoder of one: labels show them also where all runs of a group share them."""
 
 

@@ -72,6 +72,7 @@ def test_settings_are_replaced_and_fitted(model):
         (QUESTION, {"gen_length": 12, "block_length": 8}, "not divisible"),
         (QUESTION, {"decoder": "sdd"}, "decoder='sdd': expected a decoder object or one of apd, credit"),
         (QUESTION, {"decoder": "apd"}, "verifier"),
+        (QUESTION, {"decoder": "wino", "cache": "dkv"}, "generation.cache=dkv with decoder=wino: this decoder"),
         ([], {}, "the prompt is empty"),
         ([1], {}, "the prompt contains the mask id"),
         ([{"text": "no"}], {}, "prompt: expected a text, a list of ids or messages"),

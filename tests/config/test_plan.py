@@ -264,6 +264,10 @@ def test_a_mistake_inside_an_own_module_is_named_with_its_line(tmp_path, monkeyp
             "generation.cache=dllm_cache with decoder=psd: a forward",
         ),
         ("decoder=wino generation.cache=dkv", "generation.cache=dkv with decoder=wino: this decoder computes windows"),
+        (
+            "decoder=ssd decoder._target_=tests.planted.IgnoresOrder generation.cache=dllm_cache",
+            "generation.cache=dllm_cache with IgnoresOrder: a forward",
+        ),
         ("decoder=ssd decoder.lookahead=1 generation.cache=dkv", "pass decoder.lookahead=0, or generation.cache=none "),
         (
             "decoder=freedave decoder.eager=true model=sdar_tiny runtime.numerics=locked",

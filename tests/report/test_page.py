@@ -162,6 +162,11 @@ def test_the_page_has_the_settings_that_all_runs_share(tmp_path: Path) -> None:
     assert shown in page(load(tmp_path), [], [])
 
 
+def test_the_page_names_a_shared_commit_rule_as_the_command_line_does(tmp_path: Path) -> None:
+    write_run(tmp_path, "psd", prompts=1, options={"commit": {"_target_": "baselines.rules.eb.EntropyBounded"}})
+    assert shared_options(load(tmp_path).done).endswith(", decoder/commit=eb")
+
+
 @pytest.mark.slow
 def test_what_an_earlier_report_left_is_removed_and_nothing_else(results: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"

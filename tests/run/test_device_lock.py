@@ -135,9 +135,9 @@ def hold_for_ever(has_begun) -> None:
 def test_a_killed_process_holds_nothing():
     context = multiprocessing.get_context("fork")
     has_begun = context.Event()
-    process = context.Process(target=hold_for_ever, args=(has_begun,))
+    process = context.Process(target=hold_for_ever, args=(has_begun,), daemon=True)
     process.start()
-    has_begun.wait()
+    assert has_begun.wait(10)
     assert f"process {process.pid} (the killed)" in refused(False)
     process.kill()
     process.join()
@@ -157,7 +157,7 @@ def test_the_lock_of_all_users_can_be_taken_by_all(monkeypatch, tmp_path):
 def test_a_process_that_waits_is_named_as_one_that_waits():
     context = multiprocessing.get_context("fork")
     with device_lock(CPU, False, "one run"):
-        process = context.Process(target=hold_for_ever, args=(context.Event(),))
+        process = context.Process(target=hold_for_ever, args=(context.Event(),), daemon=True)
         process.start()
         named = f"process {os.getpid()} (one run) and process {process.pid} (the killed, which waits)"
         see(lambda: refused(True) == f"cpu is in use by {named}; another run waits for it", process)

@@ -20,8 +20,12 @@ from ssd.report.groups import Group, Run
 from ssd.report.results import Results
 
 REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "linestyle": "--", "zorder": 1}
-MARKER_POINTS, WIDEST_POINTS, SHRINKS = 4.0, 20.0, 0.8
-"""Width of a marker; limit of the widths of markers upon each other; ratio of the distances to it, one to the next."""
+MARKER_POINTS = 4.0
+"""Width of a marker that lies upon no other."""
+WIDEST_POINTS = 20.0
+"""Limit of the widths of markers upon each other."""
+SHRINKS = 0.8
+"""Each wider marker is nearer to this limit: its distance is this share of the distance of the one before."""
 NEAR_OCTAVES, NEAR_PERCENT = 0.05, 1.5
 """Markers lie upon each other below these distances: of their forwards' logarithms to base 2, and of accuracies."""
 

@@ -56,8 +56,14 @@ def facts(results: Results) -> Mapping[str, str]:
 def shared_options(done: pd.DataFrame) -> str:
     """Return the options of generation, decoder and numbers that all these runs share, as the command line has them."""
     names = [name for name in shown_options(done, OPTIONS) if done[name].map(str).nunique() == 1]
-    values = {name.removeprefix("config."): done[name].iloc[0] for name in names}
-    return ", ".join(f"{name}={value_text(value)}" for name, value in values.items() if str(value) not in MISSING)
+    values = {_word(name, done): done[name].iloc[0] for name in names}
+    return ", ".join(f"{word}={value_text(value)}" for word, value in values.items() if str(value) not in MISSING)
+
+
+def _word(name: str, done: pd.DataFrame) -> str:
+    """Return an option's name on the command line. A slash chooses a file of a group, as in `decoder/commit`."""
+    word = name.removeprefix("config.")
+    return word.replace(".", "/") if f"{name}._target_" in done else word
 
 
 def data_uri(file: Path) -> str:
