@@ -145,11 +145,12 @@ def test_numbers_of_nodes_are_checked(capsys, text):
     assert f"{text}: expected whole numbers of at least 1, as 1,2,4" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--gen-length", "--block-length"])
 @pytest.mark.parametrize("script", [bench_forward, bench_engine])
-def test_lengths_are_checked(capsys, script):
+def test_lengths_are_checked(capsys, script, option):
     with pytest.raises(SystemExit):
-        script.main(["--gen-length", "0"])
-    assert "argument --gen-length: 0: expected a whole number of at least 1" in capsys.readouterr().err
+        script.main([option, "0"])
+    assert f"argument {option}: 0: expected a whole number of at least 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block_length", [4, 8])
