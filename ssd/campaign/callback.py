@@ -38,10 +38,11 @@ class GridCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from ssd.campaign.start import start
-        from ssd.campaign.sweep_jobs import held_back
+        from ssd.campaign.sweep_jobs import task_words
         from ssd.run.failures import line_of
 
-        config.hydra.overrides.task.extend(held_back)  # Hydra makes the jobs from this list, too
+        if task_words:
+            config.hydra.overrides.task = list(task_words)  # Hydra makes the jobs from this list, too
         try:
             self.grid = start(config)
         except (ValueError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,34 +14,45 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ssd.config.command_line import culprit, explain, one_line
+from ssd.config.command_line import FLAGS_WITH_VALUE, culprit, explain, one_line
 from ssd.config.words import config_folders
 from ssd.paths import CONF
 
 Words = list[str]
-held_back: Words = []
-"""Words of this process's grid that only its runs have: the callback adds them after Hydra has composed the grid."""
+task_words: Words = []
+"""Words of this process's grid in the line's order, without Hydra's own: the callback makes the jobs from them."""
 
 
 def hold_back(words: Sequence[str]) -> Words:
     """Return the words of a grid without those held back: one value for options of a group with several choices.
 
-    Hydra composes a grid first with the default choice of such a group, which may lack the option. Raises
-    HydraException for a word that it cannot read.
+    Hydra composes a grid first with the default choice of such a group, which may lack the option. Several
+    experiments choose in every group. Raises HydraException for a word that it cannot read.
     """
     parser = OverridesParser.create()
-    given = parser.parse_overrides([word for word in words if "=" in word and not word.startswith("-")])
-    several = [each for each in (*given, *_of_experiment(words, parser)) if each.is_sweep_override()]
-    groups = tuple(f"{_dotted(each)}." for each in several)
-    single = [each for each in given if not each.is_sweep_override()]
-    held_back[:] = [each.input_line for each in single if _dotted(each).startswith(groups)]
+    given = parser.parse_overrides(list(_without_flags(words)))
+    several = [_dotted(each) for each in (*given, *_of_experiment(words, parser)) if each.is_sweep_override()]
+    groups = tuple(f"{name}." for name in several)
+    own = [each for each in given if not each.is_hydra_override()]
+    single = {each.input_line: _dotted(each) for each in own if not each.is_sweep_override()}
+    held_back = {
+        word for word, name in single.items() if name.startswith(groups) or ("experiment" in several and "." in name)
+    }
+    task_words[:] = [str(each.input_line) for each in own]
     return [word for word in words if word not in held_back]
+
+
+def _without_flags(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words that are neither flags nor a flag's value."""
+    for before, word in itertools.pairwise(["", *words]):
+        if not word.startswith("-") and before not in FLAGS_WITH_VALUE:
+            yield word
 
 
 def _of_experiment(words: Sequence[str], parser: OverridesParser) -> list[Override]:
     """Return the words of the grid that the experiment has, if the line chooses one."""
     names = [word.removeprefix("experiment=") for word in words if word.startswith("experiment=")]
-    files = (folder / "experiment" / f"{name}.yaml" for name in names for folder in (*config_folders(words), CONF))
+    files = (folder / "experiment" / f"{name}.yaml" for name in names for folder in (CONF, *config_folders(words)))
     file = next((file for file in files if file.is_file()), None)
     params = OmegaConf.select(OmegaConf.load(file), "hydra.sweeper.params") if file else None
     return parser.parse_overrides([f"{key}={value}" for key, value in (params or {}).items()])
@@ -89,7 +100,8 @@ def compose_jobs(config: DictConfig, jobs: Sequence[Words]) -> list[DictConfig]:
             broken.append((words, refused))
     if broken:
         words, error = broken[0]
-        folders = [f"--config-dir={each.path}" for each in config.hydra.runtime.config_sources if each.schema == "file"]
+        sources = [each for each in config.hydra.runtime.config_sources if each.schema == "file"]
+        folders = [f"--config-dir={each.path}" for each in sources if each.provider != "main"]
         line, option = explain(error, [*filter_overrides(words), *folders]), culprit(error)
         raise ValueError(
             f"{len(broken)} of {len(jobs)} runs do not compose, as {' '.join(_concerned(words, option))} ({line}); "

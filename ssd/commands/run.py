@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ssd.config.plan import Plan
 
 GRID = ("-m", "--multirun")
-SHOWN = ("-c", "--cfg")
-"""Flags that print a configuration instead of measuring."""
 COMPLETION = ("-sc", "--shell-completion")
 INTERRUPTED = 130
 failures: list[str] = []
@@ -50,21 +48,21 @@ def main() -> int:
         import hydra
         from hydra.errors import HydraException
 
+        from ssd.campaign.sweep_jobs import hold_back, task_words
         from ssd.config.command_line import check_words, explain
     check_words(words)
     if set(COMPLETION) & set(words):
         _prepare_completion()
     failures.clear()
     begun.clear()
+    task_words.clear()
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a user's own decoders and tasks
     if not SHOWS_TRACEBACKS:
         os.environ[OWN_VARIABLE] = "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong with the command line, instead of printing it
     try:
-        if set(GRID) & set(words) and not set(SHOWN) & {word.partition("=")[0] for word in words}:
-            from ssd.campaign.sweep_jobs import hold_back
-
+        if set(GRID) & set(words):
             sys.argv[1:] = hold_back(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except KeyboardInterrupt:

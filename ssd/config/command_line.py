@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from ssd.config.model_words import plain_words
+from ssd.config.model_words import plain_words, quoted
 from ssd.config.words import OPTIONS, config_folders
 from ssd.decoding.cache_options import OPTIONS as CACHES
 from ssd.paths import CONF, RUN
@@ -124,7 +124,8 @@ def explain(error: HydraException, words: Sequence[str]) -> str:
         prefix = prefix[: prefix.rfind(".", 0, -1) + 1]
     there = dict.fromkeys(name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix))
     shown = ", ".join(name for name in there if name not in DESCRIBED)
-    return f"{one_line(error)}; " + (f"did you mean {' or '.join(near)}?" if near else f"expected one of {shown}")
+    expected = f"expected one of {shown}" if shown else f"this {prefix.rstrip('.')} has no options"
+    return f"{one_line(error)}; " + (f"did you mean {' or '.join(near)}?" if near else expected)
 
 
 def nearest(option: str, names: Sequence[str]) -> list[str]:
@@ -142,7 +143,8 @@ def options(words: Sequence[str]) -> list[str]:
     folders = [*config_folders(words), CONF]
     files = {word: word.replace("=", "/") + ".yaml" for word in words if not word.startswith("-")}
     kept = [word for word, file in files.items() if any((folder / file).is_file() for folder in folders)]
-    searched = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders[:-1])}]"] if folders[1:] else []
+    own = ",".join(quoted(f"file://{folder}") for folder in folders[:-1])
+    searched = [f"hydra.searchpath=[{own}]"] if own else []
     in_grid = GlobalHydra.instance().is_initialized()
     with nullcontext() if in_grid else initialize_config_dir(str(CONF), version_base="1.3"):
         composed = OmegaConf.to_container(compose("config", overrides=[*searched, *kept]))

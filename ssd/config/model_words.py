@@ -65,8 +65,8 @@ def _words_for(folder: Path) -> Iterator[str]:
     yield f"model={family}"
     for key, value in own_blocks(config, files[family].get("generation", {})).items():
         yield f"generation.{key}={'null' if value is None else value}"
-    yield f"model.path={_quoted(str(folder.absolute()))}"
-    yield f"model.name={_quoted(folder.absolute().name)}"
+    yield f"model.path={quoted(str(folder.absolute()))}"
+    yield f"model.name={quoted(folder.absolute().name)}"
     yield "model.revision=null"
     if preset["mask_id"] != special.mask_id or preset["end_ids"][0] not in config.end_ids:
         yield f"model.mask_id={special.mask_id}"
@@ -84,7 +84,7 @@ def _presets() -> list[Path]:
     return sorted((CONF / "model").glob("*.yaml"))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a text as Hydra's grammar quotes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -80,7 +80,7 @@ def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in flatten(_without_defaults(config), nulls=True):
         group, _, key = name.rpartition(".")
         if key == "_target_" and "." in group:
-            found[group] = _names_by_class(group).get(value, value.rpartition(".")[2])
+            found[group] = _names_by_class(group).get(str(value), str(value).rpartition(".")[2])
         found[name] = value
     return found
 

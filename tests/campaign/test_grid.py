@@ -222,6 +222,11 @@ def test_runs_measured_under_other_circumstances_are_marked(line):
             ["decoder=psd,wino", "decoder/commit=eb"],
             "(decoder/commit=eb: expected one of decoder=fast_dllm, freedave, psd",
         ),
+        (
+            ["decoder=stepwise,fast_dllm", "decoder.threshold=0.8"],
+            "as decoder=stepwise decoder.threshold=0.8 (decoder.threshold is not an option; this decoder has no "
+            "options); nothing was started. Split it by decoder into two lines",
+        ),
         (["decoder=ssd,wino", "runtime.sped=4"], "error: runtime.sped is not an option; expected one of limit, device"),
         (["decoder.depht=4,8"], "decoder.depht=4 "),
         (["decoder=ssd,nope"], "spiffy, ssd, stepwise, wino); nothing was started. Mend that word"),
@@ -248,28 +253,65 @@ def test_a_value_that_all_runs_share_is_for_the_choices_of_each_run(line):
     assert [config.decoder.commit.threshold for config in configs] == [0.8, 0.8]
 
 
-@pytest.mark.parametrize(
-    ("words", "option"),
-    [
-        (["decoder=fast_dllm,psd", "decoder.threshold=0.8"], "threshold"),
-        (["decoder=klass,localleap", "decoder.commit.threshold=0.8"], "commit.threshold"),
-        (["decoder=psd,fast_dllm", "decoder/commit=hierarchical", "decoder.commit.low=0.8"], "commit.low"),
-        (["--config-dir=own", "experiment=two", "decoder.threshold=0.8"], "threshold"),
-    ],
-)
-def test_a_value_that_all_runs_share_needs_no_default_choice_that_has_it(line, monkeypatch, words, option):
-    Path("own/experiment").mkdir(parents=True)
-    params = "{hydra: {sweeper: {params: {decoder: 'psd,wino'}}}}"
-    Path("own/experiment/two.yaml").write_text(f"# @package _global_\n{params}\n")
-    planned = []
+@pytest.fixture
+def planned(line, monkeypatch):
+    """Returns the values of a decoder's option in the runs that a line of a grid plans; none of them starts."""
+    grids = []
 
     def stop(grid: Grid) -> None:
-        planned.extend(grid.runs)
+        grids.append(grid)
         raise ValueError("planned")
 
     monkeypatch.setattr(start, "_announce", stop)
-    assert line("-m", *words).errors == "error: planned"
-    assert [OmegaConf.select(OmegaConf.create(run.config), f"decoder.{option}") for run in planned] == [0.8, 0.8]
+
+    def call(option, *words):
+        assert line(*words).errors == "error: planned"
+        configs = [OmegaConf.create(run.config) for run in grids.pop().runs]
+        return [OmegaConf.select(config, f"decoder.{option}") for config in configs]
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "values"),
+    [
+        (["decoder=fast_dllm,psd", "decoder.threshold=0.8"], "threshold", [0.8] * 2),
+        (["decoder=klass,localleap", "decoder.commit.threshold=0.8"], "commit.threshold", [0.8] * 2),
+        (["decoder=psd,fast_dllm", "decoder/commit=hierarchical", "decoder.commit.low=0.8"], "commit.low", [0.8] * 2),
+        (["--config-dir=own", "experiment=two", "decoder.threshold=0.8"], "threshold", [0.8] * 2),
+        (["--config-dir", "./a=b", "decoder=psd,wino", "decoder.threshold=0.8"], "threshold", [0.8] * 2),
+        (
+            ["--config-dir=own", "experiment=rules", "generation.cache=none", "decoder.scope=global"],
+            "scope", ["global"] * 6,
+        ),
+        (["experiment=klass_llada,klass_dream", "decoder.commit.threshold=0.8"], "commit.threshold", [0.8] * 2),
+        (
+            [
+                "decoder=psd,fast_dllm", "decoder/commit=klass", "decoder.commit={threshold: 0.5}",
+                "decoder.commit.threshold=0.6,0.7",
+            ],
+            "commit.threshold", [0.6, 0.7, 0.6, 0.7],
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_all_runs_share_needs_no_default_choice_that_has_it(planned, words, option, values):
+    for name in ("own/experiment", "./a=b"):
+        Path(name).mkdir(parents=True)
+    params = "{hydra: {sweeper: {params: {decoder: 'psd,wino'}}}}"
+    Path("own/experiment/two.yaml").write_text(f"# @package _global_\n{params}\n")
+    Path("own/experiment/rules.yaml").write_text("{}\n")  # Hydra takes the one of conf/
+    assert planned(option, "-m", *words) == values
+
+
+def test_a_grid_has_no_words_of_the_grid_before_it(planned):
+    assert planned("threshold", "-m", "decoder=psd,wino", "decoder.threshold=0.8") == [0.8, 0.8]
+    assert planned("depth", "hydra.mode=MULTIRUN", "decoder.depth=1,2") == [1, 2]
+
+
+def test_a_refusal_names_the_options_whatever_the_name_of_an_own_folder(line):
+    Path("ä[1]").mkdir()
+    errors = line("-m", "--config-dir=ä[1]", "decoder=wino,eb", "decoder.threshold_back=0.8").errors
+    assert "decoder.threshold_back is not an option; expected one of scope, commit)" in errors
 
 
 def test_a_campaign_without_m_says_so(line):

@@ -78,3 +78,12 @@ def test_a_group_that_does_not_exist_has_the_nearest_name(word, near):
     with pytest.raises(HydraException) as caught:
         composed(word)
     assert explain(caught.value, [word]) == f"{word.partition('=')[0]} is not an option; did you mean {near}?"
+
+
+@pytest.mark.parametrize("word", ["decoder=stepwise decoder.threshold=0.8", "tracker.project=mine"])
+def test_a_choice_without_options_says_so(word):
+    with pytest.raises(HydraException) as caught:
+        composed(*word.split())
+    option, _, _ = word.split()[-1].partition("=")
+    expected = f"{option} is not an option; this {option.partition('.')[0]} has no options"
+    assert explain(caught.value, word.split()) == expected

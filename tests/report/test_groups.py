@@ -127,6 +127,13 @@ def test_a_commit_rule_is_named_and_its_options_only_where_its_runs_differ(tmp_p
     assert [run.label for run in group.runs] == labels
 
 
+def test_a_commit_rule_without_a_class_is_shown(tmp_path: Path) -> None:
+    for target in (None, "baselines.rules.eb.EntropyBounded"):
+        write_run(tmp_path, "psd", options={"commit": {"_target_": target}})
+    (group,) = groups(load(tmp_path).runs)
+    assert [run.label for run in group.runs] == ["psd commit=None", "psd commit=eb"]
+
+
 def edit(folder: Path, **changes: object) -> None:
     """Change options of a stored run's configuration; a name is group_option."""
     config = yaml.safe_load((folder / "config.yaml").read_text())
