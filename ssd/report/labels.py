@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ssd.report.runs import options_of
+from ssd.report.runs import REPLACED_BY_COMMIT, options_of
 from ssd.results.schema import MUST_MATCH
 
 NEVER_TOLD = ("_target_", ".name", ".lossless", ".fingerprints", "sha256")
@@ -62,8 +62,13 @@ def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _differs(name: str, options: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether runs with one choice of the option's group differ in the option."""
-    group = name.rpartition(".")[0]
+    """Return whether runs with one choice of the option's group differ in the option.
+
+    A decoder's own threshold counts only among runs with one commit rule, which may replace it.
+    """
+    group, _, key = name.rpartition(".")
+    if key in REPLACED_BY_COMMIT and group.endswith("decoder"):
+        group += ".commit"
     pairs = {(str(own.get(group)), str(own.get(name))) for own in options}
     return len(pairs) > len({choice for choice, _ in pairs})
 

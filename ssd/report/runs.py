@@ -15,6 +15,8 @@ from ssd.decoding.cache_options import OPTIONS
 from ssd.paths import CONF
 from ssd.results.reader import ANEW, read_config, read_environment, read_failure, read_summary
 
+REPLACED_BY_COMMIT = ("threshold", "factor")
+"""Options of decoders that have no effect beside a rule of decoder/commit."""
 TIMES = ("speedup.", "predicted_speedup", "tokens_per_s.")
 """Metrics of a comparison of times."""
 AS_WRITTEN = ("config.", "environment.")
@@ -74,10 +76,11 @@ def read_row(folder: Path) -> tuple[dict[str, Any], list[str]]:
 def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's options by dotted name; those of its cache only if they differ from their defaults.
 
-    A group within a group, as `decoder.commit`, has the name of its choice beside its options.
+    A group within a group, as `decoder.commit`, has the name of its choice beside its options. The decoder's own
+    threshold and factor, which a commit rule replaces, are left out.
     """
     found: dict[str, Any] = {}
-    for name, value in flatten(_without_defaults(config), nulls=True):
+    for name, value in flatten(_without_replaced(_without_defaults(config)), nulls=True):
         group, _, key = name.rpartition(".")
         if key == "_target_" and "." in group:
             found[group] = _names_by_class(group).get(str(value), str(value).rpartition(".")[2])
@@ -90,6 +93,14 @@ def _names_by_class(group: str) -> dict[str, str]:
     """Return the names of a group's files in conf/ by the classes that they name."""
     files = (CONF / group.replace(".", "/")).glob("*.yaml")
     return {yaml.safe_load(file.read_text(encoding="utf-8"))["_target_"]: file.stem for file in files}
+
+
+def _without_replaced(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's configuration without the decoder's options that its commit rule replaces."""
+    decoder = config["decoder"]
+    if not decoder.get("commit"):
+        return dict(config)
+    return {**config, "decoder": {name: value for name, value in decoder.items() if name not in REPLACED_BY_COMMIT}}
 
 
 def _without_defaults(config: Mapping[str, Any]) -> dict[str, Any]:

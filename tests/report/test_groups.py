@@ -127,6 +127,16 @@ def test_a_commit_rule_is_named_and_its_options_only_where_its_runs_differ(tmp_p
     assert [run.label for run in group.runs] == labels
 
 
+def test_a_threshold_that_a_commit_rule_replaces_is_not_shown(tmp_path: Path) -> None:
+    rule = {"commit": {"_target_": "baselines.rules.eb.EntropyBounded"}}
+    for threshold, chosen in ((0.8, {}), (0.9, {}), (0.9, rule)):
+        write_run(tmp_path, "fast_dllm", options={"threshold": threshold, "factor": 1.0} | chosen)
+    results = load(tmp_path)
+    labels = ["fast_dllm commit=eb", "fast_dllm threshold=0.8", "fast_dllm threshold=0.9"]
+    assert sorted(run.label for run in results.groups[0].runs) == labels
+    assert results.runs["config.decoder.threshold"].isna().sum() == 1
+
+
 def test_a_commit_rule_without_a_class_is_shown(tmp_path: Path) -> None:
     for target in (None, "baselines.rules.eb.EntropyBounded"):
         write_run(tmp_path, "psd", options={"commit": {"_target_": target}})

@@ -40,16 +40,18 @@ def draw(results: Results, columns: Columns) -> Figure | None:
         lines = _lines(group)
         runs = [run for line in lines.values() for run in line]
         widths = iter(_widths([(run.row["nfe.decoder"], 100 * run.row["accuracy.decoder"]) for run in runs]))
-        for decoder, line in lines.items():
+        for (decoder, _), line in lines.items():
             _line(panel, decoder, line, list(islice(widths, len(line))))
         panel.axhline(100 * group.rows["accuracy.reference"].iloc[0], **REFERENCE)
         _scale(panel, [run.row["nfe.decoder"] for run in runs])
         panel.set_xlabel("forwards per response")
         panel.set_ylabel("accuracy (%)")
         panel.grid()
-    keys = decoder_keys((decoder for group in found for decoder in _lines(group)), markerfacecolor="none")
+    keys = decoder_keys((decoder for group in found for decoder, _ in _lines(group)), markerfacecolor="none")
     legend(figure, [*keys, Line2D([], [], label="the reference", **REFERENCE)])
-    told = "Each line joins the runs of one decoder by their forwards; bars: Wilson's 95 % interval; n: prompts."
+    told = (
+        "A line joins runs of one decoder and commit rule by their forwards; bars: Wilson's 95 % interval; n: prompts."
+    )
     sizes = "A marker is larger only where it would hide another."
     small_print(figure, told, sizes, *small_print_of(found))
     return figure
@@ -60,12 +62,12 @@ def _title(group: Group) -> str:
     return f"{group.panel_title}; reference: {group.rows['nfe.reference'].iloc[0]:.0f} forwards"
 
 
-def _lines(group: Group) -> dict[str, list[Run]]:
-    """Return the runs of each lossy decoder, by falling number of forwards."""
-    lines: dict[str, list[Run]] = {}
+def _lines(group: Group) -> dict[tuple[str, str], list[Run]]:
+    """Return the runs of each lossy decoder and commit rule, by falling number of forwards."""
+    lines: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(group.runs, key=lambda run: -run.row["nfe.decoder"]):
         if not run.row["claims_lossless"]:
-            lines.setdefault(run.decoder, []).append(run)
+            lines.setdefault((run.decoder, str(run.row.get("config.decoder.commit"))), []).append(run)
     return lines
 
 

@@ -28,6 +28,19 @@ def test_a_line_joins_the_lossy_runs_of_a_decoder_by_their_forwards(tmp_path: Pa
     assert ENTRY.draw(results.only(set(runs["run_id"][:1]))) is None
 
 
+def test_a_line_joins_runs_of_one_commit_rule(tmp_path: Path) -> None:
+    for rule, value in (
+        ("eb.EntropyBounded", 0.1),
+        ("eb.EntropyBounded", 1.0),
+        ("klass.KLASS", 0.5),
+        ("klass.KLASS", 0.9),
+    ):
+        commit = {"_target_": f"baselines.rules.{rule}", "value": value}
+        write_run(tmp_path, "fast_dllm", prompts=4, options={"commit": commit}, timed=False)
+    *joined, _ = ENTRY.draw(load(tmp_path)).axes[0].lines
+    assert [len(line.get_xdata()) for line in joined] == [2, 2]
+
+
 def test_markers_that_lie_upon_each_other_are_hollow_and_differ_in_width(tmp_path: Path) -> None:
     """Three runs of two decoders coincide; a fourth one is elsewhere."""
     for threshold, decoder in ((0.5, "fast_dllm"), (0.7, "fast_dllm"), (0.9, "wino"), (0.95, "wino")):
